@@ -1,0 +1,49 @@
+# midas: make demo and make test do everything on a fresh machine with Python >= 3.11.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: help setup demo test check validate bench docs lock clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+setup: $(STAMP) ## make .venv with everything pinned by requirements.lock
+
+$(STAMP): pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.' --group test --group check
+	@touch $@
+
+demo: setup ## simulate, drive and report on the embedded service
+	$(BIN)/midas demo
+
+check: setup ## lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: setup ## every test that belongs before a merge, with the time of each group
+	$(BIN)/python -m tests.groups
+
+validate: setup ## the simulator against closed forms, in full length
+	$(BIN)/midas validate
+	$(BIN)/python -m pytest -m long tests/verification
+
+bench: setup ## engines, load and service against their peers
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[bench]'
+	$(BIN)/midas bench engines
+	$(BIN)/midas bench load
+
+docs: setup ## check that every command in the docs still runs
+	$(BIN)/python -m pytest tests/integration/test_docs.py
+
+lock: ## renew requirements.lock from pyproject.toml
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --no-header --no-annotate --all-extras --group test --group check pyproject.toml -o requirements.lock
+
+clean: ## remove the environment and caches, never results
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -1,0 +1,179 @@
+"""A credential regime: a point in a design space, never code.
+
+A static API key is the corner "never expires, never renewed, bearer, every task's scope".
+A new regime is a TOML file in ``scenarios/regimes/``; ``regime_row`` is the only bridge into a
+compiled kernel.
+"""
+
+from enum import IntEnum
+from math import inf
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Base of every part of a scenario: frozen, no coercion, no unknown keys, no inf or nan."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Renewal(IntEnum):
+    """When a credential is renewed. RULES in ``rules.py`` holds the law of each."""
+
+    NEVER = 0
+    FRACTION = 1
+    """at a fraction of its life, the jitter drawn once for each credential"""
+    FRACTION_POLLED = 2
+    """at a fraction of its life, the threshold redrawn at every poll (SPIRE's X509-SVID rule)"""
+    BEFORE_EXPIRY = 3
+    """a fixed time before it expires"""
+    AT_USE = 4
+    """when it is next used after a fraction of its life (SPIRE's JWT-SVID rule: pull-through)"""
+
+
+class Scope(IntEnum):
+    """What one credential may be used for."""
+
+    ALL_TASKS = 0
+    ONE_TASK = 1
+
+
+class Enforcer(IntEnum):
+    """Who limits a credential to its scope. An SVID carries identity only."""
+
+    NOBODY = 0
+    SELECTOR = 1
+    """attestation selectors: a process gets the identities that it matches, all of them"""
+    AUTHORISER = 2
+    """an external decision point or token exchange (AuthZEN, RFC 8693)"""
+
+
+class Binding(IntEnum):
+    """What a thief needs besides the document."""
+
+    BEARER = 0
+    KEY = 1
+    NODE = 2
+
+
+class Revocation(IntEnum):
+    """How a credential can be ended before it expires."""
+
+    NONE = 0
+    DENY_LIST = 1
+    DELETE = 2
+    """deleted at the verifier, as a static key is"""
+
+
+class Artifact(IntEnum):
+    """What the credential is on the wire."""
+
+    STATIC_KEY = 0
+    X509_SVID = 1
+    JWT_SVID = 2
+
+
+class Path(IntEnum):
+    """How a credential comes into being."""
+
+    MANUAL = 0
+    ISSUER = 1
+
+
+def _member(enum: type[IntEnum]) -> BeforeValidator:
+    names = {member.name.lower().replace("_", "-"): member for member in enum}
+
+    def parse(value: object) -> object:
+        if isinstance(value, enum):
+            return value
+        if isinstance(value, str) and value in names:
+            return names[value]
+        raise ValueError(f"one of {', '.join(names)}")
+
+    return BeforeValidator(parse)
+
+
+def _lifetime(value: object) -> object:
+    return inf if value == "never" else float(value) if type(value) is int else value
+
+
+Seconds = Annotated[float, Field(ge=0, le=3.2e9)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=3.2e9)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Lifetime = Annotated[float, BeforeValidator(_lifetime), Field(gt=0, allow_inf_nan=True)]
+
+
+class RenewalRule(Strict):
+    """When and how a credential is renewed (model.md §2)."""
+
+    rule: Annotated[Renewal, _member(Renewal)] = Renewal.NEVER
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """of the life at which renewal is due; the centre of the jitter"""
+    jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """half-width of the uniform jitter, as a share of ``fraction``"""
+    poll_s: PositiveSeconds = 5.0
+    before_expiry_s: PositiveSeconds = 600.0
+
+
+class RevocationRule(Strict):
+    """How, how fast and how surely a credential is revoked once somebody decided so."""
+
+    method: Annotated[Revocation, _member(Revocation)] = Revocation.NONE
+    delay_s: Seconds = 0.0
+    probability: Share = 1.0
+
+
+class Regime(Strict):
+    """How agents hold, renew, scope and lose their credentials."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    title: str
+    source: str
+    artifact: Annotated[Artifact, _member(Artifact)]
+    ttl_s: Lifetime
+    """total life from issue to expiry; ``"never"`` for a credential without end"""
+    issuance: Annotated[Path, _member(Path)]
+    renewal: RenewalRule = RenewalRule()
+    scope: Annotated[Scope, _member(Scope)] = Scope.ALL_TASKS
+    scope_enforced_by: Annotated[Enforcer, _member(Enforcer)] = Enforcer.NOBODY
+    binding: Annotated[Binding, _member(Binding)] = Binding.BEARER
+    shared_by: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """agents that hold the same secret"""
+    leak_ratio: Share = 1.0
+    """hazard of a leak of one of its secrets, relative to a static key's"""
+    revocation: RevocationRule = RevocationRule()
+    session_overhang_s: Seconds = 0.0
+    """how long an established session outlives its credential"""
+    attribution: Literal["secret", "workload", "task"] = "secret"
+    """what an audit line identifies"""
+
+
+class RegimeRow(NamedTuple):
+    """A regime as a kernel sees it: numbers only, the same fields for every regime."""
+
+    ttl_s: float
+    rule: int
+    fraction: float
+    jitter: float
+    poll_s: float
+    before_expiry_s: float
+    scope: int
+    issuance: int
+    shared_by: int
+
+
+def regime_row(regime: Regime) -> RegimeRow:
+    """Return the numbers of a regime that a population needs."""
+    renewal = regime.renewal
+    return RegimeRow(
+        ttl_s=regime.ttl_s,
+        rule=int(renewal.rule),
+        fraction=renewal.fraction,
+        jitter=renewal.jitter,
+        poll_s=renewal.poll_s,
+        before_expiry_s=renewal.before_expiry_s,
+        scope=int(regime.scope),
+        issuance=int(regime.issuance),
+        shared_by=regime.shared_by,
+    )

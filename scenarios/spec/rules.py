@@ -1,0 +1,121 @@
+"""The laws of credentials, each written once as a plain function of scalars.
+
+The reference population and the hollow agents call them as they stand, the fleet's kernel compiles
+the same objects, and ``simulator/theory.py`` holds their closed forms. Only ``math`` is used; every
+random number comes in as an argument. Times in seconds.
+"""
+
+from math import inf, sqrt
+
+NEVER, FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AT_USE = range(5)
+"""``regime.Renewal`` as plain ints, for a compiler that knows no enums"""
+
+SECONDS_PER_HOUR = 3600.0
+SECONDS_PER_DAY = 86400.0
+
+
+def expiry(issued_s: float, ttl_s: float) -> float:
+    """Return when a credential expires; ``ttl_s`` inf is a credential without end."""
+    return issued_s + ttl_s
+
+
+def polled_age(
+    ttl_s: float, fraction: float, jitter: float, poll_s: float, u_phase: float, u_draw: float
+) -> float:
+    """Return the age at renewal when the threshold is redrawn at every poll.
+
+    A poll at age a renews if the remaining life is at most U(1-j, 1+j)·(1-f)·T; the first poll with
+    a chance falls ``u_phase·poll_s`` after that chance opens. P(no renewal through poll j) is
+    ∏ (1 − min(1, (age_i − opens)/width)); one uniform inverts it. SPIRE: f = ½, j = 0.1
+    (pkg/common/rotationutil/rotationutil.go).
+    """
+    threshold = (1.0 - fraction) * ttl_s
+    opens = ttl_s - (1.0 + jitter) * threshold
+    width = 2.0 * jitter * threshold
+    age = opens + u_phase * poll_s
+    if width <= 0.0:
+        return age
+    survival = 1.0
+    while True:
+        chance = (age - opens) / width
+        if chance >= 1.0:
+            return age
+        survival *= 1.0 - chance
+        if survival <= u_draw:
+            return age
+        age += poll_s
+
+
+def renewal_age(
+    rule: int,
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    before_expiry_s: float,
+    u_phase: float,
+    u_draw: float,
+) -> float:
+    """Return the age at which a credential becomes due for renewal; inf when it never is.
+
+    Args:
+        rule: a member of ``regime.Renewal``.
+        ttl_s: life of the credential.
+        fraction: of the life at which renewal is due.
+        jitter: half-width as a share of the due age (FRACTION, AT_USE) or of the threshold on the
+            remaining life (FRACTION_POLLED).
+        poll_s: time between polls (FRACTION_POLLED).
+        before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        u_phase: uniform draw for the phase of the first poll.
+        u_draw: uniform draw for the jitter.
+    """
+    if rule == NEVER or ttl_s == inf:
+        return inf
+    if rule == FRACTION_POLLED:
+        return polled_age(ttl_s, fraction, jitter, poll_s, u_phase, u_draw)
+    if rule == BEFORE_EXPIRY:
+        return max(0.0, ttl_s - before_expiry_s)
+    return ttl_s * fraction * (1.0 + jitter * (2.0 * u_draw - 1.0))
+
+
+def stationary_position(
+    rule: int,
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    u_life: float,
+) -> float:
+    """Return the renewal age of the credential that a random instant falls into.
+
+    Length-biased law of ``renewal_age``: density ∝ r on [a, b] for a uniform r, so
+    r = √(a² + u(b² − a²)); the elapsed part is uniform on (0, r). For FRACTION_POLLED use
+    acceptance with probability r/b instead (``simulator.control.initial``).
+    """
+    if rule == NEVER or ttl_s == inf:
+        return inf
+    low = ttl_s * fraction * (1.0 - jitter)
+    high = ttl_s * fraction * (1.0 + jitter)
+    return sqrt(low * low + u_life * (high * high - low * low))
+
+
+def backoff_delay(
+    refusals: int, base_s: float, factor: float, cap_s: float, jitter: float, u: float
+) -> float:
+    """Return the wait after the ``refusals``-th refusal in a row (counted from 1).
+
+    min(cap, base·factor^(refusals−1)) · U(1 − jitter, 1 + jitter): capped exponential back-off.
+    """
+    delay = min(cap_s, base_s * factor ** min(refusals - 1, 60))
+    return delay * (1.0 - jitter + 2.0 * jitter * u)
+
+
+def is_active(hour: float, from_hour: float, to_hour: float) -> bool:
+    """Return whether ``hour`` of day lies in the half-open range, which may span midnight."""
+    if from_hour < to_hour:
+        return from_hour <= hour < to_hour
+    return hour >= from_hour or hour < to_hour
+
+
+def hour_of_day(t_s: float, start_hour: float) -> float:
+    """Return the hour of day at run time ``t_s`` of a run that began at ``start_hour``."""
+    return (start_hour + t_s / SECONDS_PER_HOUR) % 24.0

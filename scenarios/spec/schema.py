@@ -1,0 +1,196 @@
+"""A scenario: what is asked of the simulator and of the load driver alike.
+
+The human form is TOML; ``resolve.py`` turns it into this resolved form, every default filled in and
+every number from the world traced to ``sources.toml``. All times are seconds, all rates per second
+unless the name says otherwise.
+"""
+
+from enum import IntEnum
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from scenarios.spec.regime import PositiveSeconds, Regime, Seconds, Share, Strict, _member
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+Permission = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$")]
+Hour = Annotated[int, Field(ge=0, le=24)]
+
+
+class Sensitivity(IntEnum):
+    """What a permission of the task touches; weighs the blast radius."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+
+class Task(Strict):
+    """One kind of work, with the permissions that it needs (model.md §1)."""
+
+    name: Name
+    rate_hz: Annotated[float, Field(ge=0, le=1000)]
+    """starts per second and agent while the task is active; starts are a Poisson process"""
+    duration_s: Seconds = 0.0
+    """an agent uses its credential at a task's start and once more at its end"""
+    permissions: Annotated[tuple[Permission, ...], Field(min_length=1)]
+    sensitivity: Annotated[Sensitivity, _member(Sensitivity)] = Sensitivity.LOW
+    active_hours: tuple[tuple[Hour, Hour], ...] = ((0, 24),)
+    """half-open ranges of the hour of day; one that ends before it starts spans midnight"""
+
+
+class Workload(Strict):
+    """A class of agents alike in tasks and placement."""
+
+    name: Name
+    count: Annotated[int, Field(ge=1, le=100_000_000)]
+    agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+
+
+class Backoff(Strict):
+    """What an agent does after the issuer refused it: ``rules.backoff_delay``."""
+
+    base_s: PositiveSeconds = 5.0
+    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
+    cap_s: PositiveSeconds = 60.0
+    jitter: Share = 0.5
+    """half-width of the uniform factor 1 ± jitter"""
+
+
+class Issuer(Strict):
+    """The identity server: ``servers`` in parallel behind one FIFO queue, exponential service."""
+
+    servers: Annotated[int, Field(ge=1, le=10_000)] = 2
+    service_time_s: PositiveSeconds = 0.002
+    backoff: Backoff = Backoff()
+
+
+class Start(Strict):
+    """The state of the fleet at t = 0."""
+
+    ages: Literal["stationary", "synchronised"] = "stationary"
+    """credential ages from their stationary law, or everything issued at t = 0"""
+    hour_of_day: Annotated[float, Field(ge=0, lt=24)] = 0.0
+
+
+class Leak(Strict):
+    """The secret is copied out (model.md §4): hazard per unique secret, all copies included."""
+
+    rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+
+
+class Foothold(Strict):
+    """The attacker lives in a workload and takes every renewal until evicted."""
+
+    rate_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    eviction_mean_s: PositiveSeconds = 864_000.0
+
+
+class Abuse(Strict):
+    """What a thief does with what he took."""
+
+    first_use_median_s: PositiveSeconds = 100.0
+    first_use_sigma: Annotated[float, Field(ge=0, le=5)] = 0.7
+    use_rate_hz: Annotated[float, Field(gt=0, le=1000)] = 0.0033
+    foreign_permission_share: Share = 0.2
+    """share of uses that try a permission outside the task whose credential was taken"""
+
+
+class Threats(Strict):
+    """Thieves: natural ones by hazard, and injected ones for conditional questions."""
+
+    leak: Leak = Leak()
+    foothold: Foothold = Foothold()
+    abuse: Abuse = Abuse()
+    injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
+    answer "what happens after a theft" and never count towards incident frequencies"""
+    injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+
+
+class Detection(Strict):
+    """Which detectors watch the audit log, and how late they see it."""
+
+    superseded_serial: bool = True
+    two_origins: bool = True
+    new_permission: bool = True
+    delivery_s: Seconds = 1.0
+    """from the event to its line in the detector's hands; a floor under every detector"""
+    coverage: Share = 1.0
+    """share of identities whose log reaches a detector at all"""
+    external_notice_mean_s: PositiveSeconds | None = None
+    """mean of the exponential time from theft to a notice from outside; none when absent"""
+
+
+class Response(Strict):
+    """Alerts wait for an analyst, who decides and revokes."""
+
+    analysts: Annotated[int, Field(ge=1, le=10_000)] = 4
+    triage_mean_s: Seconds = 900.0
+    automatic: bool = False
+    """revoke at the alert, without triage"""
+
+
+class IssuerOutage(Strict):
+    """The issuer refuses every request; what it had accepted is still served."""
+
+    kind: Literal["issuer-outage"]
+    start_s: Seconds
+    duration_s: PositiveSeconds
+    every_s: PositiveSeconds | None = None
+    """repeat the outage with this period"""
+
+
+class Override(Strict):
+    """What a measured window changes, because 20 s of a one-hour lifetime renew nothing."""
+
+    ttl_s: PositiveSeconds | None = None
+
+
+class Drive(Strict):
+    """How the load driver runs the window of this scenario."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=1e6)] = 100.0
+    seconds: Annotated[float, Field(gt=0, le=86_400)] = 20.0
+    regime: Name | None = None
+    """which of ``regimes`` to drive when the command line names none; the first when absent"""
+    override: Override = Override()
+
+
+class Scenario(Strict):
+    """The resolved form. Two equal scenarios with equal seeds give equal records."""
+
+    schema_version: Literal[1] = 1
+    name: Name
+    title: str
+    question: str
+    expected: str
+    source: str
+    horizon_s: Annotated[float, Field(gt=0, le=3.2e8)]
+    trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,255}$")] = "example.org"
+    regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
+    workloads: Annotated[tuple[Workload, ...], Field(min_length=1)]
+    start: Start = Start()
+    issuer: Issuer = Issuer()
+    threats: Threats = Threats()
+    detection: Detection = Detection()
+    response: Response = Response()
+    faults: tuple[IssuerOutage, ...] = ()
+    drive: Drive = Drive()
+    series_interval_s: PositiveSeconds = 60.0
+    """resolution of the recorded time series"""
+    probes: Annotated[int, Field(ge=0, le=1_000_000)] = 500
+    """instants at which a random agent's credential is read, in each replication"""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        from scenarios.spec.consistency import check  # the rules read the types above
+
+        check(self)
+        return self
+
+    @property
+    def agents(self) -> int:
+        """Number of agents over all workload classes."""
+        return sum(workload.count for workload in self.workloads)
