@@ -101,7 +101,7 @@ def _lifetime(value: object) -> object:
 Seconds = Annotated[float, Field(ge=0, le=3.2e9)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=3.2e9)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Lifetime = Annotated[float, BeforeValidator(_lifetime), Field(gt=0, allow_inf_nan=True)]
+Lifetime = Annotated[float, Field(gt=0, allow_inf_nan=True), BeforeValidator(_lifetime)]
 
 
 class RenewalRule(Strict):
