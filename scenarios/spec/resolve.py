@@ -93,9 +93,10 @@ def resolve(human: dict[str, Any], path: Path | None = None) -> Resolved:
     try:
         scenario = Scenario.model_validate(filled)
     except ValidationError as exc:
-        named = {problem.key for problem in problems}
+        known = [problem.key for problem in problems]
         faults = [_problem(error) for error in exc.errors()]
-        problems += [fault for fault in faults if fault.key not in named]
+        # what could not be filled in is missing for the validator too: not a second fault
+        problems += [f for f in faults if not any(key.startswith(f.key) for key in known)]
         raise ScenarioError(path, problems) from exc
     problems += consistency.problems(scenario)
     if problems:
