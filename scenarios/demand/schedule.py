@@ -50,7 +50,8 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
     """Return the arrivals of a scenario with one regime, from 0 to its horizon.
 
     Credential ages at the start are stationary: a timer's first renewal falls uniformly into its
-    cycle. A slot renewed at use starts empty under ONE_TASK and is primed otherwise.
+    cycle; a slot renewed at use is somewhere in its cycle of due age plus waiting for a use, which
+    takes 1/Λ in the mean. Under ONE_TASK slots start empty; otherwise they are primed.
     """
     (regime,) = scenario.regimes
     key = seed_key(seed)
@@ -126,13 +127,18 @@ def _at_use(
     scenario: Scenario,
     rows: list[tuple[float, int, int, int]],
 ) -> None:
+    if law.total_rate_hz <= 0.0:
+        return
     per_task = regime.scope is Scope.ONE_TASK
     due_s: dict[int, float] = {}
     issue = 0
     if not per_task:
         age_s = due_age(key, agent, 0, regime)
-        stationary = scenario.start.ages == "stationary"
-        due_s[0] = age_s * (uniform(key, agent, Stream.INITIAL_AGE, 0) if stationary else 1.0)
+        elapsed_s = 0.0
+        if scenario.start.ages == "stationary":
+            cycle_s = age_s + 1.0 / law.total_rate_hz
+            elapsed_s = cycle_s * uniform(key, agent, Stream.INITIAL_AGE, 0)
+        due_s[0] = max(0.0, age_s - elapsed_s)
     for switch in switches(key, agent, law):
         if switch.t_s >= scenario.horizon_s:
             return
