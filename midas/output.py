@@ -1,4 +1,4 @@
-"""What people and scripts see: tables on stdout, one JSON document on stdout, the rest on stderr."""
+"""What people and scripts see: a table or one JSON document on stdout, the rest on stderr."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
