@@ -196,5 +196,5 @@ class Population(Protocol):
 TRACE_DTYPE = np.dtype(
     [("t_s", "f8"), ("kind", "i1"), ("agent", "i8"), ("slot", "i4"), ("serial", "i8")]
 )
-"""A trace row. ``serial`` is the slot's serial after the event; for SWITCH ``slot`` is the task, and
-``serial`` that of the slot which it uses."""
+"""A trace row. ``serial`` is the slot's serial after the event; for SWITCH ``slot`` is the task and
+``serial`` that of the slot it uses."""

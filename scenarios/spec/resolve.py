@@ -94,8 +94,9 @@ def resolve(human: dict[str, Any], path: Path | None = None) -> Resolved:
     try:
         scenario = Scenario.model_validate(filled)
     except ValidationError as exc:
-        named = {problem.key for problem in problems}
-        problems += [fault for fault in faults(exc) if fault.key not in named]
+        known = [problem.key for problem in problems]
+        # what could not be filled in is missing for the validator too: not a second fault
+        problems += [f for f in faults(exc) if not any(key.startswith(f.key) for key in known)]
         raise ScenarioError(path, problems) from exc
     problems += consistency.problems(scenario)
     if problems:
