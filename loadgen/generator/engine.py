@@ -82,9 +82,7 @@ class Engine:
         self._pause_until_s = 0.0
         self.refusal = ""
         self._address, self._family = _resolve(plan)
-        self._tls = (
-            TlsContext(plan.endpoint, resume=plan.tls_resume) if plan.endpoint.tls else None
-        )
+        self._tls = TlsContext(plan.endpoint, resume=plan.tls_resume) if plan.endpoint.tls else None
         self._warming = 0
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
