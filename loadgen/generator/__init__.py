@@ -1,1 +1,1 @@
-"""The load generator: a process of its own, the only place with Locust and gevent."""
+"""The load generator, the only place with Locust and gevent, in a process of its own."""
