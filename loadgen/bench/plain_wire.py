@@ -36,7 +36,7 @@ class PlainWire:
         now_s: float,  # noqa: ARG002
     ) -> str:
         """Return ``ok`` for 200 and the status otherwise."""
-        return "ok" if status == 200 else str(status)  # noqa: PLR2004
+        return "ok" if status == 200 else str(status)
 
     def steal(self, agent: int, task: int) -> Stolen | None:
         """Return a made-up credential for an agent with an even number, None for the others."""

@@ -4,14 +4,15 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import numpy as np
 from hdrh.histogram import HdrHistogram
+from numpy.typing import NDArray
 
 from loadgen.generator.protocol import (
     OWN_OPS,
@@ -50,7 +51,13 @@ def rogue_server(*arguments: str) -> Iterator[tuple[int, int]]:
         child.wait()
 
 
-def write_run(rundir: Path, endpoint: Endpoint, t_s: Any, paths: list[str], **plan: Any) -> None:
+def write_run(
+    rundir: Path,
+    endpoint: Endpoint,
+    t_s: Sequence[float] | NDArray[np.float64],
+    paths: list[str],
+    **plan: object,
+) -> None:
     """Write plan and demand: arrival i is agent i and asks for path i mod n."""
     rundir.mkdir(exist_ok=True)
     n = len(t_s)
@@ -163,7 +170,7 @@ class Generator:
         progress = [line.progress for line in self.lines if line.progress is not None]
         return Run(code, self.lines, self.rundir, self.log.read_text(), progress)
 
-    def __enter__(self) -> "Generator":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

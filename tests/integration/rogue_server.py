@@ -13,7 +13,8 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 ANSWERS = {
     "/ok": OK,
     "/teapot": b"HTTP/1.1 418 I'm a teapot\r\nContent-Length: 0\r\n\r\n",
-    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n",
+    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"1\r\no\r\n1;x=y\r\nk\r\n0\r\n\r\n",
     "/interim": b"HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n" + OK,
     "/closing": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
     "/until-eof": b"HTTP/1.1 200 OK\r\n\r\nall of it",
@@ -59,7 +60,7 @@ async def main() -> None:
         tls.load_verify_locations(folder / "ca.pem")
         tls.verify_mode = ssl.CERT_REQUIRED
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201  (how a test finds it)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
 
