@@ -1,0 +1,1 @@
+"""What comes out: five tables, a manifest, estimates and their storage."""

@@ -89,7 +89,7 @@ def stationary_position(
 
     Length-biased law of ``renewal_age``: density ∝ r on [a, b] for a uniform r, so
     r = √(a² + u(b² − a²)); the elapsed part is uniform on (0, r). For FRACTION_POLLED use
-    acceptance with probability r/b instead (``simulator.control.initial``).
+    acceptance with probability r/b instead (``simulator.initial``).
     """
     if rule == NEVER or ttl_s == inf:
         return inf
@@ -105,7 +105,7 @@ def backoff_delay(
 
     min(cap, base·factor^(refusals−1)) · U(1 − jitter, 1 + jitter): capped exponential back-off.
     """
-    delay = min(cap_s, base_s * factor ** min(refusals - 1, 60))
+    delay = min(cap_s, base_s * factor ** float(min(refusals - 1, 60)))
     return delay * (1.0 - jitter + 2.0 * jitter * u)
 
 
