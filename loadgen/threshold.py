@@ -105,7 +105,9 @@ def parse(text: str) -> Threshold:
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise UsageError(f"--fail-if {text!r}: expected OPERATION.METRIC > VALUE, e.g. issue.p99 > 50ms")
+        raise UsageError(
+            f"--fail-if {text!r}: expected OPERATION.METRIC > VALUE, e.g. issue.p99 > 50ms"
+        )
     operation, metric, comparison, quantity = shape.groups()
     faults: list[str] = []
     if operation not in operations():

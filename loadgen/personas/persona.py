@@ -17,7 +17,9 @@ UNDETECTED, EXPIRED = "undetected", "expired"
 ACCEPTED, DENIED = "ok", "denied"
 """answers to a use: accepted; the credential is good but not for this permission. Anything else
 that is no transport failure means that the credential is refused."""
-NO_ANSWER = frozenset({"timeout", "refused", "connect-timeout", "closed", "half", "protocol", "tls"})
+NO_ANSWER = frozenset(
+    {"timeout", "refused", "connect-timeout", "closed", "half", "protocol", "tls"}
+)
 PEEK_S = 0.1
 """how often a thief who waits for a renewal looks"""
 TRIES = 20_000
