@@ -16,7 +16,7 @@ from math import ceil, floor, inf, sqrt
 
 from hdrh.histogram import HdrHistogram
 
-from loadgen.histogram import MAX_US, decode, empty
+from loadgen.histogram import decode, empty
 from loadgen.targets.port import Op
 from scenarios.errors import UsageError
 from scenarios.record.tables import OperationRow
@@ -105,7 +105,9 @@ def parse(text: str) -> Threshold:
     """
     shape = _SHAPE.fullmatch(text)
     if shape is None:
-        raise UsageError(f"--fail-if {text!r}: expected OPERATION.METRIC > VALUE, e.g. issue.p99 > 50ms")
+        raise UsageError(
+            f"--fail-if {text!r}: expected OPERATION.METRIC > VALUE, e.g. issue.p99 > 50ms"
+        )
     operation, metric, comparison, quantity = shape.groups()
     faults: list[str] = []
     if operation not in operations():
@@ -219,4 +221,4 @@ def _of(fails: bool) -> Verdict:
     return Verdict.BROKEN if fails else Verdict.KEPT
 
 
-__all__ = ["LAG", "MAX_US", "Judgement", "Threshold", "Verdict", "judge", "operations", "parse"]
+__all__ = ["LAG", "Judgement", "Threshold", "Verdict", "judge", "operations", "parse"]
