@@ -84,8 +84,7 @@ def _usage(exc: Exception) -> int:
     """Report a fault of the command line, with the command whose help explains it."""
     context = getattr(exc, "ctx", None)
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
-    if "\n" in message:  # no arguments at all: the message is the help text
-        sys.stderr.write(f"{message.rstrip()}\n")
+    if not message:  # no arguments at all: the help has been shown
         return 2
     command = context.command_path if context is not None else "midas"
     return _report(exc, f"{message.rstrip('.')} (see: {command} -h)", 2)

@@ -48,6 +48,5 @@ def windows(
     drive = scenario.drive
     names = regimes or [drive.regime or scenario.regimes[0].name]
     return [
-        window(scenario, name, rate_hz or drive.rate_hz, seconds or drive.seconds)
-        for name in names
+        window(scenario, name, rate_hz or drive.rate_hz, seconds or drive.seconds) for name in names
     ]

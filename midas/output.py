@@ -1,4 +1,4 @@
-"""What people and scripts see: tables on stdout, one JSON document on stdout, the rest on stderr."""
+"""What people and scripts see: a table or one JSON document on stdout, the rest on stderr."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,8 +37,9 @@ class Output:
             encoded = msgspec.json.encode(document, enc_hook=_plain)
             sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
         else:
-            for part in human:
-                self._console(stderr=False).print(part, soft_wrap=isinstance(part, str))
+            console = self._console(stderr=False)
+            for part in human:  # lines in a pipe are not broken: grep and diff want them whole
+                console.print(part, soft_wrap=not (console.is_terminal or _is_table(part)))
 
     def note(self, text: str) -> None:
         """Tell a human something that is no result, on stderr."""
@@ -115,16 +116,25 @@ def _plain(value: object) -> object:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Iterable[str] = (),
+    wrap: Iterable[str] = (),
 ) -> "RenderableType":
-    """Return a borderless table that fits the terminal, ``right`` columns aligned to the right."""
+    """Return a borderless table; ``right`` columns are flush right, ``wrap`` columns may break."""
     from rich import box
     from rich.table import Table
 
-    flush = set(right)
+    flush, breakable = set(right), set(wrap)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for name in columns:
-        made.add_column(name, justify="right" if name in flush else "left", overflow="fold")
+        made.add_column(
+            name,
+            justify="right" if name in flush else "left",
+            no_wrap=name not in breakable,
+            overflow="fold",
+        )
     for row in rows:
         made.add_row(*row)
     return made
@@ -135,3 +145,9 @@ def heading(text: str) -> "RenderableType":
     from rich.text import Text
 
     return Text(text, style="bold")
+
+
+def _is_table(part: object) -> bool:
+    from rich.table import Table
+
+    return isinstance(part, Table)

@@ -93,9 +93,10 @@ def resolve(human: dict[str, Any], path: Path | None = None) -> Resolved:
     try:
         scenario = Scenario.model_validate(filled)
     except ValidationError as exc:
-        named = {problem.key for problem in problems}
-        faults = [_problem(error) for error in exc.errors()]
-        problems += [fault for fault in faults if fault.key not in named]
+        known = [problem.key for problem in problems]
+        faults = [_problem(error) for error in _causes(exc.errors())]
+        # what could not be filled in is missing for the validator too: not a second fault
+        problems += [f for f in faults if not any(key.startswith(f.key) for key in known)]
         raise ScenarioError(path, problems) from exc
     problems += consistency.problems(scenario)
     if problems:
@@ -152,7 +153,10 @@ def read_toml(path: Path) -> dict[str, Any]:
             path, [Problem("", "", "is nested too deeply to be a scenario")]
         ) from exc
     except ValueError as exc:
-        raise ScenarioError(path, [Problem("", "", f"holds an unreadable value: {exc}")]) from exc
+        reason = str(exc).partition(";")[0]
+        raise ScenarioError(
+            path, [Problem("", "", f"holds an unreadable value: {reason}")]
+        ) from exc
 
 
 def _read_text(path: Path) -> str:
@@ -255,6 +259,18 @@ _SIMPLE = {
 }
 
 
+def _causes(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out the lists that are too short only because an entry of theirs is faulty."""
+
+    def follows(error: ErrorDetails) -> bool:
+        inside = len(error["loc"])
+        return error["type"] == "too_short" and any(
+            other["loc"][:inside] == error["loc"] and len(other["loc"]) > inside for other in errors
+        )
+
+    return [error for error in errors if not follows(error)]
+
+
 def _problem(error: ErrorDetails) -> Problem:
     """Turn one of pydantic's errors into one of our lines."""
     path = ""
@@ -269,6 +285,8 @@ def _problem(error: ErrorDetails) -> Problem:
         allowed = f"must be {sign} {next(iter(context.values())):g}"
     elif kind == "string_pattern_mismatch":
         allowed = f"must match {context['pattern']}"
+    elif kind == "too_long":
+        allowed = f"must have at most {context['max_length']} entries"
     elif kind == "literal_error":
         allowed = f"must be {context['expected']}"
     else:
