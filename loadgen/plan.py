@@ -189,13 +189,12 @@ def _worth_priming(demand: Demand) -> NDArray[np.int64]:
     Nobody can tell whether an agent that stays silent holds a credential; the others get theirs in
     the order in which they replace it, so that none expires for having been issued early.
     """
-    last_s = float(demand.t_s[-1]) + 1.0
-    renews_s: dict[int, float] = dict.fromkeys(demand.agent.tolist(), last_s)
+    silent_s = float(demand.t_s[-1]) + 1.0
     issues = demand.op == ISSUE
-    for agent, t_s in zip(
-        demand.agent[issues][::-1].tolist(), demand.t_s[issues][::-1].tolist(), strict=True
-    ):
-        renews_s[agent] = t_s
+    first_issue_s = dict(  # read backwards, so that an agent's first request is the one that stays
+        zip(demand.agent[issues][::-1].tolist(), demand.t_s[issues][::-1].tolist(), strict=True)
+    )
+    renews_s = dict.fromkeys(demand.agent.tolist(), silent_s) | first_issue_s
     active = [row for row in demand.primed.tolist() if row[0] in renews_s]
     active.sort(key=lambda row: (renews_s[row[0]], row))
     return np.array(active, dtype=np.int64).reshape(-1, 2)
