@@ -1,7 +1,5 @@
 """Latency histograms as they stand in a record: HdrHistogram V2, compressed, microseconds."""
 
-import base64
-
 from hdrh.histogram import HdrHistogram
 
 MIN_US, MAX_US, DIGITS = 1, 3_600_000_000, 3
@@ -10,14 +8,14 @@ MIN_US, MAX_US, DIGITS = 1, 3_600_000_000, 3
 
 def empty() -> HdrHistogram:
     """Return a histogram without values."""
-    return HdrHistogram(MIN_US, MAX_US, DIGITS)
+    return HdrHistogram(MIN_US, MAX_US, DIGITS, b64_wrap=False)
 
 
 def encode(histogram: HdrHistogram) -> bytes:
-    """Return the compressed V2 form, as bytes."""
-    return base64.b64decode(histogram.encode())
+    """Return the compressed V2 form."""
+    return bytes(histogram.encode())
 
 
 def decode(data: bytes) -> HdrHistogram:
     """Return the histogram that ``encode`` wrote."""
-    return HdrHistogram.decode(base64.b64encode(data))
+    return HdrHistogram.decode(data, b64_wrap=False)

@@ -12,6 +12,7 @@ from loadgen.plan import Plan, foreign_permission
 from loadgen.targets.port import Stolen
 from scenarios.demand.schedule import ISSUE
 from scenarios.demand.streams import Stream, seed_key, uniform
+from scenarios.errors import TargetError
 
 UNDETECTED, EXPIRED = "undetected", "expired"
 ACCEPTED, DENIED = "ok", "denied"
@@ -23,6 +24,8 @@ NO_ANSWER = frozenset(
 PEEK_S = 0.1
 """how often a thief who waits for a renewal looks"""
 TRIES = 20_000
+FIRST_TRY = 16
+"""draws of a theft below this number are its times and addresses, the others choose the victim"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,8 @@ class Stage:
     plan: Plan
     detectors: frozenset[str]
     owner_origin: str
+    robbed: set[str] = field(default_factory=set)
+    """identities that have their thief already; nobody is robbed twice"""
 
     @property
     def pace_s(self) -> float:
@@ -76,10 +81,12 @@ class Stage:
         return min(0.5, self.plan.seconds / 40.0)
 
     def victims(self, number: int) -> Iterator[int]:
-        """Yield agents in the keyed random order of theft ``number``, with replacement."""
+        """Yield agents not yet robbed in the keyed random order of a theft, with replacement."""
         agents = len(self.plan.identities)
-        for k in range(TRIES):
-            yield int(self.draw(number, 1000 + k) * agents)
+        for k in range(min(TRIES, 20 * agents)):
+            agent = int(self.draw(number, FIRST_TRY + k) * agents)
+            if self.plan.identities[agent].name not in self.robbed:
+                yield agent
 
     def draw(self, number: int, k: int) -> float:
         """Return draw ``k`` of theft ``number``, uniform on (0, 1)."""
@@ -93,8 +100,8 @@ class Stage:
     def issues_s(self, agent: int, task: int) -> list[float]:
         """Return when an agent asks for a credential in the slot of ``task``, prologue included."""
         demand, mine = self.plan.demand, self.plan.of_agent(agent)
-        primed = [] if self.plan.task_scope else [-self.plan.prologue_s]
         slot = task if self.plan.task_scope else 0
+        primed = [-self.plan.prologue_s] if (agent, slot) in self.plan.primed else []
         return primed + [
             float(demand.t_s[i]) for i in mine if demand.op[i] == ISSUE and demand.task[i] == slot
         ]
@@ -183,7 +190,10 @@ class Thief:
         if stolen is None:
             raise ValueError("nothing was stolen")
         sent_s = self._now_s()
-        code = self._use(stolen, permission, origin)
+        try:
+            code = self._use(stolen, permission, origin)
+        except TargetError:
+            code = "closed"
         self.theft.uses.append(Use(sent_s, self._now_s(), origin, permission, code))
         return code
 

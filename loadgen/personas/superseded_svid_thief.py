@@ -1,5 +1,7 @@
 """Takes a document, waits until its owner has renewed and used the new one, then uses the old."""
 
+from itertools import pairwise
+
 from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
 from scenarios.detection.serials import SupersededSerial
 
@@ -25,7 +27,7 @@ class SupersededSvidThief:
             for task in stage.tasks(agent):
                 uses_s = stage.uses_s(agent, task)
                 issues_s = stage.issues_s(agent, task)
-                for first_s, second_s in zip(issues_s, issues_s[1:], strict=False):
+                for first_s, second_s in pairwise(issues_s):
                     last_s = min(seconds, first_s + ttl_s) - MARGIN_S
                     use_s = next((t + SLACK_S for t in uses_s if t > second_s), last_s)
                     if use_s < last_s and second_s > 2 * SLACK_S:
