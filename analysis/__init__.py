@@ -1,0 +1,1 @@
+"""Records in, estimates, figures and a report out."""

@@ -1,0 +1,1 @@
+"""Measured worlds: real sockets, real credentials, real time."""

@@ -1,0 +1,1 @@
+"""The composition root: command line, printing, exit codes and the results folder."""

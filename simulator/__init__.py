@@ -1,0 +1,1 @@
+"""Simulated worlds: pure functions from a scenario and a seed to a run record."""

@@ -4,37 +4,71 @@ Whatever happens on a human time scale (theft, abuse, detection, response, fault
 in ``simulator/control``, against this port. ``reference.py`` is its executable specification, a
 SimPy process per agent; ``fleet/`` is the compiled one. Both give the same trace, event for event.
 
+Every population is built as ``P(scenario, regime, seed_key, trace=False)`` and stands at t = 0.
+
 Semantics that every population keeps
 -------------------------------------
 *Agents* are numbered 0 … N−1 in the order of ``scenario.workloads``. Everything random is a keyed
 draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 
-*Switches.* Candidate n of an agent follows candidate n−1 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum
-of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ picks the task by cumulated rate; the
-candidate is a switch if that task is active at that hour of day, else it is thinned away. (A class
-of one always-active task draws no mark.) Switches do not depend on anything else in the model.
+*Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
+after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
+picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
+day, else it is thinned away. (A class of one always-active task draws no mark.) Switches do not
+depend on anything else in the model.
 
-*Slots.* An agent holds one credential (scope ALL_TASKS) or one for each task of its class
-(ONE_TASK, slot = task index). A slot has a serial, an issue instant and an expiry; the serial of
-a slot counts its issues, 0 at the start. Under ONE_TASK slots are empty at t = 0 (serial −1)
-unless drawn otherwise by the start rule.
+*Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
+(ONE_TASK, slot = task index). A slot has a serial, an issue instant, an instant when renewal is due
+and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
+is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
-*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): at ``rules.renewal_due`` of the
-current credential a request is made. *Renewal at use* (AT_USE): at a switch, if the slot is empty,
-revoked, expired or past ``rules.renewal_due``, a request is made; otherwise the switch is private.
-There is at most one request in flight per slot. NEVER makes no request.
+*Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
+0. ``stationary``: ``initial.initial_slot`` of each slot; only under AT_USE may a slot be empty.
 
-*Issuer.* A request that arrives while the issuer is down is refused; the agent tries again after
-``rules.backoff_delay`` of the number of refusals of this request so far. Otherwise it joins one
-FIFO queue of c servers; its service time is exponential, keyed by (agent, SERVICE, number of the
-agent's accepted requests so far). At the end of service the credential is issued: issue instant =
-that time, expiry = ``rules.expiry``. An outage refuses arrivals; what was accepted is served.
+*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): when the current credential is due, a
+request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
+slot is empty, expired or due (t ≥ due), a request is made unless one is in flight; otherwise the
+switch is private. NEVER makes no request by itself. A request is in flight from its first attempt
+until it is answered, back-off included.
 
-*Ties* resolve by time, then event kind, then agent.
+*Issuer.* An attempt that arrives while the issuer is down is refused; the agent tries again after
+``rules.backoff_delay`` of the number of refusals of this request so far (1 at the first).
+Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
+−ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
+credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
+refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is answered at
+once, in the same instant, by no issuer: no queue, no outage, no SERVICE draw.
 
-*Failures.* A switch whose slot holds no valid credential at that instant is one authentication
-failure, except under AT_USE where it is a wait while the issuer answers and a failure only if
-the slot's request stands refused (it was refused at this switch or is backing off).
+*Ties* resolve by time, then event kind, then agent, then slot. What an event brings about at its
+own instant (a refusal, a manual issue, the request of a switch at use) happens within the event.
+
+*Failures.* A switch whose slot holds no valid credential at that instant (after the request that it
+may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
+request is being answered, and a failure only while the request backs off after a refusal.
+
+*Keyed draws.* The entity is the agent throughout; q = 16·serial + slot, where the serial is the one
+that the draw is for (a class has at most 16 tasks):
+
+=============  ==================================================================================
+stream         occurrence k
+=============  ==================================================================================
+SWITCH_GAP     number of the candidate
+SWITCH_MARK    number of the candidate
+RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
+POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
+SERVICE        q of the credential that the accepted request will be issued
+BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+INITIAL_AGE    slot
+INITIAL_LIFE   slot + 16·(number of the draw within ``initial.initial_slot``)
+INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
+=============  ==================================================================================
+
+A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of
+the semantics: a time is always (earlier time) + (delay), with both written as above.
+
+*Trace.* With ``trace=True`` every event leaves one row of ``TRACE_DTYPE``; ``trace()`` returns them
+ordered by (t_s, kind, agent, slot, serial). A request leaves one REQUEST row for each attempt, and
+a REFUSED row with it when that is refused. Thinned candidates leave none.
 """
 
 from enum import IntEnum
@@ -59,12 +93,13 @@ class CommandKind(IntEnum):
     ISSUER_DOWN = 0
     ISSUER_UP = 1
     REPLACE = 2
-    """end the validity of every credential that ``agent`` holds and replace it: through the issuer
-    where the regime has one (a request at once in each non-empty slot unless one is in flight),
-    directly with the next serial where it is manual"""
+    """end the validity of every credential that ``agent`` holds (expiry becomes at most now) and
+    replace it: within the command, in slot order, a request is made in each non-empty slot unless
+    one is in flight; where issuance is manual the next serial is there at once"""
     WATCH = 3
-    """log from now on what is issued to ``agent``"""
+    """log from now on what is issued to ``agent``; no effect on one already watched"""
     UNWATCH = 4
+    """stop logging and drop the log"""
 
 
 class Command(NamedTuple):
@@ -87,12 +122,16 @@ class CredentialView(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """Totals since t = 0; private switches up to the current time are included."""
+    """Totals since t = 0 of all events before the current time, private switches included.
+
+    Integer totals are equal in all populations; sums of seconds agree to rounding.
+    """
 
     events_executed: int
     """events that passed through the engine one by one"""
     switches: int
     requests: int
+    """attempts, repeated ones included: accepted + refused"""
     refusals: int
     issued: int
     auth_failures: int
@@ -100,11 +139,12 @@ class Counters(NamedTuple):
     waits: int
     """task starts that had to wait for the issuer (renewal at use)"""
     expired_agent_s: float
-    """seconds between a credential's expiry and its successor, summed over agents (timer rules)"""
+    """seconds from a credential's expiry to its successor or to now, summed over agents and slots;
+    0 under AT_USE, where an expired document that nobody needs is no harm"""
     queue_waits: int
     """accepted requests that found every server busy"""
     queue_wait_s: float
-    """their total waiting time, over all accepted requests"""
+    """from acceptance to start of service, summed over the accepted requests taken up so far"""
 
 
 class Population(Protocol):
@@ -141,15 +181,20 @@ class Population(Protocol):
         ...
 
     def issuances_per_second(self) -> NDArray[np.int64]:
-        """Return the number of credentials issued in each whole second since t = 0."""
+        """Return the credentials issued in each whole second since t = 0, ceil(now_s) numbers."""
         ...
 
     def expired_now(self) -> int:
-        """Return how many agents' timer-renewed credentials are expired at this instant."""
+        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        ...
+
+    def trace(self) -> NDArray[np.void]:
+        """Return the trace up to now; raises ValueError when none was asked for."""
         ...
 
 
 TRACE_DTYPE = np.dtype(
     [("t_s", "f8"), ("kind", "i1"), ("agent", "i8"), ("slot", "i4"), ("serial", "i8")]
 )
-"""A trace row. ``serial`` is the slot's serial after the event; for SWITCH ``slot`` is the task."""
+"""A trace row. ``serial`` is the slot's serial after the event; for SWITCH ``slot`` is the task and
+``serial`` that of the slot it uses."""

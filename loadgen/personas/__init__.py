@@ -1,0 +1,1 @@
+"""Thieves that take live credentials and keep the ground truth."""

@@ -1,0 +1,1 @@
+"""The embedded identity service, a process of its own on loopback."""

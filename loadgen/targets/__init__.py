@@ -1,0 +1,1 @@
+"""Identity services under test, a folder each behind one port."""

@@ -50,20 +50,20 @@ _HALF_ULP = 2.0**-54
 _ULP = 2.0**-53
 
 
-@njit(cache=True, inline="always")
+@njit("uint64(uint64)", cache=True)
 def _mix(z: np.uint64) -> np.uint64:
     z = (z ^ (z >> _S30)) * _M1
     z = (z ^ (z >> _S27)) * _M2
     return z ^ (z >> _S31)
 
 
-@njit(cache=True, inline="always")
+@njit("uint64(uint64, uint64, uint64)", cache=True)
 def entity_key(seed_key: np.uint64, entity: np.uint64, stream: np.uint64) -> np.uint64:
     """Return the key of one entity's stream; draws from it are ``keyed_uniform(key, k)``."""
     return _mix(_mix(seed_key + entity * _GAMMA) ^ (stream * _M2))
 
 
-@njit(cache=True, inline="always")
+@njit("float64(uint64, uint64)", cache=True)
 def keyed_uniform(key: np.uint64, k: np.uint64) -> float:
     """Return draw ``k`` of a stream, uniform on the open interval (0, 1)."""
     return float(_mix(key + k * _GAMMA) >> _S11) * _ULP + _HALF_ULP
@@ -82,7 +82,7 @@ def seed_key(seed: int, replication: int = 0) -> np.uint64:
     return np.uint64(state[0])
 
 
-@njit(cache=True)
+@njit("float64(uint64, uint64, uint64, uint64)", cache=True)
 def _uniform(seed_key: np.uint64, entity: np.uint64, stream: np.uint64, k: np.uint64) -> float:
     return keyed_uniform(entity_key(seed_key, entity, stream), k)
 

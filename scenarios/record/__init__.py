@@ -1,1 +1,1 @@
-"""What comes out of a run: manifest, five tables, estimates, and the store that keeps them."""
+"""What comes out: five tables, a manifest, estimates and their storage."""

@@ -1,0 +1,1 @@
+"""What is asked: the typed scenario, its regimes, its sources and the laws of credentials."""

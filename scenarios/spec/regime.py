@@ -9,7 +9,16 @@ from enum import IntEnum
 from math import inf
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    PlainSerializer,
+)
+from pydantic_core import PydanticCustomError, core_schema
 
 
 class Strict(BaseModel):
@@ -18,7 +27,39 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Renewal(IntEnum):
+class Keyword(IntEnum):
+    """A closed choice, written in TOML as its member's name in lower case with hyphens."""
+
+    @property
+    def keyword(self) -> str:
+        """Return the member as it is written in TOML."""
+        return self.name.lower().replace("_", "-")
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, _source: object, _handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Read a keyword, write a keyword."""
+        members = {member.keyword: member for member in cls}
+
+        def parse(value: object) -> Keyword:
+            if isinstance(value, cls):
+                return value
+            if isinstance(value, str) and value in members:
+                return members[value]
+            raise PydanticCustomError(
+                "keyword", "must be one of {names}", {"names": ", ".join(members)}
+            )
+
+        return core_schema.no_info_plain_validator_function(
+            parse,
+            serialization=core_schema.plain_serializer_function_ser_schema(
+                lambda member: member.keyword
+            ),
+        )
+
+
+class Renewal(Keyword):
     """When a credential is renewed. RULES in ``rules.py`` holds the law of each."""
 
     NEVER = 0
@@ -32,14 +73,14 @@ class Renewal(IntEnum):
     """when it is next used after a fraction of its life (SPIRE's JWT-SVID rule: pull-through)"""
 
 
-class Scope(IntEnum):
+class Scope(Keyword):
     """What one credential may be used for."""
 
     ALL_TASKS = 0
     ONE_TASK = 1
 
 
-class Enforcer(IntEnum):
+class Enforcer(Keyword):
     """Who limits a credential to its scope. An SVID carries identity only."""
 
     NOBODY = 0
@@ -49,7 +90,7 @@ class Enforcer(IntEnum):
     """an external decision point or token exchange (AuthZEN, RFC 8693)"""
 
 
-class Binding(IntEnum):
+class Binding(Keyword):
     """What a thief needs besides the document."""
 
     BEARER = 0
@@ -57,7 +98,7 @@ class Binding(IntEnum):
     NODE = 2
 
 
-class Revocation(IntEnum):
+class Revocation(Keyword):
     """How a credential can be ended before it expires."""
 
     NONE = 0
@@ -66,7 +107,7 @@ class Revocation(IntEnum):
     """deleted at the verifier, as a static key is"""
 
 
-class Artifact(IntEnum):
+class Artifact(Keyword):
     """What the credential is on the wire."""
 
     STATIC_KEY = 0
@@ -74,40 +115,49 @@ class Artifact(IntEnum):
     JWT_SVID = 2
 
 
-class Path(IntEnum):
+class Issuance(Keyword):
     """How a credential comes into being."""
 
     MANUAL = 0
     ISSUER = 1
 
 
-def _member(enum: type[IntEnum]) -> BeforeValidator:
-    names = {member.name.lower().replace("_", "-"): member for member in enum}
-
-    def parse(value: object) -> object:
-        if isinstance(value, enum):
-            return value
-        if isinstance(value, str) and value in names:
-            return names[value]
-        raise ValueError(f"one of {', '.join(names)}")
-
-    return BeforeValidator(parse)
+def _read_lifetime(value: object) -> object:
+    if value == "never":
+        return inf
+    return float(value) if type(value) is int else value
 
 
-def _lifetime(value: object) -> object:
-    return inf if value == "never" else float(value) if type(value) is int else value
+def _bounded_lifetime(value: float) -> float:
+    if value > MAX_SECONDS and value != inf:
+        raise PydanticCustomError(
+            "lifetime", 'must be at most {max} s, or "never"', {"max": "3.2e9"}
+        )
+    return value
 
 
-Seconds = Annotated[float, Field(ge=0, le=3.2e9)]
-PositiveSeconds = Annotated[float, Field(gt=0, le=3.2e9)]
+def _write_lifetime(value: float) -> float | str:
+    return "never" if value == inf else value
+
+
+MAX_SECONDS = 3.2e9
+"""a century: beyond it float64 seconds stop resolving a microsecond"""
+Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
+PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Lifetime = Annotated[float, BeforeValidator(_lifetime), Field(gt=0, allow_inf_nan=True)]
+Lifetime = Annotated[
+    float,
+    Field(gt=0, allow_inf_nan=True),
+    AfterValidator(_bounded_lifetime),
+    BeforeValidator(_read_lifetime),
+    PlainSerializer(_write_lifetime),
+]
 
 
 class RenewalRule(Strict):
     """When and how a credential is renewed (model.md §2)."""
 
-    rule: Annotated[Renewal, _member(Renewal)] = Renewal.NEVER
+    rule: Renewal = Renewal.NEVER
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """of the life at which renewal is due; the centre of the jitter"""
     jitter: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -119,7 +169,7 @@ class RenewalRule(Strict):
 class RevocationRule(Strict):
     """How, how fast and how surely a credential is revoked once somebody decided so."""
 
-    method: Annotated[Revocation, _member(Revocation)] = Revocation.NONE
+    method: Revocation = Revocation.NONE
     delay_s: Seconds = 0.0
     probability: Share = 1.0
 
@@ -130,14 +180,14 @@ class Regime(Strict):
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     title: str
     source: str
-    artifact: Annotated[Artifact, _member(Artifact)]
+    artifact: Artifact
     ttl_s: Lifetime
     """total life from issue to expiry; ``"never"`` for a credential without end"""
-    issuance: Annotated[Path, _member(Path)]
+    issuance: Issuance
     renewal: RenewalRule = RenewalRule()
-    scope: Annotated[Scope, _member(Scope)] = Scope.ALL_TASKS
-    scope_enforced_by: Annotated[Enforcer, _member(Enforcer)] = Enforcer.NOBODY
-    binding: Annotated[Binding, _member(Binding)] = Binding.BEARER
+    scope: Scope = Scope.ALL_TASKS
+    scope_enforced_by: Enforcer = Enforcer.NOBODY
+    binding: Binding = Binding.BEARER
     shared_by: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """agents that hold the same secret"""
     leak_ratio: Share = 1.0

@@ -1,0 +1,95 @@
+"""What an agent holds at t = 0: credential ages from their stationary law.
+
+Plain scalar functions over keyed draws; the reference calls them as they stand and the fleet
+compiles the same objects.
+
+Exact for a renewal process whose cycle is the renewal age (timer rules) or the renewal age and an
+exponential wait for the next use (AT_USE, at the rate of the tasks active at the starting hour);
+the time that the issuer takes, some milliseconds of a cycle, is left out. A credential that is
+never renewed has no stationary age: it counts as issued at t = 0.
+"""
+
+from math import inf, log
+
+import numpy as np
+
+from scenarios.demand.streams import keyed_uniform
+from scenarios.spec import rules
+
+SLOTS = 16
+"""slots of an agent at most, the stride of slot-wise occurrence numbers"""
+
+EMPTY = (inf, -inf, -inf)
+"""issue, due and expiry of an empty slot"""
+
+
+def polled_life(
+    ttl_s: float, fraction: float, jitter: float, poll_s: float, life_key: np.uint64, slot: int
+) -> float:
+    """Return the length-biased renewal age under FRACTION_POLLED.
+
+    Accepts an ordinary age r with probability r/b, b the largest possible one; trial j uses draws
+    3j, 3j+1 (the age's two uniforms) and 3j+2 (acceptance) of INITIAL_LIFE.
+    """
+    bound = ttl_s - (1.0 - jitter) * (1.0 - fraction) * ttl_s + poll_s
+    draw = 0
+    while True:
+        u_phase = keyed_uniform(life_key, np.uint64(slot + SLOTS * draw))
+        u_draw = keyed_uniform(life_key, np.uint64(slot + SLOTS * (draw + 1)))
+        u_accept = keyed_uniform(life_key, np.uint64(slot + SLOTS * (draw + 2)))
+        age = rules.polled_age(ttl_s, fraction, jitter, poll_s, u_phase, u_draw)
+        if u_accept * bound <= age:
+            return age
+        draw += 3
+
+
+def initial_slot(
+    rule: int,
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    before_expiry_s: float,
+    use_hz: float,
+    age_key: np.uint64,
+    life_key: np.uint64,
+    task_key: np.uint64,
+    slot: int,
+) -> tuple[float, float, float]:
+    """Return issue, due and expiry of one slot in the stationary state; ``EMPTY`` if it has none.
+
+    Args:
+        rule: a member of ``regime.Renewal``.
+        ttl_s: life of the credential.
+        fraction: of the life at which renewal is due.
+        jitter: half-width of its jitter.
+        poll_s: time between polls (FRACTION_POLLED).
+        before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
+        age_key: ``entity_key`` of the agent's INITIAL_AGE.
+        life_key: the same for INITIAL_LIFE.
+        task_key: the same for INITIAL_TASK.
+        slot: number of the slot.
+    """
+    if rule == rules.AT_USE and use_hz <= 0.0:
+        return EMPTY
+    if rule == rules.NEVER or ttl_s == inf:
+        return 0.0, inf, rules.expiry(0.0, ttl_s)
+    u_age = keyed_uniform(age_key, np.uint64(slot))
+    u_life = keyed_uniform(life_key, np.uint64(slot))
+    if rule == rules.FRACTION_POLLED:
+        life = polled_life(ttl_s, fraction, jitter, poll_s, life_key, slot)
+    elif rule == rules.BEFORE_EXPIRY:
+        life = max(0.0, ttl_s - before_expiry_s)
+    else:
+        life = rules.stationary_position(rule, ttl_s, fraction, jitter, u_life)
+    age = u_age * life
+    if rule == rules.AT_USE:
+        fresh = fraction * ttl_s * use_hz
+        if keyed_uniform(task_key, np.uint64(slot)) * (fresh + 1.0) >= fresh:
+            life = rules.renewal_age(
+                rule, ttl_s, fraction, jitter, poll_s, before_expiry_s, 0.0, u_life
+            )
+            age = life - log(u_age) / use_hz
+    issued_s = -age
+    return issued_s, issued_s + life, rules.expiry(issued_s, ttl_s)

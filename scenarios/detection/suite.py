@@ -1,0 +1,33 @@
+"""Which detectors a scenario arms under a regime: the same choice in both worlds."""
+
+from scenarios.detection.detector import Detector
+from scenarios.detection.origins import TwoOrigins
+from scenarios.detection.permissions import NewPermission
+from scenarios.detection.serials import SupersededSerial
+from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Scenario
+
+
+def detectors(scenario: Scenario, regime: Regime) -> list[Detector]:
+    """Return fresh detectors for one run, those left out that the regime makes blind.
+
+    Superseded serial needs renewal; two origins needs a secret that is not shared.
+    """
+    armed: list[Detector] = []
+    if scenario.detection.superseded_serial and regime.ttl_s < float("inf"):
+        armed.append(SupersededSerial())
+    if scenario.detection.two_origins and regime.shared_by == 1:
+        armed.append(TwoOrigins())
+    if scenario.detection.new_permission:
+        armed.append(NewPermission(baseline(scenario)))
+    return armed
+
+
+def baseline(scenario: Scenario) -> dict[tuple[str, str], frozenset[str]]:
+    """Return the permissions that each (workload, task) needs; task "" is the workload's union."""
+    needed: dict[tuple[str, str], frozenset[str]] = {}
+    for workload in scenario.workloads:
+        for task in workload.tasks:
+            needed[workload.name, task.name] = frozenset(task.permissions)
+        needed[workload.name, ""] = frozenset(p for t in workload.tasks for p in t.permissions)
+    return needed

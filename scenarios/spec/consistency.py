@@ -1,0 +1,166 @@
+"""What a scenario may not say although each of its keys is fine: one rule a function.
+
+``problems`` are refused; ``warnings`` are legal and worth a line, with the arithmetic.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from scenarios.errors import Problem
+from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec.schema import Scenario
+
+
+def problems(scenario: Scenario) -> list[Problem]:
+    """Return every contradiction of a scenario."""
+    found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
+    for index, regime in enumerate(scenario.regimes):
+        found += _regime(regime, f"regimes[{index}]", scenario)
+    found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
+    return found
+
+
+def warnings(scenario: Scenario) -> list[str]:
+    """Return one line for each thing that is legal and probably not meant."""
+    found: list[str] = []
+    for regime in scenario.regimes:
+        found += _overload(regime, scenario)
+        found += _poll_wider_than_jitter(regime)
+    return found
+
+
+def _duplicates(key: str, names: Iterable[str]) -> Iterator[Problem]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield Problem(key, f"{name!r} {count} times", "names must differ")
+
+
+def _workloads(scenario: Scenario) -> Iterator[Problem]:
+    yield from _duplicates("workloads", (workload.name for workload in scenario.workloads))
+    for index, workload in enumerate(scenario.workloads):
+        key = f"workloads[{index}].tasks"
+        yield from _duplicates(key, (task.name for task in workload.tasks))
+        if sum(task.rate_hz for task in workload.tasks) <= 0:
+            yield Problem(
+                f"{key}[*].rate_hz", "a sum of 0", "at least one task must have a rate > 0"
+            )
+        for number, task in enumerate(workload.tasks):
+            yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
+            for begin, end in task.active_hours:
+                if begin == end:
+                    yield Problem(
+                        f"{key}[{number}].active_hours",
+                        f"[{begin}, {end}]",
+                        "an hour range must not be empty; all day is [0, 24]",
+                    )
+
+
+def _faults(scenario: Scenario) -> Iterator[Problem]:
+    for index, fault in enumerate(scenario.faults):
+        key = f"faults[{index}]"
+        if fault.start_s >= scenario.horizon_s:
+            yield Problem(
+                f"{key}.start_s",
+                f"{fault.start_s:g}",
+                f"must be < horizon_s = {scenario.horizon_s:g}",
+            )
+        if fault.every_s is not None and fault.every_s <= fault.duration_s:
+            yield Problem(
+                f"{key}.every_s",
+                f"{fault.every_s:g}",
+                f"must be > duration_s = {fault.duration_s:g}, or the issuer never comes back",
+            )
+
+
+def _drive(scenario: Scenario) -> Iterator[Problem]:
+    names = [regime.name for regime in scenario.regimes]
+    if scenario.drive.regime is not None and scenario.drive.regime not in names:
+        yield Problem(
+            "drive.regime", repr(scenario.drive.regime), f"must be one of {', '.join(names)}"
+        )
+
+
+def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
+    renewal, ttl_s = regime.renewal, regime.ttl_s
+    finite = ttl_s < float("inf")
+    by_hand = regime.issuance is Issuance.MANUAL
+    if renewal.rule is Renewal.NEVER and finite:
+        yield Problem(f"{key}.renewal.rule", "'never'", f'needs ttl_s = "never", not {ttl_s:g}')
+    if renewal.rule is not Renewal.NEVER and not finite:
+        yield Problem(f"{key}.ttl_s", "'never'", "a renewal rule needs a finite lifetime")
+    if by_hand and renewal.rule is not Renewal.NEVER:
+        yield Problem(f"{key}.issuance", "'manual'", 'a renewal rule needs issuance = "issuer"')
+    if regime.shared_by > 1 and not by_hand:
+        yield Problem(f"{key}.shared_by", f"{regime.shared_by}", "an issued identity is not shared")
+    if regime.shared_by > scenario.agents:
+        yield Problem(
+            f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
+        )
+    if regime.scope is Scope.ONE_TASK and renewal.rule is not Renewal.AT_USE:
+        yield Problem(
+            f"{key}.renewal.rule",
+            repr(renewal.rule.keyword),
+            'scope = "one-task" needs "at-use": a task\'s document is issued when it starts',
+        )
+    if finite:
+        yield from _lifetime(regime, key)
+
+
+def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
+    renewal, ttl_s = regime.renewal, regime.ttl_s
+    if renewal.rule is Renewal.BEFORE_EXPIRY and renewal.before_expiry_s >= ttl_s:
+        yield Problem(
+            f"{key}.renewal.before_expiry_s",
+            f"{renewal.before_expiry_s:g}",
+            f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
+        )
+    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE}:
+        latest = renewal.fraction * (1 + renewal.jitter)
+        if latest >= 1:
+            yield Problem(
+                f"{key}.renewal.fraction",
+                f"{renewal.fraction:g}",
+                f"fraction·(1 + jitter) = {latest:g} must be < 1, or renewal comes after expiry",
+            )
+    if renewal.rule is Renewal.FRACTION_POLLED:
+        opens_s = ttl_s * (1 - (1 + renewal.jitter) * (1 - renewal.fraction))
+        if opens_s <= 0:
+            yield Problem(
+                f"{key}.renewal.jitter",
+                f"{renewal.jitter:g}",
+                f"(1 + jitter)·(1 − fraction) = {1 - opens_s / ttl_s:g} must be < 1",
+            )
+        if renewal.poll_s >= ttl_s - opens_s:
+            yield Problem(
+                f"{key}.renewal.poll_s",
+                f"{renewal.poll_s:g}",
+                f"must be < {ttl_s - opens_s:g}, the time from the first chance to expiry",
+            )
+
+
+def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
+        return
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        age_s = regime.ttl_s - regime.renewal.before_expiry_s
+    else:
+        age_s = regime.ttl_s * regime.renewal.fraction
+    load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
+    if load >= 1:
+        yield (
+            f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the issuer "
+            f"{load:.3g} times what {scenario.issuer.servers} servers at "
+            f"{scenario.issuer.service_time_s:g} s a signature can serve"
+        )
+
+
+def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
+    renewal = regime.renewal
+    if renewal.rule is not Renewal.FRACTION_POLLED:
+        return
+    width_s = 2 * renewal.jitter * (1 - renewal.fraction) * regime.ttl_s
+    if renewal.poll_s >= width_s:
+        yield (
+            f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
+            f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
+        )

@@ -1,0 +1,322 @@
+"""From the human form to the resolved form: every default filled in, every source named.
+
+``load`` reads a TOML file and reports all of its faults at once; ``dump`` writes the resolved form,
+which ``load_resolved`` reads back to an equal scenario.
+"""
+
+import difflib
+import math
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from scenarios.errors import Problem, ScenarioError, UsageError
+from scenarios.spec import consistency
+from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Scenario
+from scenarios.spec.sources import PREFIX, factor_to_key, sources
+
+ROOT = Path(__file__).parent.parent
+CATALOG = ROOT / "catalog"
+REGIMES = ROOT / "regimes"
+MAX_BYTES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A scenario with the provenance of its numbers."""
+
+    scenario: Scenario
+    sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """key path → key of ``sources.toml``"""
+    warnings: tuple[str, ...] = ()
+
+
+def catalog() -> dict[str, Path]:
+    """Return the scenarios that come with midas, by name."""
+    return {path.stem: path for path in sorted(CATALOG.glob("*.toml"))}
+
+
+def regime_names() -> list[str]:
+    """Return the names of the regimes that come with midas."""
+    return sorted(path.stem for path in REGIMES.glob("*.toml"))
+
+
+def load(
+    path: Path,
+    *,
+    agents: int | None = None,
+    horizon_s: float | None = None,
+    regimes: Sequence[str] | None = None,
+) -> Resolved:
+    """Read, resolve and check a scenario file.
+
+    Args:
+        path: a TOML file, or the name of a catalogue scenario.
+        agents: scale the workloads to this many agents in all, proportions kept.
+        horizon_s: replace the horizon.
+        regimes: replace the list of regimes, by name.
+
+    Raises:
+        ScenarioError: naming every fault of the file.
+        UsageError: when an option does not fit the scenario.
+    """
+    path = catalog().get(str(path), path)
+    human = read_toml(path)
+    if regimes is not None:
+        human["regimes"] = list(regimes)
+    if horizon_s is not None:
+        human["horizon_s"] = horizon_s
+    resolved = resolve(human, path)
+    if agents is not None:
+        scaled = scale(resolved.scenario, agents)
+        problems = consistency.problems(scaled)
+        if problems:
+            raise ScenarioError(path, problems)
+        warnings = tuple(consistency.warnings(scaled))
+        resolved = Resolved(scaled, resolved.sources, warnings)
+    return resolved
+
+
+def resolve(human: dict[str, Any], path: Path | None = None) -> Resolved:
+    """Resolve a scenario given as TOML data; ``path`` names it in errors."""
+    problems: list[Problem] = []
+    used: dict[str, str] = {}
+    expanded = _with_regimes(human, problems)
+    filled = _fill(expanded, "", "", used, problems)
+    try:
+        scenario = Scenario.model_validate(filled)
+    except ValidationError as exc:
+        known = [problem.key for problem in problems]
+        faults = [_problem(error) for error in exc.errors()]
+        # what could not be filled in is missing for the validator too: not a second fault
+        problems += [f for f in faults if not any(key.startswith(f.key) for key in known)]
+        raise ScenarioError(path, problems) from exc
+    problems += consistency.problems(scenario)
+    if problems:
+        raise ScenarioError(path, problems)
+    return Resolved(scenario, MappingProxyType(used), tuple(consistency.warnings(scenario)))
+
+
+def scale(scenario: Scenario, agents: int) -> Scenario:
+    """Return the scenario with this many agents in all: largest remainder, one a class.
+
+    Raises:
+        UsageError: when there are more classes than agents.
+    """
+    classes = scenario.workloads
+    if agents < len(classes):
+        raise UsageError(
+            f"agents: found {agents}, must be at least {len(classes)}, one per workload"
+        )
+    shares = [w.count * agents / scenario.agents for w in classes]
+    counts = [max(1, math.floor(share)) for share in shares]
+    by_remainder = sorted(range(len(classes)), key=lambda i: (math.floor(shares[i]) - shares[i], i))
+    position = 0
+    while sum(counts) != agents:
+        i = by_remainder[position % len(classes)]
+        step = 1 if sum(counts) < agents else -1
+        if counts[i] + step >= 1:
+            counts[i] += step
+        position += 1
+    workloads = tuple(
+        w.model_copy(update={"count": n}) for w, n in zip(classes, counts, strict=True)
+    )
+    return scenario.model_copy(update={"workloads": workloads})
+
+
+def dump(scenario: Scenario) -> dict[str, Any]:
+    """Return the resolved form as plain JSON data; ``load_resolved`` is its inverse."""
+    return scenario.model_dump(mode="json")
+
+
+def load_resolved(data: dict[str, Any]) -> Scenario:
+    """Read what ``dump`` wrote; raises ScenarioError naming every fault."""
+    return resolve(data).scenario
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file; raises ScenarioError in one line whatever is wrong with it."""
+    text = _read_text(path)
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise ScenarioError(path, [Problem("", "", f"is no valid TOML: {exc}")]) from exc
+    except RecursionError as exc:
+        raise ScenarioError(
+            path, [Problem("", "", "is nested too deeply to be a scenario")]
+        ) from exc
+    except ValueError as exc:
+        raise ScenarioError(path, [Problem("", "", f"holds an unreadable value: {exc}")]) from exc
+
+
+def _read_text(path: Path) -> str:
+    def fail(message: str) -> ScenarioError:
+        return ScenarioError(path, [Problem("", "", message)])
+
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as exc:
+        known = difflib.get_close_matches(path.stem, catalog(), n=1)
+        hint = f"; did you mean {known[0]!r}?" if known else ""
+        raise fail(f"does not exist{hint}") from exc
+    except IsADirectoryError as exc:
+        raise fail("is a directory, must be a TOML file") from exc
+    except OSError as exc:
+        raise fail(f"cannot be read: {exc.strerror}") from exc
+    if len(raw) > MAX_BYTES:
+        raise fail(f"is larger than {MAX_BYTES // 1_000_000} MB, must be a scenario")
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise fail("is UTF-16, must be UTF-8 (TOML 1.0)")
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise fail(f"is not UTF-8 text (byte {exc.start}), must be a TOML file") from exc
+
+
+def _with_regimes(human: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
+    """Replace names in ``regimes`` by the regimes of that name."""
+    named = human.get("regimes")
+    if not isinstance(named, list):
+        return human
+    loaded: list[object] = []
+    for index, entry in enumerate(named):
+        if not isinstance(entry, str):
+            loaded.append(entry)
+        elif entry in (names := regime_names()):
+            loaded.append(read_toml(REGIMES / f"{entry}.toml"))
+        else:
+            close = difflib.get_close_matches(entry, names, n=1)
+            hint = f"did you mean {close[0]!r}? " if close else ""
+            problems.append(
+                Problem(
+                    f"regimes[{index}]", repr(entry), f"{hint}must be one of {', '.join(names)}"
+                )
+            )
+            loaded.append(None)
+    return {**human, "regimes": loaded}
+
+
+def _fill(
+    value: object, path: str, key: str, used: dict[str, str], problems: list[Problem]
+) -> object:
+    """Replace sources by their values, lists by tuples; refuse inf and nan."""
+    if isinstance(value, dict):
+        return {
+            k: _fill(v, f"{path}.{k}" if path else k, k, used, problems) for k, v in value.items()
+        }
+    if isinstance(value, list):
+        return tuple(_fill(v, f"{path}[{i}]", key, used, problems) for i, v in enumerate(value))
+    if isinstance(value, str) and value.startswith(PREFIX):
+        return _source_value(value.removeprefix(PREFIX), path, key, used, problems)
+    if isinstance(value, float) and not math.isfinite(value):
+        problems.append(Problem(path, repr(value), "must be a finite number"))
+    return value
+
+
+def _source_value(
+    name: str, path: str, key: str, used: dict[str, str], problems: list[Problem]
+) -> object:
+    source = sources().get(name)
+    if source is None:
+        close = difflib.get_close_matches(name, sources(), n=1)
+        hint = f"did you mean {PREFIX + close[0]!r}? " if close else ""
+        problems.append(
+            Problem(path, repr(PREFIX + name), f"{hint}must name a row of sources.toml")
+        )
+        return None
+    factor = factor_to_key(source.unit, key)
+    if factor is None:
+        problems.append(
+            Problem(path, repr(PREFIX + name), f"its unit {source.unit!r} does not fit this key")
+        )
+        return None
+    used[path] = name
+    return source.value * factor
+
+
+_SIMPLE = {
+    "missing": "is required",
+    "extra_forbidden": "is no key of this table",
+    "too_short": "must not be empty",
+    "float_type": "must be a number",
+    "int_type": "must be a whole number",
+    "string_type": "must be a text in quotes",
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list",
+    "model_type": "must be a table",
+    "finite_number": "must be a finite number",
+}
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    """Turn one of pydantic's errors into one of our lines."""
+    path = ""
+    for part in error["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
+    kind, context = error["type"], error.get("ctx", {})
+    found = "" if kind == "missing" else _short(error["input"])
+    if kind in _SIMPLE:
+        allowed = _SIMPLE[kind]
+    elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
+        sign = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}[next(iter(context))]
+        allowed = f"must be {sign} {next(iter(context.values())):g}"
+    elif kind == "string_pattern_mismatch":
+        allowed = f"must match {context['pattern']}"
+    elif kind == "literal_error":
+        allowed = f"must be {context['expected']}"
+    else:
+        allowed = error["msg"][0].lower() + error["msg"][1:]
+    if kind == "extra_forbidden":
+        allowed = _did_you_mean(error["loc"]) + allowed
+        found = ""
+    return Problem(path, found, allowed)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _did_you_mean(location: tuple[int | str, ...]) -> str:
+    model: Any = Scenario
+    for part in location[:-1]:
+        if isinstance(part, str) and isinstance(model, type) and issubclass(model, BaseModel):
+            annotation = model.model_fields[part].annotation if part in model.model_fields else None
+            model = _model_inside(annotation)
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return ""
+    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
+    return f"did you mean {close[0]!r}? It " if close else ""
+
+
+def _model_inside(annotation: Any) -> Any:  # noqa: ANN401  (a type annotation of any shape)
+    """Return the model that a field's annotation wraps in tuples, unions or Annotated."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    if get_origin(annotation) in {tuple, Union, UnionType} or hasattr(annotation, "__metadata__"):
+        for inner in get_args(annotation):
+            found = _model_inside(inner)
+            if found is not None:
+                return found
+    return None
+
+
+def load_regime(name: str) -> Regime:
+    """Return a regime that comes with midas; raises ScenarioError when its file is faulty."""
+    path = REGIMES / f"{name}.toml"
+    problems: list[Problem] = []
+    filled = _fill(read_toml(path), "", "", {}, problems)
+    if problems:
+        raise ScenarioError(path, problems)
+    try:
+        return Regime.model_validate(filled)
+    except ValidationError as exc:
+        raise ScenarioError(path, [_problem(error) for error in exc.errors()]) from exc
