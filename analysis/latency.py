@@ -4,6 +4,7 @@ Percentiles are never averaged into a value. The interval comes from consecutive
 because latencies of neighbouring requests are not independent: batches long enough are.
 """
 
+import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -42,7 +43,7 @@ class Latencies:
 
 def decode(data: bytes) -> HdrHistogram:
     """Return a histogram from HdrHistogram V2, compressed, as a record holds it."""
-    return HdrHistogram.decode(data, b64_wrap=False)
+    return HdrHistogram.decode(base64.b64encode(data))
 
 
 def merge(histograms: Sequence[HdrHistogram]) -> HdrHistogram:
@@ -60,10 +61,11 @@ def latencies(rows: Iterable[OperationRow]) -> Latencies | None:
     """Return the latencies of rows of one operation, every result code included.
 
     A refusal is an answer and a time-out a long wait: leaving either out would flatter the service.
-    None when no row has a histogram.
+    The warm-up (batch −1) is left out. None when no row has a histogram.
     """
     timed = sorted(
-        (row for row in rows if row.histogram), key=lambda row: (row.replication, row.batch)
+        (row for row in rows if row.histogram and row.batch >= 0),
+        key=lambda row: (row.replication, row.batch),
     )
     if not timed:
         return None
@@ -89,9 +91,9 @@ def percentile(of: Latencies, share: float) -> tuple[Estimate, str]:
     enough = ceil(BEYOND / (1 - share))
     groups = _joined(of.batches, enough)
     if len(groups) < MIN_BATCHES:
+        needed = MIN_BATCHES * enough
         reason = (
-            f"{of.count} latencies make {len(groups)} batches of {enough}; "
-            f"an interval for p{100 * share:g} needs {MIN_BATCHES}"
+            f"{of.count} latencies are too few for an interval of p{100 * share:g} (needs {needed})"
         )
         return Estimate(value, None, None, len(groups), "s"), reason
     logs = [log(max(_at(group, share), MICROSECONDS)) for group in groups]
