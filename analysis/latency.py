@@ -102,6 +102,17 @@ def percentile(of: Latencies, share: float) -> tuple[Estimate, str]:
     return Estimate(value, value * exp(-half), value * exp(half), n, "s"), ""
 
 
+def curve(of: Latencies) -> tuple[tuple[float, float], ...]:
+    """Return (share, latency in seconds) from the median up, ten points for each further nine.
+
+    The last share is the largest that ``BEYOND`` latencies lie beyond, then 1 with the maximum.
+    """
+    last = 1 - BEYOND / of.count if of.count > 2 * BEYOND else 0.5
+    tails = np.geomspace(0.5, 1 - last, max(2, ceil(10 * np.log10(0.5 / (1 - last))) + 1))
+    shares = [1 - float(tail) for tail in tails] + [1.0]
+    return tuple((share, _at(of.merged, share)) for share in shares)
+
+
 def _at(histogram: HdrHistogram, share: float) -> float:
     return float(histogram.get_value_at_percentile(100 * share)) * MICROSECONDS
 

@@ -24,14 +24,20 @@ class Metric:
     """in words, for tables"""
     better: int
     """-1 when less is better, +1 when more is, 0 when it only describes"""
+    exposure: Callable[[Counts], float] | None = None
+    """of events that may happen not even once: what they are counted per"""
 
 
 def _per_second(name: str) -> Callable[[Counts], float]:
     return lambda c: c[name] / c["horizon_s"]
 
 
+def _agent_days(c: Counts) -> float:
+    return c["agents"] * c["horizon_s"] / SECONDS_PER_DAY
+
+
 def _per_agent_day(name: str) -> Callable[[Counts], float]:
-    return lambda c: c[name] / (c["agents"] * c["horizon_s"]) * SECONDS_PER_DAY
+    return lambda c: c[name] / _agent_days(c)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -58,6 +64,7 @@ METRICS: tuple[Metric, ...] = (
         _per_agent_day("auth_failures"),
         "Failed authentications per agent and day",
         -1,
+        _agent_days,
     ),
     Metric(
         "waits_per_agent_day",
@@ -65,6 +72,7 @@ METRICS: tuple[Metric, ...] = (
         _per_agent_day("waits"),
         "Task starts that waited for the issuer, per agent and day",
         -1,
+        _agent_days,
     ),
     Metric(
         "expired_s_per_agent_day",
@@ -86,6 +94,7 @@ METRICS: tuple[Metric, ...] = (
         _per_second("refusals"),
         "Requests that the issuer refused, per second",
         -1,
+        lambda c: c["horizon_s"],
     ),
     Metric("switches_per_s", "1/s", _per_second("switches"), "Task switches per second", 0),
     Metric(

@@ -5,11 +5,12 @@
 Which interval stands where:
 
 =============================  ==================================================================
-means of counts                Student's t over replications
+means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance, pooled thefts
 ``time_to_detection``          Aalen–Johansen, log(−log) band, pooled thefts
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
+``permissions_per_theft``      Student's t over thefts
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
 latency percentiles            merged histogram; t over batches
@@ -26,7 +27,7 @@ from math import isfinite
 import msgspec
 
 from analysis import estimators, survival
-from analysis.latency import Latencies, latencies, percentile
+from analysis.latency import Latencies, curve, latencies, percentile
 from analysis.metrics import METRICS
 from analysis.part import Part, holds, the_point
 from analysis.survival import Curve
@@ -68,6 +69,8 @@ class Operation(msgspec.Struct, frozen=True):
     percentiles: dict[str, Estimate]
     """``p50_s``, ``p95_s``, ``p99_s``; empty when nothing was answered"""
     max_s: float | None
+    curve: tuple[tuple[float, float], ...]
+    """(share, latency in seconds) of the merged histogram, from the median to the maximum"""
 
 
 class RegimeSummary(msgspec.Struct, frozen=True):
@@ -158,18 +161,21 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
 def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     replications = part.replications()
     found: dict[str, Estimate] = {}
-    for metric in METRICS:
+    for metric in METRICS if replications else ():
         try:
             values = [metric.of(counts) for counts in replications]
         except KeyError as exc:
-            if replications:
-                missing[metric.name] = f"this engine does not count {exc.args[0]}"
+            missing[metric.name] = f"this engine does not count {exc.args[0]}"
             continue
         except ZeroDivisionError:
             found[metric.name] = Estimate(None, None, None, 0, metric.unit)
             missing[metric.name] = "nothing of the kind happened"
             continue
         found[metric.name] = estimators.mean(values, metric.unit)
+        if metric.exposure is not None and values and not any(values):
+            exposure = sum(metric.exposure(counts) for counts in replications)
+            none = estimators.rate(0, exposure, metric.unit)
+            found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
 
 
@@ -232,6 +238,8 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
         missing["false_alarms_per_identity_day"] = "this engine does not count watched_identity_s"
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
     found["detector_latency_s"] = estimators.median(late, "s")
+    opened = [float(theft.permissions) for theft in part.incidents]
+    found["permissions_per_theft"] = estimators.mean(opened, "permissions")
     return found
 
 
@@ -274,6 +282,7 @@ def _operation(op: str, rows: Sequence[OperationRow], missing: dict[str, str]) -
         errors={code: n for code, n in sorted(codes.items()) if code != "ok" and n},
         percentiles=percentiles,
         max_s=timed.max_s() if timed else None,
+        curve=curve(timed) if timed else (),
     )
 
 

@@ -72,7 +72,7 @@ def cumulative_incidence(
     points: list[Point] = [(0.0, 0.0, 0.0, 0.0)]
     for step in steps:
         low, high = _band(float(value[step]), float(variance[step]), n)
-        points.append((float(at_s[step]), min(1.0, float(value[step])), low, high))
+        points.append((round(float(at_s[step]), 6), min(1.0, float(value[step])), low, high))
     points.append((until_s, *points[-1][1:]))
     return Curve(tuple(points), n)
 

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from scenarios.record.tables import Incident
 
-OPEN, DETECTED, EXPIRED, REVOKED, EVICTED = range(5)
+OPEN, DETECTED, EXPIRED, REVOKED, EVICTED, REFUSED = range(6)
 CAUSES: Final = {
     DETECTED: "detected",
     EXPIRED: "expired",
     REVOKED: "revoked",
     EVICTED: "evicted",
+    REFUSED: "refused",
 }
-"""competing ends of a theft by the name under which curves show them; ``OPEN`` is censored"""
+"""competing ends of a theft by the name under which curves show them; ``OPEN`` is censored.
+``refused`` are documents that were of no use to the thief, or no longer, without anybody's alert"""
 
 NEEDED_SHARE = 0.2
 """share of thefts that must have been watched as long as a curve goes"""
@@ -26,15 +28,16 @@ NEEDED_SHARE = 0.2
 def end_of_use_s(theft: Incident) -> float:
     """Return when the thief could use what he took for the last time; inf while he still can.
 
-    The foothold's last access, else the end of the credential; a thief who was refused counts as
-    ended when the verifiers began to refuse, or at his last accepted use where that is not known.
+    His last access where the engine knows it, else the end of the credential. A thief who was
+    refused ended when the verifiers began to refuse, or at his last accepted use where that is not
+    known, or at the theft when nothing was ever accepted.
     """
     if theft.evicted_s is not None:
         return theft.evicted_s
     if theft.end == "expired" and theft.expires_s is not None:
         return theft.expires_s
     if theft.end in ("revoked", "refused"):
-        known = (theft.revoked_s, theft.last_accepted_s, theft.first_use_s, theft.stolen_s)
+        known = (theft.revoked_s, theft.last_accepted_s, theft.stolen_s)
         return next(time for time in known if time is not None)
     return inf
 
@@ -87,13 +90,16 @@ def _one(theft: Incident, horizon_s: float) -> tuple[float, int, float, bool]:
     use_s = max(0.0, min(end_s, horizon_s) - theft.stolen_s)
     if theft.alert_s is not None and theft.alert_s <= min(end_s, horizon_s):
         return theft.alert_s - theft.stolen_s, DETECTED, use_s, ended
-    return use_s, _cause(theft) if ended else OPEN, use_s, ended
+    return use_s, _CAUSE_OF[theft.end] if ended else OPEN, use_s, ended
 
 
-def _cause(theft: Incident) -> int:
-    if theft.evicted_s is not None:
-        return EVICTED
-    return EXPIRED if theft.end == "expired" else REVOKED
+_CAUSE_OF: Final = {
+    "expired": EXPIRED,
+    "revoked": REVOKED,
+    "evicted": EVICTED,
+    "refused": REFUSED,
+    "open": EVICTED,  # the credential lives, the thief is out
+}
 
 
 def follow_up_s(groups: Sequence[Followed]) -> float:

@@ -64,7 +64,7 @@ def test_time_to_detection_is_a_curve_and_not_a_mean(summary: Summary) -> None:
     assert key.median_s.value == pytest.approx(6238, rel=0.25)
     assert svid.median_s.value is None
     assert svid.competing["expired"][-1][1] > 0.85
-    assert set(svid.competing) == {"detected", "expired", "revoked", "evicted"}
+    assert set(svid.competing) == {"detected", "expired", "revoked", "evicted", "refused"}
 
 
 def test_exposure_says_its_horizon_in_its_name_and_the_mean_only_where_there_is_one(
