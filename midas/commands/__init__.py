@@ -1,1 +1,51 @@
-"""One command a file: load, call a room or two, save, print."""
+"""The command tree: one command a file, which loads, calls a room or two, saves and prints."""
+
+from typing import Annotated
+
+import typer
+
+from midas.commands import scenario
+
+_HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
+how long should they live?
+
+midas answers in three steps that share one scenario file: **simulate** the fleet under each
+credential regime, **drive** the same load at a real identity service while credentials are stolen
+from it, and **report** what both found.
+"""
+
+_EPILOG = """**Start here**
+
+- `midas demo`: the whole way once, in about a minute
+- `midas scenario list`: the questions that come with midas
+- `midas COMMAND -h`: what a command does, with examples
+"""
+
+app = typer.Typer(
+    name="midas",
+    help=_HELP,
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(scenario.app, name="scenario")
+
+
+def _version(value: bool) -> None:
+    if value:
+        from midas.provenance import version
+
+        print(f"midas {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Hold what belongs to no command."""

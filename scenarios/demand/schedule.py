@@ -4,15 +4,19 @@ Instants are computed as if issuing took no time, so a slow service cannot delay
 it: the schedule is open-loop. Draws are the simulator's own, so both worlds see the same switches.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.demand.streams import Stream, seed_key, uniform
-from scenarios.demand.switches import SwitchLaw, switch_law, switches
-from scenarios.spec.regime import Regime, Renewal, Scope
+from scenarios.demand.initial import SLOTS, initial_slot
+from scenarios.demand.streams import Stream, entity_key, seed_key, uniform
+from scenarios.demand.switches import Switch, SwitchLaw, switch_law, switches, use_rate_hz
+from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
 from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Scenario
 
@@ -49,102 +53,120 @@ class Demand:
 def arrivals(scenario: Scenario, seed: int) -> Demand:
     """Return the arrivals of a scenario with one regime, from 0 to its horizon.
 
-    Credential ages at the start are stationary: a timer's first renewal falls uniformly into its
-    cycle; a slot renewed at use is somewhere in its cycle of due age plus waiting for a use, which
-    takes 1/Λ in the mean. Under ONE_TASK slots start empty; otherwise they are primed.
+    Switches, renewal ages and the stationary state at t = 0 are the simulator's own draws of
+    replication 0; only the issuer's time is left out.
     """
     (regime,) = scenario.regimes
-    key = seed_key(seed)
-    rows: list[tuple[float, int, int, int]] = []
+    rows: list[Row] = []
     primed: list[tuple[int, int]] = []
     agent = 0
     for workload in scenario.workloads:
         law = switch_law(workload, scenario.start.hour_of_day)
         for _ in range(workload.count):
+            owner = _Agent(seed_key(seed), agent, law, regime)
+            due_s = owner.start(scenario.start.ages == "stationary")
+            primed += [(agent, slot) for slot in due_s]
             if regime.renewal.rule is Renewal.AT_USE:
-                _at_use(key, agent, law, regime, scenario, rows)
+                rows += owner.renewed_at_use(due_s, scenario.horizon_s)
             else:
-                _by_timer(key, agent, law, regime, scenario, rows)
-            if regime.scope is Scope.ALL_TASKS:
-                primed.append((agent, 0))
+                rows += owner.renewed_by_timer(due_s, scenario.horizon_s)
             agent += 1
     rows.sort()
     return Demand(
-        t_s=np.array([row[0] for row in rows], dtype=np.float64),
-        agent=np.array([row[2] for row in rows], dtype=np.int64),
-        task=np.array([row[3] for row in rows], dtype=np.int32),
-        op=np.array([1 - row[1] for row in rows], dtype=np.uint8),
+        t_s=np.array([row.t_s for row in rows], dtype=np.float64),
+        agent=np.array([row.agent for row in rows], dtype=np.int64),
+        task=np.array([row.task for row in rows], dtype=np.int32),
+        op=np.array([row.op for row in rows], dtype=np.uint8),
         primed=np.array(primed, dtype=np.int64).reshape(-1, 2),
     )
 
 
-def due_age(key: np.uint64, agent: int, issue: int, regime: Regime) -> float:
-    """Return the age at which credential ``issue`` is due: ``rules.renewal_age``."""
-    renewal = regime.renewal
-    return renewal_age(
-        int(renewal.rule),
-        regime.ttl_s,
-        renewal.fraction,
-        renewal.jitter,
-        renewal.poll_s,
-        renewal.before_expiry_s,
-        uniform(key, agent, Stream.POLL_PHASE, issue),
-        uniform(key, agent, Stream.RENEWAL, issue),
-    )
+class Row(NamedTuple):
+    """One arrival; at one instant an ISSUE sorts before the AUTHORIZE that needs it."""
+
+    t_s: float
+    agent: int
+    before: int
+    task: int
+    op: int
 
 
-def _by_timer(
-    key: np.uint64,
-    agent: int,
-    law: SwitchLaw,
-    regime: Regime,
-    scenario: Scenario,
-    rows: list[tuple[float, int, int, int]],
-) -> None:
-    horizon_s = scenario.horizon_s
-    for switch in switches(key, agent, law):
-        if switch.t_s >= horizon_s:
-            break
-        rows.append((switch.t_s, 1, agent, switch.task))
-    age_s = due_age(key, agent, 0, regime)
-    if age_s == inf:
-        return
-    t_s = age_s
-    if scenario.start.ages == "stationary":
-        t_s *= uniform(key, agent, Stream.INITIAL_AGE, 0)
-    issue = 0
-    while t_s < horizon_s:
-        rows.append((t_s, 0, agent, 0))
-        issue += 1
-        t_s += due_age(key, agent, issue, regime)
+class _Agent:
+    """One agent's part of the demand."""
 
+    def __init__(self, key: np.uint64, agent: int, law: SwitchLaw, regime: Regime) -> None:
+        self._key, self._agent, self._law = key, agent, law
+        self._row = regime_row(regime)
+        self._per_task = regime.scope is Scope.ONE_TASK
+        self._slots = len(law.cumulative_hz) if self._per_task else 1
 
-def _at_use(
-    key: np.uint64,
-    agent: int,
-    law: SwitchLaw,
-    regime: Regime,
-    scenario: Scenario,
-    rows: list[tuple[float, int, int, int]],
-) -> None:
-    if law.total_rate_hz <= 0.0:
-        return
-    per_task = regime.scope is Scope.ONE_TASK
-    due_s: dict[int, float] = {}
-    issue = 0
-    if not per_task:
-        age_s = due_age(key, agent, 0, regime)
-        elapsed_s = 0.0
-        if scenario.start.ages == "stationary":
-            cycle_s = age_s + 1.0 / law.total_rate_hz
-            elapsed_s = cycle_s * uniform(key, agent, Stream.INITIAL_AGE, 0)
-        due_s[0] = max(0.0, age_s - elapsed_s)
-    for switch in switches(key, agent, law):
-        if switch.t_s >= scenario.horizon_s:
-            return
-        slot = switch.task if per_task else 0
-        if switch.t_s >= due_s.get(slot, 0.0):
-            issue += 1
-            rows.append((switch.t_s, 0, agent, slot))
-            due_s[slot] = switch.t_s + due_age(key, agent, issue, regime)
-        rows.append((switch.t_s, 1, agent, switch.task))
+    def start(self, stationary: bool) -> dict[int, float]:
+        """Return the due instants of the slots that hold a credential at t = 0."""
+        if not stationary:
+            return {slot: self._due_age(slot, 0) for slot in range(self._slots)}
+        row, due_s = self._row, {}
+        for slot in range(self._slots):
+            issued_s, due, _ = initial_slot(
+                row.rule,
+                row.ttl_s,
+                row.fraction,
+                row.jitter,
+                row.poll_s,
+                row.before_expiry_s,
+                use_rate_hz(self._law, slot if self._per_task else None),
+                self._stream(Stream.INITIAL_AGE),
+                self._stream(Stream.INITIAL_LIFE),
+                self._stream(Stream.INITIAL_TASK),
+                slot,
+            )
+            if issued_s < inf:
+                due_s[slot] = due
+        return due_s
+
+    def renewed_by_timer(self, due_s: dict[int, float], horizon_s: float) -> Iterator[Row]:
+        """Yield task starts, and issuances whenever one is due."""
+        for switch in self._switches(horizon_s):
+            yield self._authorize(switch)
+        for slot, due in due_s.items():
+            t_s, serial = due, 0
+            while t_s < horizon_s:
+                yield self._issue(t_s, slot)
+                serial += 1
+                t_s += self._due_age(slot, serial)
+
+    def renewed_at_use(self, due_s: dict[int, float], horizon_s: float) -> Iterator[Row]:
+        """Yield task starts, and issuances at those that find their slot empty or due."""
+        serials = dict.fromkeys(due_s, 0)
+        for switch in self._switches(horizon_s):
+            slot = switch.task if self._per_task else 0
+            if switch.t_s >= due_s.get(slot, -inf):
+                yield self._issue(switch.t_s, slot)
+                serials[slot] = serials.get(slot, -1) + 1
+                due_s[slot] = switch.t_s + self._due_age(slot, serials[slot])
+            yield self._authorize(switch)
+
+    def _switches(self, horizon_s: float) -> Iterator[Switch]:
+        found = switches(self._key, self._agent, self._law)
+        return takewhile(lambda switch: switch.t_s < horizon_s, found)
+
+    def _authorize(self, switch: Switch) -> Row:
+        return Row(switch.t_s, self._agent, 1, switch.task, AUTHORIZE)
+
+    def _issue(self, t_s: float, slot: int) -> Row:
+        return Row(t_s, self._agent, 0, slot, ISSUE)
+
+    def _stream(self, stream: Stream) -> np.uint64:
+        return np.uint64(entity_key(self._key, np.uint64(self._agent), np.uint64(stream)))
+
+    def _due_age(self, slot: int, serial: int) -> float:
+        row, occurrence = self._row, SLOTS * serial + slot
+        return renewal_age(
+            row.rule,
+            row.ttl_s,
+            row.fraction,
+            row.jitter,
+            row.poll_s,
+            row.before_expiry_s,
+            uniform(self._key, self._agent, Stream.POLL_PHASE, occurrence),
+            uniform(self._key, self._agent, Stream.RENEWAL, occurrence),
+        )

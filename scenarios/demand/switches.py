@@ -106,6 +106,18 @@ def switches(
         candidate += 1
 
 
+def use_rate_hz(law: SwitchLaw, task: int | None = None) -> float:
+    """Return the rate of switches at the starting hour, to one task or to any."""
+    hour, before_hz, rate_hz = int(law.start_hour), 0.0, 0.0
+    for index, (cumulated_hz, mask) in enumerate(
+        zip(law.cumulative_hz, law.active_masks, strict=True)
+    ):
+        if (mask >> hour) & 1 and task in (None, index):
+            rate_hz += cumulated_hz - before_hz
+        before_hz = cumulated_hz
+    return rate_hz
+
+
 def mean_rates_hz(workload: Workload, start_hour: float, span_s: float) -> tuple[float, ...]:
     """Return each task's mean rate over the first ``span_s`` of a run, active hours considered.
 

@@ -5,6 +5,7 @@ the same objects, and ``simulator/theory.py`` holds their closed forms. Only ``m
 random number comes in as an argument. Times in seconds.
 """
 
+import math
 from math import inf, sqrt
 
 NEVER, FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AT_USE = range(5)
@@ -89,7 +90,7 @@ def stationary_position(
 
     Length-biased law of ``renewal_age``: density ∝ r on [a, b] for a uniform r, so
     r = √(a² + u(b² − a²)); the elapsed part is uniform on (0, r). For FRACTION_POLLED use
-    acceptance with probability r/b instead (``simulator.initial``).
+    acceptance with probability r/b instead (``scenarios.demand.initial``).
     """
     if rule == NEVER or ttl_s == inf:
         return inf
@@ -105,7 +106,7 @@ def backoff_delay(
 
     min(cap, base·factor^(refusals−1)) · U(1 − jitter, 1 + jitter): capped exponential back-off.
     """
-    delay = min(cap_s, base_s * factor ** float(min(refusals - 1, 60)))
+    delay = min(cap_s, base_s * math.pow(factor, float(min(refusals - 1, 60))))
     return delay * (1.0 - jitter + 2.0 * jitter * u)
 
 

@@ -1,0 +1,72 @@
+"""Who is agent number n: classes in the order of ``scenario.workloads``, nodes, groups, slots."""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+
+from scenarios.demand.switches import SwitchLaw, switch_law, use_rate_hz
+from scenarios.spec.regime import Regime, Scope
+from scenarios.spec.schema import Scenario, Workload
+
+
+@dataclass(frozen=True, slots=True)
+class AgentClass:
+    """One workload class and the agents that it numbers."""
+
+    first: int
+    workload: Workload
+    law: SwitchLaw
+    slots: int
+    """credentials that one agent holds: one, or one for each task"""
+
+    @property
+    def count(self) -> int:
+        """Number of agents."""
+        return self.workload.count
+
+    def use_hz(self, slot: int) -> float:
+        """Return the rate at which a slot is used at the starting hour."""
+        return use_rate_hz(self.law, slot if self.slots > 1 else None)
+
+
+class Layout:
+    """Numbers of agents ↔ classes, nodes and sharing groups of one scenario and regime."""
+
+    def __init__(self, scenario: Scenario, regime: Regime) -> None:
+        self._shared_by = regime.shared_by
+        classes = []
+        first = 0
+        for workload in scenario.workloads:
+            law = switch_law(workload, scenario.start.hour_of_day)
+            slots = len(workload.tasks) if regime.scope is Scope.ONE_TASK else 1
+            classes.append(AgentClass(first, workload, law, slots))
+            first += workload.count
+        self.classes = tuple(classes)
+        self.agents = first
+        self._firsts = [agent_class.first for agent_class in classes]
+
+    def of(self, agent: int) -> AgentClass:
+        """Return the class of an agent."""
+        return self.classes[bisect_right(self._firsts, agent) - 1]
+
+    def number(self, agent: int) -> int:
+        """Return the number of an agent within its class."""
+        return agent - self.of(agent).first
+
+    def node(self, agent: int) -> int:
+        """Return the number of an agent's node within its class."""
+        return self.number(agent) // self.of(agent).workload.agents_per_node
+
+    def group(self, agent: int) -> range:
+        """Return the agents that hold the same secret as ``agent``, itself included.
+
+        Secrets are shared by ``regime.shared_by`` consecutive agents of one class; the first one
+        of a group stands for its secret.
+        """
+        agent_class = self.of(agent)
+        first = agent - self.number(agent) % self._shared_by
+        return range(first, min(first + self._shared_by, agent_class.first + agent_class.count))
+
+    @property
+    def secrets(self) -> int:
+        """Number of groups: what an agent holds for its tasks lies in one place, counted once."""
+        return sum(-(-c.count // self._shared_by) for c in self.classes)

@@ -1,0 +1,342 @@
+"""The executable specification of a population: a SimPy process per agent, nothing clever.
+
+Read it beside the semantics in ``population.py``. Every law comes from ``scenarios.spec.rules``,
+every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from math import ceil, inf, log
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from scenarios.demand.initial import SLOTS, initial_slot
+from scenarios.demand.streams import Stream, entity_key, uniform
+from scenarios.demand.switches import switches
+from scenarios.spec import rules
+from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
+from scenarios.spec.schema import Scenario
+from simulator.clock import Clock
+from simulator.layout import Layout
+from simulator.population import (
+    TRACE_DTYPE,
+    Command,
+    CommandKind,
+    Counters,
+    CredentialView,
+    EventKind,
+)
+
+IDLE, ACCEPTED, BACKING_OFF = range(3)
+"""states of a slot's request"""
+
+
+@dataclass(slots=True)
+class Slot:
+    """One place for a credential, and the request that is under way for it."""
+
+    agent: int
+    index: int
+    serial: int
+    issued_s: float
+    due_s: float
+    expires_s: float
+    request: int = IDLE
+    refusals: int = 0
+    accepted_s: float = 0.0
+
+    def occurrence(self, serial: int) -> int:
+        """Return the occurrence number of draws for one of this slot's credentials."""
+        return SLOTS * serial + self.index
+
+
+class ReferencePopulation:
+    """A population as ``population.Population`` describes it, in plain SimPy.
+
+    Args:
+        scenario: the resolved scenario; ``workloads``, ``start`` and ``issuer`` are used.
+        regime: the credential regime of all agents.
+        seed_key: from ``streams.seed_key``.
+        trace: keep a trace of every event.
+    """
+
+    def __init__(
+        self, scenario: Scenario, regime: Regime, seed_key: np.uint64, trace: bool = False
+    ) -> None:
+        self._scenario, self._regime, self._seed_key = scenario, regime, seed_key
+        self._row = regime_row(regime)
+        self._at_use = regime.renewal.rule == Renewal.AT_USE
+        self._layout = Layout(scenario, regime)
+        self._clock = Clock()
+        self._down = False
+        self._free_servers = scenario.issuer.servers
+        self._queue: deque[Slot] = deque()
+        self._trace: list[tuple[float, int, int, int, int]] | None = [] if trace else None
+        self._watched: dict[int, list[CredentialView]] = {}
+        self._issued_in: Counter[int] = Counter()
+        self._refused_in: Counter[int] = Counter()
+        self._events = self._switches = self._requests = self._refusals = self._issued = 0
+        self._auth_failures = self._waits = self._queue_waits = 0
+        self._expired_s = self._queue_wait_s = 0.0
+        agents = range(self._layout.agents)
+        self._task = [-1 for _ in agents]
+        self._slots = [self._initial_slots(agent) for agent in agents]
+        for agent in agents:
+            self._clock.process(self._work(agent))
+            for slot in self._slots[agent]:
+                self._await_due(slot)
+
+    # -- agents ---------------------------------------------------------------------------------
+
+    def _initial_slots(self, agent: int) -> list[Slot]:
+        agent_class = self._layout.of(agent)
+        start = self._scenario.start
+        slots = []
+        for index in range(agent_class.slots):
+            slot = Slot(agent, index, 0, 0.0, inf, inf)
+            if start.ages == "synchronised":
+                slot.due_s = self._renewal_age(slot)
+                slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
+            else:
+                slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
+                    *self._renewal_rule,
+                    agent_class.use_hz(index),
+                    self._key(agent, Stream.INITIAL_AGE),
+                    self._key(agent, Stream.INITIAL_LIFE),
+                    self._key(agent, Stream.INITIAL_TASK),
+                    index,
+                )
+                if slot.issued_s == inf:
+                    slot.serial = -1
+            slots.append(slot)
+        return slots
+
+    def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
+        """Switch tasks for ever."""
+        for switch in switches(self._seed_key, agent, self._layout.of(agent).law):
+            yield self._at(switch.t_s, EventKind.SWITCH, agent, 0)
+            self._switch(agent, switch.task)
+
+    def _switch(self, agent: int, task: int) -> None:
+        slot = self._slots[agent][task if self._row.scope == Scope.ONE_TASK else 0]
+        self._task[agent] = task
+        self._switches += 1
+        if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
+            self._ask(slot)
+        if slot.serial < 0 or self.now_s >= slot.expires_s:
+            if self._at_use and slot.request == ACCEPTED:
+                self._waits += 1
+            else:
+                self._auth_failures += 1
+        self._log(EventKind.SWITCH, agent, task, slot.serial)
+
+    # -- credentials ----------------------------------------------------------------------------
+
+    @property
+    def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
+        row = self._row
+        return row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s
+
+    def _renewal_age(self, slot: Slot) -> float:
+        k = slot.occurrence(slot.serial)
+        u_phase = self._uniform(slot.agent, Stream.POLL_PHASE, k)
+        u_draw = self._uniform(slot.agent, Stream.RENEWAL, k)
+        return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
+
+    def _await_due(self, slot: Slot) -> None:
+        """Ask for the successor when the present credential is due, if it still is the present."""
+        if self._at_use or slot.due_s == inf:
+            return
+        serial = slot.serial
+
+        def due(_: simpy.Event) -> None:
+            if slot.serial == serial:
+                self._ask(slot)
+
+        self._call(due, slot.due_s, EventKind.REQUEST, slot)
+
+    def _ask(self, slot: Slot) -> None:
+        """Make a request, unless one is in flight."""
+        if slot.request == IDLE:
+            slot.refusals = 0
+            self._attempt(slot)
+
+    def _attempt(self, slot: Slot) -> None:
+        self._requests += 1
+        self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
+        if self._row.issuance == Issuance.MANUAL:
+            self._issue(slot)
+        elif self._down:
+            self._refuse(slot)
+        else:
+            self._accept(slot)
+
+    def _issue(self, slot: Slot) -> None:
+        if slot.serial >= 0:
+            self._expired_s += self._expired_for(slot)
+        slot.serial += 1
+        slot.request = IDLE
+        slot.issued_s = self.now_s
+        slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
+        slot.due_s = self.now_s + self._renewal_age(slot)
+        self._await_due(slot)
+        self._issued += 1
+        self._issued_in[int(self.now_s)] += 1
+        if slot.agent in self._watched:
+            self._watched[slot.agent].append(_view(slot))
+        self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
+
+    def _expired_for(self, slot: Slot) -> float:
+        """Return how long a slot has held an expired credential, since t = 0 at most."""
+        if self._at_use or slot.serial < 0:
+            return 0.0
+        return max(0.0, self.now_s - max(0.0, slot.expires_s))
+
+    # -- issuer ---------------------------------------------------------------------------------
+
+    def _refuse(self, slot: Slot) -> None:
+        self._refusals += 1
+        self._refused_in[int(self.now_s)] += 1
+        slot.request = BACKING_OFF
+        slot.refusals += 1
+        backoff = self._scenario.issuer.backoff
+        k = slot.occurrence(slot.serial + 1) + (slot.refusals << 40)
+        u = self._uniform(slot.agent, Stream.BACKOFF, k)
+        delay_s = rules.backoff_delay(
+            slot.refusals, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
+        )
+        retry_s = self.now_s + delay_s
+        self._call(lambda _: self._attempt(slot), retry_s, EventKind.REQUEST, slot)
+        self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
+
+    def _accept(self, slot: Slot) -> None:
+        slot.request = ACCEPTED
+        slot.accepted_s = self.now_s
+        if self._free_servers:
+            self._free_servers -= 1
+            self._serve(slot)
+        else:
+            self._queue_waits += 1
+            self._queue.append(slot)
+
+    def _serve(self, slot: Slot) -> None:
+        self._queue_wait_s += self.now_s - slot.accepted_s
+        u = self._uniform(slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
+        done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
+        self._call(lambda _: self._served(slot), done_s, EventKind.ISSUED, slot)
+
+    def _served(self, slot: Slot) -> None:
+        self._issue(slot)
+        if self._queue:
+            self._serve(self._queue.popleft())
+        else:
+            self._free_servers += 1
+
+    # -- clock, draws and trace -----------------------------------------------------------------
+
+    def _at(self, t_s: float, kind: EventKind, agent: int, slot: int) -> simpy.Event:
+        return self._clock.at(t_s, (kind * self._layout.agents + agent) * SLOTS + slot)
+
+    def _call(
+        self, action: Callable[[simpy.Event], None], t_s: float, kind: EventKind, slot: Slot
+    ) -> None:
+        self._at(t_s, kind, slot.agent, slot.index).callbacks.append(action)
+
+    def _key(self, agent: int, stream: Stream) -> np.uint64:
+        return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
+
+    def _uniform(self, agent: int, stream: Stream, k: int) -> float:
+        return uniform(self._seed_key, agent, stream, k)
+
+    def _log(self, kind: EventKind, agent: int, slot: int, serial: int) -> None:
+        self._events += 1
+        if self._trace is not None:
+            self._trace.append((self.now_s, kind, agent, slot, serial))
+
+    # -- the port -------------------------------------------------------------------------------
+
+    @property
+    def now_s(self) -> float:
+        """The current time."""
+        return float(self._clock.now)
+
+    def advance(self, to_s: float) -> None:
+        """Execute every event strictly before ``to_s``; ValueError when that is in the past."""
+        self._clock.advance(to_s)
+
+    def read(self, agent: int) -> tuple[CredentialView, ...]:
+        """Return what ``agent`` holds now."""
+        return tuple(_view(slot) for slot in self._slots[agent] if slot.serial >= 0)
+
+    def command(self, command: Command) -> None:
+        """Execute an order at the current time."""
+        agent = command.agent
+        match command.kind:
+            case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
+                self._down = command.kind == CommandKind.ISSUER_DOWN
+            case CommandKind.REPLACE:
+                for slot in self._slots[agent]:
+                    if slot.serial >= 0:
+                        slot.expires_s = min(slot.expires_s, self.now_s)
+                        self._ask(slot)
+            case CommandKind.WATCH:
+                self._watched.setdefault(agent, [])
+            case CommandKind.UNWATCH:
+                self._watched.pop(agent, None)
+
+    def issued(self, agent: int) -> tuple[CredentialView, ...]:
+        """Return what was issued to a watched agent since it was last asked."""
+        log_, self._watched[agent] = self._watched[agent], []
+        return tuple(log_)
+
+    def current_task(self, agent: int) -> int:
+        """Return the task that ``agent`` switched to last, -1 before its first."""
+        return self._task[agent]
+
+    def counters(self) -> Counters:
+        """Return the totals up to now."""
+        open_s = sum(self._expired_for(slot) for slots in self._slots for slot in slots)
+        return Counters(
+            events_executed=self._events,
+            switches=self._switches,
+            requests=self._requests,
+            refusals=self._refusals,
+            issued=self._issued,
+            auth_failures=self._auth_failures,
+            waits=self._waits,
+            expired_agent_s=self._expired_s + open_s,
+            queue_waits=self._queue_waits,
+            queue_wait_s=self._queue_wait_s,
+        )
+
+    def issuances_per_second(self) -> NDArray[np.int64]:
+        """Return the credentials issued in each whole second since t = 0."""
+        return self._per_second(self._issued_in)
+
+    def refusals_per_second(self) -> NDArray[np.int64]:
+        """Return the attempts refused in each whole second since t = 0."""
+        return self._per_second(self._refused_in)
+
+    def _per_second(self, counted: Counter[int]) -> NDArray[np.int64]:
+        return np.array([counted[second] for second in range(ceil(self.now_s))], dtype=np.int64)
+
+    def expired_now(self) -> int:
+        """Return how many slots hold an expired credential at this instant."""
+        return sum(
+            not self._at_use and slot.serial >= 0 and slot.expires_s <= self.now_s
+            for slots in self._slots
+            for slot in slots
+        )
+
+    def trace(self) -> NDArray[np.void]:
+        """Return the trace up to now, ordered; ValueError when none was asked for."""
+        if self._trace is None:
+            raise ValueError("this population was built without a trace")
+        return np.sort(np.array(self._trace, dtype=TRACE_DTYPE), order=TRACE_DTYPE.names)
+
+
+def _view(slot: Slot) -> CredentialView:
+    return CredentialView(slot.agent, slot.index, slot.serial, slot.issued_s, slot.expires_s)

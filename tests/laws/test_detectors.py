@@ -1,0 +1,118 @@
+"""Detectors: what raises them, what does not, and that identities never influence each other."""
+
+from math import nan
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios.detection.audit import Alert, AuditEvent
+from scenarios.detection.detector import Detector
+from scenarios.detection.origins import TwoOrigins
+from scenarios.detection.permissions import NewPermission
+from scenarios.detection.serials import SupersededSerial
+
+BASELINE = {("w", "t"): frozenset({"a:read"}), ("w", ""): frozenset({"a:read", "b:read"})}
+
+
+def use(
+    t_s: float = 0.0,
+    identity: str = "i",
+    serial: str = "1",
+    issued_s: float = 0.0,
+    origin: str = "127.0.0.1",
+    permission: str = "a:read",
+    task: str = "t",
+) -> AuditEvent:
+    return AuditEvent(
+        t_s, t_s + 1, identity, "w", task, serial, issued_s, origin, "use", permission, "ok"
+    )
+
+
+def alerts(detector: Detector, *events: AuditEvent) -> list[Alert | None]:
+    return [detector.update(event) for event in events]
+
+
+def test_a_superseded_serial_is_reported_once_and_at_the_observation() -> None:
+    found = alerts(
+        SupersededSerial(),
+        use(0, serial="1", issued_s=0),
+        use(1, serial="2", issued_s=1),
+        use(2, serial="1", issued_s=0),
+        use(3, serial="1", issued_s=0),
+    )
+    assert [a is not None for a in found] == [False, False, True, False]
+    assert found[2] is not None
+    assert found[2].alert_s == 3
+
+
+def test_a_document_of_another_task_supersedes_nothing() -> None:
+    found = alerts(SupersededSerial(), use(0, task="t", issued_s=5), use(1, task="u", issued_s=1))
+    assert found == [None, None]
+
+
+def test_an_unknown_issue_instant_says_nothing() -> None:
+    assert alerts(SupersededSerial(), use(0, issued_s=5), use(1, issued_s=nan)) == [None, None]
+
+
+def test_one_serial_from_two_origins() -> None:
+    found = alerts(
+        TwoOrigins(),
+        use(0, origin="127.0.0.1"),
+        use(1, origin="127.0.0.2", serial="2"),
+        use(2, origin="127.0.0.2", serial="1"),
+    )
+    assert [a is not None for a in found] == [False, False, True]
+
+
+def test_a_permission_out_of_need() -> None:
+    detector = NewPermission(BASELINE)
+    found = alerts(
+        detector,
+        use(0, permission="a:read"),
+        use(1, permission="b:read", task=""),
+        use(2, permission="b:read"),
+        use(3, identity="j", task="unknown", permission="c:read"),
+    )
+    assert [a is not None for a in found] == [False, False, True, False]
+
+
+def test_forgetting_lets_an_identity_be_reported_again() -> None:
+    detector = TwoOrigins()
+    pair = (use(0), use(1, origin="127.0.0.9"))
+    assert alerts(detector, *pair)[1] is not None
+    detector.forget("i")
+    assert alerts(detector, *pair)[1] is not None
+
+
+def suite() -> list[Detector]:
+    return [SupersededSerial(), TwoOrigins(), NewPermission(BASELINE)]
+
+
+event = st.builds(
+    use,
+    t_s=st.floats(0, 100),
+    identity=st.sampled_from(["i", "j", "k"]),
+    serial=st.sampled_from(["1", "2", "3"]),
+    issued_s=st.sampled_from([-1.0, 0.0, 1.0, nan]),
+    origin=st.sampled_from(["127.0.0.1", "127.0.0.2", ""]),
+    permission=st.sampled_from(["a:read", "b:read", ""]),
+    task=st.sampled_from(["t", ""]),
+)
+
+
+@given(st.lists(event, max_size=40))
+@settings(max_examples=150)
+def test_interleaving_identities_changes_no_alert(events: list[AuditEvent]) -> None:
+    together, apart = suite(), {i: suite() for i in "ijk"}
+    for index, one in enumerate(events):
+        for number, detector in enumerate(together):
+            found = detector.update(one)
+            alone = apart[one.identity][number].update(one)
+            assert (found is None) == (alone is None), (index, detector.name)
+
+
+@pytest.mark.parametrize("detector", suite(), ids=lambda d: d.name)
+def test_needs_are_fields_of_the_audit_event(detector: Detector) -> None:
+    assert detector.needs <= set(AuditEvent.__struct_fields__)
+    assert isinstance(detector, Detector)

@@ -1,0 +1,80 @@
+"""The laws of credentials against what they promise."""
+
+from math import inf, isinf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scenarios.spec import rules
+from scenarios.spec.regime import Renewal
+
+unit = st.floats(1e-12, 1 - 1e-12)
+ttl = st.floats(1.0, 1e8)
+
+
+def test_the_rules_number_the_keywords() -> None:
+    assert [int(r) for r in Renewal] == [
+        rules.NEVER,
+        rules.FRACTION,
+        rules.FRACTION_POLLED,
+        rules.BEFORE_EXPIRY,
+        rules.AT_USE,
+    ]
+
+
+@given(ttl, st.floats(0.05, 0.9), st.floats(0.0, 0.1), unit, unit)
+def test_renewal_by_fraction_stays_in_its_jitter(
+    ttl_s: float, fraction: float, jitter: float, u: float, v: float
+) -> None:
+    for rule in (rules.FRACTION, rules.AT_USE):
+        age = rules.renewal_age(rule, ttl_s, fraction, jitter, 5.0, 1.0, u, v)
+        centre = ttl_s * fraction
+        assert centre * (1 - jitter) * (1 - 1e-12) <= age <= centre * (1 + jitter) * (1 + 1e-12)
+
+
+@given(st.floats(60.0, 1e6), st.floats(0.3, 0.7), st.floats(0.01, 0.2), unit, unit)
+def test_polled_renewal_comes_between_its_first_chance_and_the_poll_after_its_last(
+    ttl_s: float, fraction: float, jitter: float, u: float, v: float
+) -> None:
+    poll_s = 5.0
+    age = rules.polled_age(ttl_s, fraction, jitter, poll_s, u, v)
+    opens = ttl_s - (1 + jitter) * (1 - fraction) * ttl_s
+    closes = ttl_s - (1 - jitter) * (1 - fraction) * ttl_s
+    assert opens <= age <= closes + poll_s
+
+
+@given(ttl, unit)
+def test_the_fixed_rules(ttl_s: float, u: float) -> None:
+    assert isinf(rules.renewal_age(rules.NEVER, ttl_s, 0.5, 0.0, 5.0, 1.0, u, u))
+    assert isinf(rules.renewal_age(rules.FRACTION, inf, 0.5, 0.0, 5.0, 1.0, u, u))
+    assert rules.renewal_age(rules.BEFORE_EXPIRY, ttl_s, 0.5, 0.0, 5.0, 0.25 * ttl_s, u, u) == (
+        pytest.approx(0.75 * ttl_s)
+    )
+    assert isinf(rules.expiry(3.0, inf))
+
+
+@given(st.integers(1, 200), st.floats(0.1, 100), st.floats(1, 4), st.floats(0, 1), unit)
+def test_backoff_grows_to_its_cap_and_no_further(
+    refusals: int, base_s: float, factor: float, jitter: float, u: float
+) -> None:
+    cap_s = 240.0
+    delay = rules.backoff_delay(refusals, base_s, factor, cap_s, jitter, u)
+    wanted = min(cap_s, base_s * factor ** min(refusals - 1, 60))
+    assert wanted * (1 - jitter) * (1 - 1e-9) <= delay <= wanted * (1 + jitter) * (1 + 1e-9)
+
+
+@given(ttl, st.floats(0.1, 0.9), st.floats(0.0, 0.1), unit, unit)
+def test_the_length_biased_life_grows_with_its_draw(
+    ttl_s: float, fraction: float, jitter: float, u: float, v: float
+) -> None:
+    low, high = sorted((u, v))
+    a = rules.stationary_position(rules.FRACTION, ttl_s, fraction, jitter, low)
+    b = rules.stationary_position(rules.FRACTION, ttl_s, fraction, jitter, high)
+    assert a <= b
+
+
+@given(st.floats(0, 23.999), st.integers(0, 24), st.integers(0, 24))
+def test_an_hour_range_and_its_complement_share_the_day(hour: float, begin: int, end: int) -> None:
+    if begin % 24 != end % 24:
+        assert rules.is_active(hour, begin, end % 24) != rules.is_active(hour, end % 24, begin % 24)
