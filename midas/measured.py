@@ -37,9 +37,9 @@ class Measured:
 
     def document(self) -> dict[str, Any]:
         """Return what ``--json`` prints."""
-        from midas.render.run import measured_document
+        from midas.render.run import document
 
-        return measured_document(self.summary, self.path) | {
+        return document(self.summary, self.path) | {
             "thresholds": [
                 {
                     "regime": regime,
