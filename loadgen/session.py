@@ -20,13 +20,14 @@ from loadgen.link import GeneratorLink
 from loadgen.merge import read_rows
 from loadgen.outcome import Outcome
 from loadgen.personas.persona import Stage
-from loadgen.plan import Plan, write
+from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
 from loadgen.targets.port import Endpoint, Target
+from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
 from scenarios.detection.suite import detectors
-from scenarios.errors import ProcessError, RunError, TargetUnavailable
+from scenarios.errors import ProcessError, RunError
 
 READY_TIMEOUT_S = 60.0
 START_AHEAD_S = 0.3
@@ -67,7 +68,7 @@ def run_session(
     attacks: Sequence[Attack],
     workdir: Path,
     *,
-    workers: int,
+    options: GeneratorOptions,
     stop: threading.Event,
     on_progress: Callable[[DriveProgress], None] | None,
     about: dict[str, str],
@@ -79,7 +80,7 @@ def run_session(
         target: a fresh adapter; it is torn down at the end in any case.
         attacks: thefts to commit.
         workdir: is made; the caller removes it.
-        workers: processes of the load generator.
+        options: how the load is generated.
         stop: set from outside to end early.
         on_progress: called from other threads.
         about: takes name and version of the target as soon as they are known.
@@ -94,7 +95,7 @@ def run_session(
     with ExitStack() as stack:
         stack.callback(target.teardown)
         stack.callback(session.give_up)
-        if session.set_up(stack, about, workers):
+        if session.set_up(stack, about, options):
             session.run()
             session.wind_down()
     session.collect()
@@ -124,7 +125,7 @@ class _Session:
         self._responder: Responder
         self._thefts: Thefts
 
-    def set_up(self, stack: ExitStack, about: dict[str, str], workers: int) -> bool:
+    def set_up(self, stack: ExitStack, about: dict[str, str], options: GeneratorOptions) -> bool:
         """Bring everything to the start line; False when told to stop on the way."""
         plan, target = self._plan, self._target
         self._tell("set-up", None)
@@ -138,8 +139,8 @@ class _Session:
             return False
         target.provision(plan.identities, plan.ttl_s, plan.task_scope)
         self._endpoint = target.endpoint()
-        wire = WirePlan(module=wire_module(target), config=target.wire_plan())
-        self.outcome.arrivals = write(plan, self._rundir, self._endpoint, wire, workers)
+        wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
+        self.outcome.arrivals = write(plan, self._rundir, self._endpoint, wire, options)
         self._link = GeneratorLink(
             self._rundir, offset_s=plan.prologue_s, on_progress=self._take_progress
         )
@@ -308,15 +309,3 @@ class _Watchdog:
         except OSError:
             self._refusals = 0
         return self._refusals >= DEAD_AFTER
-
-
-def wire_module(target: Target) -> str:
-    """Return the module of a target's wire: ``wire`` in the adapter's own folder.
-
-    Raises:
-        TargetUnavailable: the adapter is no folder.
-    """
-    package, _, _ = type(target).__module__.rpartition(".")
-    if not package:
-        raise TargetUnavailable(f"target {target.name} has no wire module beside its adapter")
-    return f"{package}.wire"
