@@ -41,6 +41,7 @@ class Key:
 
     identity: str
     serial: str
+    ttl_s: float | None
     expires_wall_s: float | None
 
 
@@ -62,16 +63,18 @@ class Documents:
         self._denied: set[str] = set()
         self._denied_until: dict[str, float] = {}
 
-    def current_key(self, identity: str, now_s: float) -> Key | None:
-        """Return the static key of an identity that still opens something, None without one."""
+    def current_key(self, identity: str, ttl_s: float | None, now_s: float) -> Key | None:
+        """Return the identity's good static key of this lifetime, None without one."""
         key = self._current.get(identity)
-        if key is None or self.reject(_presented(key), now_s) is not None:
+        if key is None or key.ttl_s != ttl_s or self.reject(_presented(key), now_s) is not None:
             return None
         return key
 
-    def new_key(self, identity: str, serial: int, expires_wall_s: float | None) -> Key:
+    def new_key(
+        self, identity: str, serial: int, ttl_s: float | None, expires_wall_s: float | None
+    ) -> Key:
         """Make a static key; earlier ones of the identity stay good."""
-        key = Key(identity, serial_text(serial), expires_wall_s)
+        key = Key(identity, serial_text(serial), ttl_s, expires_wall_s)
         self._keys[key.serial] = self._current[identity] = key
         return key
 
