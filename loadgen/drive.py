@@ -16,7 +16,7 @@ from time import monotonic
 
 from loadgen.outcome import Outcome, add_tables
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
-from loadgen.session import DriveProgress, run_session
+from loadgen.session import Control, DriveProgress, run_session
 from loadgen.supervise import StopSignals
 from loadgen.targets.port import Target
 from loadgen.thefts import parse_attacks
@@ -88,7 +88,7 @@ def drive(
         lag_bound_s: p99 of the generator's own delay above which the run is not valid.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
-        on_progress: called about once a second, from other threads.
+        on_progress: called about once a second, in the calling thread.
         sources: key path of the scenario → key of ``sources.toml``, for the manifest.
         machine: description of the machine, for the manifest.
         repetition: distinguishes runs that start within one second.
@@ -124,8 +124,7 @@ def drive(
                         asked,
                         folder / str(number),
                         options=GeneratorOptions(workers, lag_bound_s),
-                        stop=signals.stop,
-                        on_progress=on_progress,
+                        control=Control(signals.stop, on_progress),
                         about=run.target,
                     )
                 except RunError as error:

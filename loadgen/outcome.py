@@ -58,6 +58,16 @@ class Outcome:
         rows = arrivals_only(self.rows) + arrivals_only(self.warmup)
         return self.arrivals - sum(row.count for row in rows)
 
+    def _unanswered(self) -> str:
+        """Say so when no measured arrival came back ``ok``: then nothing was measured."""
+        codes = Counter({row.code: 0 for row in self.rows})
+        for row in arrivals_only(self.rows):
+            codes[row.code] += row.count
+        if not codes.total() or codes["ok"]:
+            return ""
+        said = ", ".join(f"{code} {n}" for code, n in codes.most_common(3) if n)
+        return f"no arrival was answered with ok ({said})"
+
     def reasons(self) -> list[str]:
         """Return every reason why this run must not be trusted; none when it is valid."""
         found = ["interrupted"] if self.interrupted else []
@@ -66,6 +76,8 @@ class Outcome:
             return found or ["the load generator left no result"]
         if not self.result.valid and not self.interrupted:
             found.append(self.result.reason)
+        if unanswered := self._unanswered():
+            found.append(unanswered)
         if self.missing:
             found.append(f"{self.missing} arrivals are missing from the results")
         return found
