@@ -21,7 +21,7 @@ through the analysts' queue. ``n`` is the number of thefts.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from math import isfinite
 
 import msgspec
@@ -43,6 +43,7 @@ SECONDS_PER_YEAR = 365.25 * SECONDS_PER_DAY
 OWN_OPS = frozenset({"lag", "pool-wait", "tls-handshake", "tls-resume"})
 """rows of the generator about itself: no operation of the service"""
 UNSENT = "unsent"
+MAX_BINS = 120
 SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 
 
@@ -301,14 +302,23 @@ def _lag_p99_s(rows: Iterable[OperationRow]) -> float | None:
 
 
 def _issuance_rate(series: Iterable[Sample]) -> tuple[survival.Point, ...]:
-    by_time: Mapping[float, list[float]] = defaultdict(list)
-    for sample in series:
-        if sample.name == "issuances_per_s":
-            by_time[sample.t_s].append(sample.value)
+    """Mean over replications in at most ``MAX_BINS`` intervals; neighbours are joined before."""
+    samples = [sample for sample in series if sample.name == "issuances_per_s"]
+    starts = sorted({sample.t_s for sample in samples})
+    width = -(-len(starts) // MAX_BINS)
+    place = {t_s: number // width for number, t_s in enumerate(starts)}
+    bins: dict[tuple[int, str, int], list[float]] = defaultdict(list)
+    for sample in samples:
+        bins[(place[sample.t_s], sample.regime, sample.replication)].append(sample.value)
+    means: dict[int, list[float]] = defaultdict(list)
+    for (number, _, _), values in bins.items():
+        means[number].append(sum(values) / len(values))
     points: list[survival.Point] = []
-    for t_s in sorted(by_time):
-        rate = estimators.mean(by_time[t_s], "1/s")
+    for number in sorted(means):
+        rate = estimators.mean(means[number], "1/s")
         value = rate.value or 0.0
         low = value if rate.low is None else max(0.0, rate.low)
-        points.append((t_s, value, low, value if rate.high is None else rate.high))
+        points.append(
+            (starts[number * width], value, low, value if rate.high is None else rate.high)
+        )
     return tuple(points)
