@@ -84,8 +84,7 @@ def _usage(exc: Exception) -> int:
     """Report a fault of the command line, with the command whose help explains it."""
     context = getattr(exc, "ctx", None)
     message = exc.format_message() if hasattr(exc, "format_message") else str(exc)
-    if "\n" in message:  # no arguments at all: the message is the help text
-        sys.stderr.write(f"{message.rstrip()}\n")
+    if not message:  # no arguments at all: the help has been shown
         return 2
     command = context.command_path if context is not None else "midas"
     return _report(exc, f"{message.rstrip('.')} (see: {command} -h)", 2)
@@ -123,7 +122,7 @@ def _flushed(code: int) -> int:
         return _closed_pipe()
     except OSError as exc:
         _silence_stdout()
-        return _report(exc, f"standard output: {_os_error(exc)}", 1)
+        return code or _report(exc, f"standard output: {_os_error(exc)}", 1)
     return code
 
 

@@ -10,8 +10,8 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE_S = 3.0
-"""a signal repeated within this time is the same wish (a shell signals the whole group, a supervisor
-signals again); one that comes later will not wait for the clean-up any longer"""
+"""a signal repeated within this time is the same wish (a shell signals the whole group, a
+supervisor signals again); one that comes later will not wait for the clean-up any longer"""
 
 
 @contextmanager

@@ -1,10 +1,12 @@
-"""What people and scripts see: tables on stdout, one JSON document on stdout, the rest on stderr."""
+"""What people and scripts see: a table or one JSON document on stdout, the rest on stderr."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from scenarios.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -30,15 +32,29 @@ class Output:
         return self._consoles[stderr]
 
     def result(self, document: object, *human: "RenderableType") -> None:
-        """Print a result: ``document`` under ``--json``, otherwise ``human`` line by line."""
+        """Print a result: ``document`` under ``--json``, otherwise ``human`` line by line.
+
+        Raises:
+            StoreError: standard output cannot be written.
+        """
+        try:
+            self._print(document, human)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise StoreError(f"standard output: {exc.strerror}") from exc
+
+    def _print(self, document: object, human: "Iterable[RenderableType]") -> None:
         if self.json:
             import msgspec
 
             encoded = msgspec.json.encode(document, enc_hook=_plain)
             sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
-        else:
-            for part in human:
-                self._console(stderr=False).print(part, soft_wrap=isinstance(part, str))
+            return
+        console = self._console(stderr=False)
+        for part in human:  # lines in a pipe are not broken: grep and diff want them whole
+            console.print(part, soft_wrap=not (console.is_terminal or _is_table(part)))
 
     def note(self, text: str) -> None:
         """Tell a human something that is no result, on stderr."""
@@ -58,8 +74,6 @@ class Output:
         if yes:
             return
         import typer
-
-        from scenarios.errors import UsageError
 
         if not sys.stdin.isatty():
             raise UsageError(f"{question} (nobody to ask: add --yes)")
@@ -115,16 +129,25 @@ def _plain(value: object) -> object:
 
 
 def table(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Iterable[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    right: Iterable[str] = (),
+    wrap: Iterable[str] = (),
 ) -> "RenderableType":
-    """Return a borderless table that fits the terminal, ``right`` columns aligned to the right."""
+    """Return a borderless table; ``right`` columns are flush right, ``wrap`` columns may break."""
     from rich import box
     from rich.table import Table
 
-    flush = set(right)
+    flush, breakable = set(right), set(wrap)
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
     for name in columns:
-        made.add_column(name, justify="right" if name in flush else "left", overflow="fold")
+        made.add_column(
+            name,
+            justify="right" if name in flush else "left",
+            no_wrap=name not in breakable,
+            overflow="fold",
+        )
     for row in rows:
         made.add_row(*row)
     return made
@@ -135,3 +158,9 @@ def heading(text: str) -> "RenderableType":
     from rich.text import Text
 
     return Text(text, style="bold")
+
+
+def _is_table(part: object) -> bool:
+    from rich.table import Table
+
+    return isinstance(part, Table)

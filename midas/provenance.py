@@ -38,12 +38,10 @@ def started_utc() -> str:
 
 def machine() -> dict[str, str]:
     """Describe this machine as far as it decides how fast a run is; never who owns it."""
-    import psutil
-
     return {
         "cpu": _cpu_model(),
-        "cores": str(psutil.cpu_count(logical=True) or 0),
-        "memory_gib": f"{psutil.virtual_memory().total / 2**30:.1f}",
+        "cores": str(os.cpu_count() or 0),
+        "memory_gib": f"{_memory_bytes() / 2**30:.1f}",
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),
     }
@@ -56,3 +54,7 @@ def _cpu_model() -> str:
         lines = []
     names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return next(names, "") or platform.processor() or platform.machine()
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

@@ -4,33 +4,38 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import scenario
+from midas.commands import runs, scenario
+from midas.commands.drive import drive
+from midas.commands.serve import serve
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
 
-midas answers in three steps that share one scenario file: [bold]simulate[/bold] the fleet under
-each credential regime, [bold]drive[/bold] the same load at a real identity service while
-credentials are stolen from it, and [bold]report[/bold] what both found."""
+midas answers in three steps that share one scenario file: **simulate** the fleet under each
+credential regime, **drive** the same load at a real identity service while credentials are stolen
+from it, and **report** what both found.
+"""
 
-_EPILOG = """[bold]Start here[/bold]
+_EPILOG = """**Start here**
 
-midas demo  ·  the whole way once, in about a minute
-
-midas scenario list  ·  questions that come with midas
-
-midas COMMAND -h  ·  what a command does, with examples"""
+- `midas demo`: the whole way once, in about a minute
+- `midas scenario list`: the questions that come with midas
+- `midas COMMAND -h`: what a command does, with examples
+"""
 
 app = typer.Typer(
     name="midas",
     help=_HELP,
     epilog=_EPILOG,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(scenario.app, name="scenario")
+app.command()(drive)
+app.command()(serve)
+app.add_typer(runs.app, name="runs")
 
 
 def _version(value: bool) -> None:

@@ -13,8 +13,8 @@ from midas.render import scenario as render
 app = typer.Typer(
     help="List, read, resolve and check scenario files.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
-    epilog="midas scenario list  ·  midas scenario show customer-service",
+    rich_markup_mode="markdown",
+    epilog="Start with `midas scenario list`, then `midas scenario show customer-service`.",
 )
 
 
@@ -23,6 +23,8 @@ def list_(json: Json = False) -> None:
     """List the scenarios that come with midas, each with the question it answers.
 
     A scenario is one TOML file. Copy one from scenarios/catalog/ and change it to ask your own.
+
+    Example: `midas scenario list`
     """
     from scenarios.spec import resolve
 
@@ -33,6 +35,7 @@ def list_(json: Json = False) -> None:
             ("name", "agents", "hours", "question"),
             ((r["name"], f"{r['agents']:,}", f"{r['hours']:g}", r["question"]) for r in rows),
             right=("agents", "hours"),
+            wrap=("question",),
         ),
         "\nNext: midas scenario show NAME, then midas simulate NAME",
     )
@@ -42,7 +45,7 @@ def list_(json: Json = False) -> None:
 def show(file: ScenarioFile, json: Json = False) -> None:
     """Explain a scenario: its question, fleet, regimes, threats and defences.
 
-    Example: midas scenario show customer-service
+    Example: `midas scenario show customer-service`
     """
     resolved = inputs.load(file)
     Output(json).result(render.document(resolved), *render.explanation(resolved))
@@ -56,7 +59,7 @@ def resolve_(
 
     What is printed is what both engines run; a run is named by its hash.
 
-    Example: midas scenario resolve customer-service | less
+    Example: `midas scenario resolve customer-service | less`
     """
     resolved = inputs.load(file, agents=agents, hours=hours)
     out = Output(json)
@@ -76,7 +79,7 @@ def check(
 
     Exit code 2 if any file is bad.
 
-    Example: midas scenario check my-scenario.toml
+    Example: `midas scenario check my-scenario.toml`
     """
     results = [render.verdict(file) for file in files]
     lines = (line for result in results for line in render.verdict_lines(result))
@@ -103,7 +106,7 @@ def window(
     A window keeps the scenario's laws and shrinks the fleet until it makes the rate that you ask
     for; time is never stretched. The simulator can run the same window for comparison.
 
-    Example: midas scenario window customer-service --rate-hz 200 --seconds 20
+    Example: `midas scenario window customer-service --rate-hz 200 --seconds 20`
     """
     windows = inputs.windows(inputs.load(file).scenario, regime, rate_hz, seconds)
     documents = [render.window_document(window, seed) for window in windows]

@@ -144,18 +144,17 @@ def window_lines(document: dict[str, Any]) -> Iterator["RenderableType"]:
 def _tasks(scenario: "Scenario") -> "RenderableType":
     rows = [
         (
-            workload.name,
-            f"{workload.count:,}",
+            f"{workload.name} × {workload.count:,}" if number == 0 else "",
             task.name,
             f"{task.rate_hz * _HOUR_S:.4g}",
             " ".join(f"{begin}-{end}" for begin, end in task.active_hours),
             ", ".join(task.permissions),
         )
         for workload in scenario.workloads
-        for task in workload.tasks
+        for number, task in enumerate(workload.tasks)
     ]
-    columns = ("workload", "agents", "task", "starts/h", "hours", "permissions")
-    return table(columns, rows, right=("agents", "starts/h"))
+    columns = ("workload", "task", "starts/h", "hours", "permissions")
+    return table(columns, rows, right=("starts/h",), wrap=("permissions", "hours"))
 
 
 def _regimes(scenario: "Scenario") -> "RenderableType":
@@ -167,12 +166,11 @@ def _regimes(scenario: "Scenario") -> "RenderableType":
             regime.scope.keyword,
             regime.binding.keyword,
             f"{regime.shared_by}",
-            regime.attribution,
         )
         for regime in scenario.regimes
     ]
-    columns = ("regime", "lifetime", "renewal", "scope", "binding", "shared by", "log names")
-    return table(columns, rows, right=("lifetime", "shared by"))
+    columns = ("regime", "lifetime", "renewal", "scope", "binding", "holders")
+    return table(columns, rows, right=("lifetime", "holders"))
 
 
 def _threats(scenario: "Scenario") -> Iterator[str]:
