@@ -7,7 +7,8 @@ scenarios nothing is compared.
 from dataclasses import dataclass
 
 from analysis.estimators import ratio
-from analysis.summary import Operation, Summary
+from analysis.operations import Operation
+from analysis.summary import Summary
 from scenarios.record.estimate import Estimate
 
 PERCENTILES = ("p50_s", "p95_s", "p99_s")

@@ -104,9 +104,9 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
     tied = [r for r in shorter if r != best and resolved(known[r], known[best]) == 0]
     also = f" {words.listing(tied)} cannot be told from it." if tied else ""
     return (
-        f"{best} limits a theft most: the thief can use what he took for "
-        f"{words.brief(known[best])} on average, under {base} for {words.brief(known[base])}, "
-        f"within the first {within}{_times(known[base], known[best])}.{also}"
+        f"{best} limits a theft most: a copied credential stays usable for "
+        f"{words.brief(known[best])} on average instead of {words.brief(known[base])} under "
+        f"{base}, counting the first {within}{_times(known[base], known[best])}.{also}"
     )
 
 
@@ -121,11 +121,14 @@ def _factor(factor: Estimate) -> str:
 
 def _security(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
     _residual(summary, base, others, said)
-    for regime in others:
-        _detection(summary, base, regime, said)
-    name = "permissions_per_theft"
-    metric = Metric(name, "permissions", lambda c: c[name], "Permissions that one theft opens", -1)
-    _operational(summary, base, others, metric, said)
+    _detection(summary, base, others, said)
+    foothold = summary.exposure_name.replace("exposure", "foothold")
+    for name, title in (
+        ("permissions_per_theft", "Permissions that one theft opens"),
+        (foothold, "A thief who lives in the workload keeps his access"),
+    ):
+        metric = Metric(name, "", lambda _: 0.0, title, -1)
+        _operational(summary, base, others, metric, said)
 
 
 def _residual(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
@@ -135,26 +138,34 @@ def _residual(summary: Summary, base: str, others: Sequence[str], said: Verdict)
     if ours is not None and shorter:
         lives = [f"{words.brief(summary.regimes[r].metrics[name])} under {r}" for r in shorter]
         said.gains.append(
-            f"A credential stolen at a random instant has {words.listing(lives)} left to live, "
+            f"Life left in a credential stolen at a random instant: {words.listing(lives)}, "
             f"{words.brief(ours)} under {base}."
         )
 
 
-def _detection(summary: Summary, base: str, regime: str, said: Verdict) -> None:
+def _detection(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
+    """Add what becomes of detection while the credential can still be used, and after."""
     ours = summary.regimes[base].time_to_detection.detected_share
-    theirs = summary.regimes[regime].time_to_detection
-    sign = resolved(theirs.detected_share, ours)
-    text = (
-        f"{words.brief(theirs.detected_share)} of thefts are detected while the thief can still "
-        f"use the credential under {regime}, {words.brief(ours)} under {base}"
-    )
-    if sign == 1:
-        said.gains.append(f"{text}.")
-    elif sign == -1:
-        expired = theirs.competing["expired"][-1][1]
-        said.losses.append(f"{text}: {words.value(_share(expired))} expire first, unseen.")
-    elif sign == 0:
-        said.unresolved.append(f"{text}: not resolved.")
+    by_sign: dict[int, list[str]] = {}
+    for regime in others:
+        theirs = summary.regimes[regime].time_to_detection
+        sign = resolved(theirs.detected_share, ours)
+        text = f"{words.brief(theirs.detected_share)} under {regime}"
+        if sign == -1:
+            expired = words.value(_share(theirs.competing["expired"][-1][1]))
+            late = words.value(theirs.late_share)
+            text += f" ({expired} expire first, an alert comes later for {late})"
+        if sign is not None:
+            by_sign.setdefault(sign, []).append(text)
+    for sign, regimes in by_sign.items():
+        text = (
+            f"Thefts detected while the copy is still usable: {words.listing(regimes)}, "
+            f"{words.brief(ours)} under {base}"
+        )
+        if sign == 0:
+            said.unresolved.append(f"{text}: not resolved.")
+        else:
+            (said.gains if sign == 1 else said.losses).append(f"{text}.")
 
 
 def _share(value: float) -> Estimate:
@@ -172,24 +183,16 @@ def _operational(
     for regime in others:
         theirs = summary.regimes[regime].metrics.get(metric.name)
         sign = resolved(theirs, ours)
-        if sign is not None and theirs is not None:
+        if theirs is None or sign is None:
+            continue
+        if sign or theirs.value != ours.value:  # zero against zero is no open question
             by_sign.setdefault(sign, []).append(f"{words.cell(theirs)} under {regime}")
     for sign, regimes in by_sign.items():
         text = f"{metric.title}: {words.listing(regimes)}, {words.cell(ours)} under {base}"
-        if sign == 0 and _differs(summary, base, others, metric.name):
+        if sign == 0:
             said.unresolved.append(f"{text}: not resolved.")
-        elif sign:
+        else:
             (said.gains if sign == metric.better else said.losses).append(f"{text}.")
-
-
-def _differs(summary: Summary, base: str, others: Sequence[str], name: str) -> bool:
-    """Return whether a metric differs at all: zero against zero is no open question."""
-    values = {
-        summary.regimes[r].metrics[name].value
-        for r in [base, *others]
-        if name in summary.regimes[r].metrics
-    }
-    return len(values) > 1
 
 
 # --- what was measured ----------------------------------------------------------------------------
@@ -251,11 +254,13 @@ def _limits(summary: Summary) -> list[str]:
             "from the world and are known to a range (see the assumptions); the verdict is for "
             "their central values."
         )
-    natural = sum(not theft.injected and theft.stolen_s >= 0 for theft in summary.thefts)
+    put = sum(theft.injected for theft in summary.thefts)
+    before = sum(theft.stolen_s < 0 for theft in summary.thefts if not theft.injected)
+    rest = len(summary.thefts) - put - before
     said.append(
-        f"How often credentials are stolen is an input, not a result; {natural} of the "
-        f"{len(summary.thefts):,} thefts happened by themselves, the others were put there to see "
-        "what follows."
+        f"How often credentials are stolen is an input, not a result: of {len(summary.thefts):,} "
+        f"thefts {put:,} were put there to see what follows, {before:,} were open when the runs "
+        f"began and {rest:,} happened by themselves."
     )
     if manifest.replications == 1:
         said.append("One replication: most differences between regimes have no interval.")

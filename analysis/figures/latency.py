@@ -5,7 +5,8 @@ from math import log10
 from matplotlib.axes import Axes
 
 from analysis.figures.drawing import DASHES, MARKERS, Drawing, canvas, colour, drawing, plain_log
-from analysis.summary import Operation, Summary
+from analysis.operations import Operation
+from analysis.summary import Summary
 
 SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
 TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
