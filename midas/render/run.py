@@ -99,7 +99,7 @@ def _thefts(summary: "Summary") -> Iterator["RenderableType"]:
             _at(theft.first_use_s),
             _at(theft.alert_s),
             _at(theft.last_accepted_s),
-            outcome(theft),
+            outcome(theft).replace("-", " "),
             {True: "yes", False: f"NO: {theft.expected}", None: "–"}[as_expected(theft)],
         )
         for theft in summary.thefts
