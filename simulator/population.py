@@ -14,8 +14,8 @@ draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 *Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
 picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
-day, else it is thinned away. (A class of one always-active task draws no mark.) Switches do not
-depend on anything else in the model.
+day, else it is thinned away. (A class of one always-active task draws no mark.) The law is
+``scenarios.demand.switches``. Switches do not depend on anything else in the model.
 
 *Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
 (ONE_TASK, slot = task index). A slot has a serial, an issue instant, an instant when renewal is due
@@ -23,7 +23,8 @@ and an expiry; the serial of a slot counts its issues, 0 for what it holds at th
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
-0. ``stationary``: ``initial.initial_slot`` of each slot; only under AT_USE may a slot be empty.
+0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
+``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): when the current credential is due, a
 request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
@@ -59,7 +60,7 @@ POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLL
 SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
 INITIAL_AGE    slot
-INITIAL_LIFE   slot + 16·(number of the draw within ``initial.initial_slot``)
+INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
 =============  ==================================================================================
 
@@ -182,6 +183,10 @@ class Population(Protocol):
 
     def issuances_per_second(self) -> NDArray[np.int64]:
         """Return the credentials issued in each whole second since t = 0, ceil(now_s) numbers."""
+        ...
+
+    def refusals_per_second(self) -> NDArray[np.int64]:
+        """Return the attempts refused in each whole second since t = 0, ceil(now_s) numbers."""
         ...
 
     def expired_now(self) -> int:

@@ -1,11 +1,10 @@
 """The executable specification of a population: a SimPy process per agent, nothing clever.
 
 Read it beside the semantics in ``population.py``. Every law comes from ``scenarios.spec.rules``,
-every random number is a keyed draw. All delays are relative to the clock, as the semantics write
-them, so that the compiled fleet can be held against it bit for bit.
+every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from math import ceil, inf, log
@@ -13,14 +12,15 @@ from math import ceil, inf, log
 import numpy as np
 import simpy
 from numpy.typing import NDArray
-from simpy.events import EventPriority
 
 from scenarios.demand.initial import SLOTS, initial_slot
-from scenarios.demand.streams import Stream, entity_key, keyed_uniform, uniform
+from scenarios.demand.streams import Stream, entity_key, uniform
+from scenarios.demand.switches import switches
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
-from simulator.layout import Layout, task_active
+from simulator.clock import Clock
+from simulator.layout import Layout
 from simulator.population import (
     TRACE_DTYPE,
     Command,
@@ -32,26 +32,6 @@ from simulator.population import (
 
 IDLE, ACCEPTED, BACKING_OFF = range(3)
 """states of a slot's request"""
-
-
-class Clock(simpy.Environment):
-    """A SimPy environment that stops at exact instants."""
-
-    def advance(self, to_s: float) -> None:
-        """Execute everything strictly before ``to_s`` and stand there."""
-        while self.peek() < to_s:
-            self.step()
-        self._now = to_s
-
-
-class Moment(simpy.Event):
-    """An instant of the population: a timeout whose ties resolve by kind, agent and slot."""
-
-    def __init__(self, env: Clock, delay_s: float, priority: int) -> None:
-        super().__init__(env)
-        self._ok = True
-        self._value = None
-        env.schedule(self, EventPriority(priority), delay_s)
 
 
 @dataclass(slots=True)
@@ -96,7 +76,8 @@ class ReferencePopulation:
         self._queue: deque[Slot] = deque()
         self._trace: list[tuple[float, int, int, int, int]] | None = [] if trace else None
         self._watched: dict[int, list[CredentialView]] = {}
-        self._issued_in_second: dict[int, int] = {}
+        self._issued_in: Counter[int] = Counter()
+        self._refused_in: Counter[int] = Counter()
         self._events = self._switches = self._requests = self._refusals = self._issued = 0
         self._auth_failures = self._waits = self._queue_waits = 0
         self._expired_s = self._queue_wait_s = 0.0
@@ -106,7 +87,7 @@ class ReferencePopulation:
         for agent in agents:
             self._clock.process(self._work(agent))
             for slot in self._slots[agent]:
-                self._await_due(slot, slot.due_s)
+                self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
 
@@ -114,7 +95,7 @@ class ReferencePopulation:
         agent_class = self._layout.of(agent)
         start = self._scenario.start
         slots = []
-        for index in range(agent_class.slots(self._regime)):
+        for index in range(agent_class.slots):
             slot = Slot(agent, index, 0, 0.0, inf, inf)
             if start.ages == "synchronised":
                 slot.due_s = self._renewal_age(slot)
@@ -122,7 +103,7 @@ class ReferencePopulation:
             else:
                 slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
                     *self._renewal_rule,
-                    agent_class.use_hz(index, self._regime, start.hour_of_day),
+                    agent_class.use_hz(index),
                     self._key(agent, Stream.INITIAL_AGE),
                     self._key(agent, Stream.INITIAL_LIFE),
                     self._key(agent, Stream.INITIAL_TASK),
@@ -134,25 +115,10 @@ class ReferencePopulation:
         return slots
 
     def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
-        """Switch tasks for ever: a thinned Poisson process, each candidate numbered."""
-        agent_class = self._layout.of(agent)
-        gaps = self._key(agent, Stream.SWITCH_GAP)
-        marks = self._key(agent, Stream.SWITCH_MARK)
-        if agent_class.total_hz == 0.0:
-            return
-        n = 0
-        while True:
-            gap_s = -log(keyed_uniform(gaps, np.uint64(n))) / agent_class.total_hz
-            yield self._moment(gap_s, EventKind.SWITCH, agent, 0)
-            task = 0
-            if agent_class.draws_mark:
-                mark = keyed_uniform(marks, np.uint64(n)) * agent_class.total_hz
-                while mark >= agent_class.cumulated_hz[task]:
-                    task += 1
-            hour = rules.hour_of_day(self.now_s, self._scenario.start.hour_of_day)
-            if not agent_class.draws_mark or task_active(agent_class.tasks[task], hour):
-                self._switch(agent, task)
-            n += 1
+        """Switch tasks for ever."""
+        for switch in switches(self._seed_key, agent, self._layout.of(agent).law):
+            yield self._at(switch.t_s, EventKind.SWITCH, agent, 0)
+            self._switch(agent, switch.task)
 
     def _switch(self, agent: int, task: int) -> None:
         slot = self._slots[agent][task if self._row.scope == Scope.ONE_TASK else 0]
@@ -180,9 +146,9 @@ class ReferencePopulation:
         u_draw = self._uniform(slot.agent, Stream.RENEWAL, k)
         return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
 
-    def _await_due(self, slot: Slot, delay_s: float) -> None:
+    def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
-        if self._at_use or delay_s == inf:
+        if self._at_use or slot.due_s == inf:
             return
         serial = slot.serial
 
@@ -190,7 +156,7 @@ class ReferencePopulation:
             if slot.serial == serial:
                 self._ask(slot)
 
-        self._call(due, delay_s, EventKind.REQUEST, slot)
+        self._call(due, slot.due_s, EventKind.REQUEST, slot)
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
@@ -215,12 +181,10 @@ class ReferencePopulation:
         slot.request = IDLE
         slot.issued_s = self.now_s
         slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
-        age_s = self._renewal_age(slot)
-        slot.due_s = self.now_s + age_s
-        self._await_due(slot, age_s)
+        slot.due_s = self.now_s + self._renewal_age(slot)
+        self._await_due(slot)
         self._issued += 1
-        second = int(self.now_s)
-        self._issued_in_second[second] = self._issued_in_second.get(second, 0) + 1
+        self._issued_in[int(self.now_s)] += 1
         if slot.agent in self._watched:
             self._watched[slot.agent].append(_view(slot))
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
@@ -235,6 +199,7 @@ class ReferencePopulation:
 
     def _refuse(self, slot: Slot) -> None:
         self._refusals += 1
+        self._refused_in[int(self.now_s)] += 1
         slot.request = BACKING_OFF
         slot.refusals += 1
         backoff = self._scenario.issuer.backoff
@@ -243,7 +208,8 @@ class ReferencePopulation:
         delay_s = rules.backoff_delay(
             slot.refusals, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
         )
-        self._call(lambda _: self._attempt(slot), delay_s, EventKind.REQUEST, slot)
+        retry_s = self.now_s + delay_s
+        self._call(lambda _: self._attempt(slot), retry_s, EventKind.REQUEST, slot)
         self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
 
     def _accept(self, slot: Slot) -> None:
@@ -259,8 +225,8 @@ class ReferencePopulation:
     def _serve(self, slot: Slot) -> None:
         self._queue_wait_s += self.now_s - slot.accepted_s
         u = self._uniform(slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
-        service_s = -log(u) * self._scenario.issuer.service_time_s
-        self._call(lambda _: self._served(slot), service_s, EventKind.ISSUED, slot)
+        done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
+        self._call(lambda _: self._served(slot), done_s, EventKind.ISSUED, slot)
 
     def _served(self, slot: Slot) -> None:
         self._issue(slot)
@@ -271,15 +237,13 @@ class ReferencePopulation:
 
     # -- clock, draws and trace -----------------------------------------------------------------
 
-    def _moment(self, delay_s: float, kind: EventKind, agent: int, slot: int) -> Moment:
-        tie_break = 1 + (kind * self._layout.agents + agent) * SLOTS + slot
-        return Moment(self._clock, delay_s, tie_break)
+    def _at(self, t_s: float, kind: EventKind, agent: int, slot: int) -> simpy.Event:
+        return self._clock.at(t_s, (kind * self._layout.agents + agent) * SLOTS + slot)
 
     def _call(
-        self, action: Callable[[simpy.Event], None], delay_s: float, kind: EventKind, slot: Slot
+        self, action: Callable[[simpy.Event], None], t_s: float, kind: EventKind, slot: Slot
     ) -> None:
-        callbacks = self._moment(delay_s, kind, slot.agent, slot.index).callbacks
-        callbacks.append(action)
+        self._at(t_s, kind, slot.agent, slot.index).callbacks.append(action)
 
     def _key(self, agent: int, stream: Stream) -> np.uint64:
         return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
@@ -301,8 +265,6 @@ class ReferencePopulation:
 
     def advance(self, to_s: float) -> None:
         """Execute every event strictly before ``to_s``; ValueError when that is in the past."""
-        if to_s < self.now_s:
-            raise ValueError(f"cannot advance to {to_s} s from {self.now_s} s")
         self._clock.advance(to_s)
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
@@ -352,10 +314,14 @@ class ReferencePopulation:
 
     def issuances_per_second(self) -> NDArray[np.int64]:
         """Return the credentials issued in each whole second since t = 0."""
-        seconds = np.zeros(ceil(self.now_s), dtype=np.int64)
-        for second, issued in self._issued_in_second.items():
-            seconds[second] = issued
-        return seconds
+        return self._per_second(self._issued_in)
+
+    def refusals_per_second(self) -> NDArray[np.int64]:
+        """Return the attempts refused in each whole second since t = 0."""
+        return self._per_second(self._refused_in)
+
+    def _per_second(self, counted: Counter[int]) -> NDArray[np.int64]:
+        return np.array([counted[second] for second in range(ceil(self.now_s))], dtype=np.int64)
 
     def expired_now(self) -> int:
         """Return how many slots hold an expired credential at this instant."""

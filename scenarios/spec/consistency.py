@@ -88,10 +88,14 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(f"{key}.renewal.rule", "'never'", f'needs ttl_s = "never", not {ttl_s:g}')
     if renewal.rule is not Renewal.NEVER and not finite:
         yield Problem(f"{key}.ttl_s", "'never'", "a renewal rule needs a finite lifetime")
-    if by_hand and renewal.rule is not Renewal.NEVER:
-        yield Problem(f"{key}.issuance", "'manual'", 'a renewal rule needs issuance = "issuer"')
     if regime.shared_by > 1 and not by_hand:
         yield Problem(f"{key}.shared_by", f"{regime.shared_by}", "an issued identity is not shared")
+    elif regime.shared_by > 1 and renewal.rule is not Renewal.NEVER:
+        yield Problem(
+            f"{key}.shared_by",
+            f"{regime.shared_by}",
+            "a rotated secret must have one holder: rotation for a group at once is not modelled",
+        )
     if regime.shared_by > scenario.agents:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"

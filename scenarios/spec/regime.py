@@ -125,6 +125,8 @@ class Issuance(Keyword):
 def _read_lifetime(value: object) -> object:
     if value == "never":
         return inf
+    if isinstance(value, str):
+        raise PydanticCustomError("lifetime", 'must be a number of seconds, or "never"')
     return float(value) if type(value) is int else value
 
 
@@ -145,6 +147,8 @@ MAX_SECONDS = 3.2e9
 Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 PositiveSeconds = Annotated[float, Field(gt=0, le=MAX_SECONDS)]
 Share = Annotated[float, Field(ge=0, le=1)]
+NAME_PATTERN = r"^[a-z0-9][a-z0-9-]{0,63}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Lifetime = Annotated[
     float,
     Field(gt=0, allow_inf_nan=True),
@@ -177,7 +181,7 @@ class RevocationRule(Strict):
 class Regime(Strict):
     """How agents hold, renew, scope and lose their credentials."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    name: Name
     title: str
     source: str
     artifact: Artifact

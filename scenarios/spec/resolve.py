@@ -4,20 +4,19 @@
 which ``load_resolved`` reads back to an equal scenario.
 """
 
-import difflib
 import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType, UnionType
-from typing import Any, Union, get_args, get_origin
+from types import MappingProxyType
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from scenarios.errors import Problem, ScenarioError, UsageError
 from scenarios.spec import consistency
+from scenarios.spec.faults import did_you_mean, faults
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from scenarios.spec.sources import PREFIX, factor_to_key, sources
@@ -69,6 +68,8 @@ def load(
     """
     path = catalog().get(str(path), path)
     human = read_toml(path)
+    if not human:
+        raise ScenarioError(path, [Problem("", "", "is empty, must be a scenario")])
     if regimes is not None:
         human["regimes"] = list(regimes)
     if horizon_s is not None:
@@ -94,9 +95,8 @@ def resolve(human: dict[str, Any], path: Path | None = None) -> Resolved:
         scenario = Scenario.model_validate(filled)
     except ValidationError as exc:
         known = [problem.key for problem in problems]
-        faults = [_problem(error) for error in exc.errors()]
         # what could not be filled in is missing for the validator too: not a second fault
-        problems += [f for f in faults if not any(key.startswith(f.key) for key in known)]
+        problems += [f for f in faults(exc) if not any(key.startswith(f.key) for key in known)]
         raise ScenarioError(path, problems) from exc
     problems += consistency.problems(scenario)
     if problems:
@@ -153,7 +153,8 @@ def read_toml(path: Path) -> dict[str, Any]:
             path, [Problem("", "", "is nested too deeply to be a scenario")]
         ) from exc
     except ValueError as exc:
-        raise ScenarioError(path, [Problem("", "", f"holds an unreadable value: {exc}")]) from exc
+        # tomllib turns all else into TOMLDecodeError; Python refuses to read longer whole numbers
+        raise ScenarioError(path, [Problem("", "", "holds a number of too many digits")]) from exc
 
 
 def _read_text(path: Path) -> str:
@@ -164,9 +165,7 @@ def _read_text(path: Path) -> str:
         with path.open("rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except FileNotFoundError as exc:
-        known = difflib.get_close_matches(path.stem, catalog(), n=1)
-        hint = f"; did you mean {known[0]!r}?" if known else ""
-        raise fail(f"does not exist{hint}") from exc
+        raise fail(f"does not exist{did_you_mean(path.stem, catalog())}") from exc
     except IsADirectoryError as exc:
         raise fail("is a directory, must be a TOML file") from exc
     except OSError as exc:
@@ -193,13 +192,8 @@ def _with_regimes(human: dict[str, Any], problems: list[Problem]) -> dict[str, A
         elif entry in (names := regime_names()):
             loaded.append(read_toml(REGIMES / f"{entry}.toml"))
         else:
-            close = difflib.get_close_matches(entry, names, n=1)
-            hint = f"did you mean {close[0]!r}? " if close else ""
-            problems.append(
-                Problem(
-                    f"regimes[{index}]", repr(entry), f"{hint}must be one of {', '.join(names)}"
-                )
-            )
+            allowed = f"must be one of {', '.join(names)}{did_you_mean(entry, names)}"
+            problems.append(Problem(f"regimes[{index}]", repr(entry), allowed))
             loaded.append(None)
     return {**human, "regimes": loaded}
 
@@ -226,11 +220,8 @@ def _source_value(
 ) -> object:
     source = sources().get(name)
     if source is None:
-        close = difflib.get_close_matches(name, sources(), n=1)
-        hint = f"did you mean {PREFIX + close[0]!r}? " if close else ""
-        problems.append(
-            Problem(path, repr(PREFIX + name), f"{hint}must name a row of sources.toml")
-        )
+        allowed = f"must name a row of sources.toml{did_you_mean(name, sources())}"
+        problems.append(Problem(path, repr(PREFIX + name), allowed))
         return None
     factor = factor_to_key(source.unit, key)
     if factor is None:
@@ -240,73 +231,6 @@ def _source_value(
         return None
     used[path] = name
     return source.value * factor
-
-
-_SIMPLE = {
-    "missing": "is required",
-    "extra_forbidden": "is no key of this table",
-    "too_short": "must not be empty",
-    "float_type": "must be a number",
-    "int_type": "must be a whole number",
-    "string_type": "must be a text in quotes",
-    "bool_type": "must be true or false",
-    "tuple_type": "must be a list",
-    "model_type": "must be a table",
-    "finite_number": "must be a finite number",
-}
-
-
-def _problem(error: ErrorDetails) -> Problem:
-    """Turn one of pydantic's errors into one of our lines."""
-    path = ""
-    for part in error["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    kind, context = error["type"], error.get("ctx", {})
-    found = "" if kind == "missing" else _short(error["input"])
-    if kind in _SIMPLE:
-        allowed = _SIMPLE[kind]
-    elif kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
-        sign = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}[next(iter(context))]
-        allowed = f"must be {sign} {next(iter(context.values())):g}"
-    elif kind == "string_pattern_mismatch":
-        allowed = f"must match {context['pattern']}"
-    elif kind == "literal_error":
-        allowed = f"must be {context['expected']}"
-    else:
-        allowed = error["msg"][0].lower() + error["msg"][1:]
-    if kind == "extra_forbidden":
-        allowed = _did_you_mean(error["loc"]) + allowed
-        found = ""
-    return Problem(path, found, allowed)
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _did_you_mean(location: tuple[int | str, ...]) -> str:
-    model: Any = Scenario
-    for part in location[:-1]:
-        if isinstance(part, str) and isinstance(model, type) and issubclass(model, BaseModel):
-            annotation = model.model_fields[part].annotation if part in model.model_fields else None
-            model = _model_inside(annotation)
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return ""
-    close = difflib.get_close_matches(str(location[-1]), model.model_fields, n=1)
-    return f"did you mean {close[0]!r}? It " if close else ""
-
-
-def _model_inside(annotation: Any) -> Any:  # noqa: ANN401  (a type annotation of any shape)
-    """Return the model that a field's annotation wraps in tuples, unions or Annotated."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    if get_origin(annotation) in {tuple, Union, UnionType} or hasattr(annotation, "__metadata__"):
-        for inner in get_args(annotation):
-            found = _model_inside(inner)
-            if found is not None:
-                return found
-    return None
 
 
 def load_regime(name: str) -> Regime:
@@ -319,4 +243,4 @@ def load_regime(name: str) -> Regime:
     try:
         return Regime.model_validate(filled)
     except ValidationError as exc:
-        raise ScenarioError(path, [_problem(error) for error in exc.errors()]) from exc
+        raise ScenarioError(path, faults(exc)) from exc

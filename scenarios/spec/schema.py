@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.spec.regime import Keyword, PositiveSeconds, Regime, Seconds, Share, Strict
+from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
-Permission = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$")]
+PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
+TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
+Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
 Hour = Annotated[int, Field(ge=0, le=24)]
 
 
@@ -167,7 +168,7 @@ class Scenario(Strict):
     expected: str
     source: str
     horizon_s: Annotated[float, Field(gt=0, le=3.2e8)]
-    trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9._-]{1,255}$")] = "example.org"
+    trust_domain: Annotated[str, Field(pattern=TRUST_DOMAIN_PATTERN)] = "example.org"
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     workloads: Annotated[tuple[Workload, ...], Field(min_length=1)]
     start: Start = Start()

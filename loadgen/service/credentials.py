@@ -1,0 +1,126 @@
+"""What a caller presents, verified: bearer JWT-SVID, bearer static key, or X.509-SVID.
+
+A certificate comes from the TLS layer, which has checked that the caller holds its key, or in the
+``Client-Cert`` header of a TLS-terminating proxy (RFC 9440 §2.2), in which case the proxy has.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+
+from loadgen.service.authority import NO_END, Authority
+from loadgen.service.entries import split_task
+from loadgen.service.faults import Refusal, unauthenticated
+from loadgen.service.jwt_svid import JwtAuthority
+from loadgen.service.serials import issued_wall_s, serial_text
+
+KEY_PREFIX = "midas-key-"
+_SERIAL_DIGITS = 16
+_MAX_CERTIFICATE = 16_384
+
+
+@dataclass(slots=True)
+class Presented:
+    """A document that is genuine; whether it is still good is ``Documents.reject``'s to say."""
+
+    identity: str
+    task: str
+    serial: str
+    issued_wall_s: float
+    expires_wall_s: float | None
+    audience: list[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    identity: str
+    digest: bytes
+    expires_wall_s: float | None
+
+
+class Documents:
+    """Verifies documents and holds the deny list and the hashes of static keys."""
+
+    def __init__(self, authority: Authority, jwt: JwtAuthority, audience: str) -> None:
+        self._authority = authority
+        self._jwt = jwt
+        self._audience = audience
+        self._keys: dict[str, _Key] = {}
+        self._denied: set[str] = set()
+        self._denied_until: dict[str, float] = {}
+
+    def new_key(self, identity: str, serial: int, expires_wall_s: float | None) -> str:
+        """Return a new static key and remember its hash."""
+        text = serial_text(serial)
+        key = f"{KEY_PREFIX}{text}-{secrets.token_urlsafe(24)}"
+        self._keys[text] = _Key(identity, hashlib.sha256(key.encode()).digest(), expires_wall_s)
+        return key
+
+    def key_identity(self, serial: str) -> str | None:
+        """Return whose static key has this serial, None when it is not a key of ours."""
+        key = self._keys.get(serial)
+        return None if key is None else key.identity
+
+    def revoke(self, identity: str | None, serial: str | None) -> None:
+        """Refuse one document, or all of an identity that were issued until now."""
+        if serial is not None:
+            self._denied.add(serial)
+        elif identity is not None:
+            self._denied_until[identity] = time.time()
+
+    def bearer(self, token: str) -> Presented:
+        """Return the document of a bearer token. Raises Refusal 401 when it is not genuine."""
+        if token.startswith(KEY_PREFIX):
+            return self._static_key(token)
+        claims = self._jwt.verify(token)
+        serial = int(claims.jti, 16)
+        return Presented(
+            claims.sub, claims.task, claims.jti, issued_wall_s(serial), claims.exp, claims.aud
+        )
+
+    def _static_key(self, token: str) -> Presented:
+        start = len(KEY_PREFIX)
+        serial = token[start : start + _SERIAL_DIGITS]
+        key = self._keys.get(serial)
+        digest = hashlib.sha256(token.encode()).digest()
+        if key is None or not hmac.compare_digest(key.digest, digest):
+            raise unauthenticated("bad-key", "static key: unknown")
+        issued = issued_wall_s(int(serial, 16))
+        return Presented(key.identity, "", serial, issued, key.expires_wall_s)
+
+    def header(self, client_cert: str) -> Presented:
+        """Return the document of a ``Client-Cert`` header: ``:base64 DER:`` (RFC 8941 §3.3.5)."""
+        text = client_cert.strip()
+        if len(text) > _MAX_CERTIFICATE or len(text) < 2 or text[0] != ":" or text[-1] != ":":
+            raise Refusal(400, "bad-client-cert", "Client-Cert: not :base64 DER: (RFC 9440)")
+        try:
+            der = base64.b64decode(text[1:-1], validate=True)
+        except binascii.Error as exc:
+            raise Refusal(400, "bad-client-cert", "Client-Cert: not base64") from exc
+        return self.certificate(der)
+
+    def certificate(self, der: bytes) -> Presented:
+        """Return the document of a certificate in DER. Raises Refusal 401 when not genuine."""
+        leaf = self._authority.verify(der)
+        identity, task = split_task(leaf.spiffe_id)
+        expires = None if leaf.not_after_s == NO_END else float(leaf.not_after_s)
+        return Presented(
+            identity, task, serial_text(leaf.serial), issued_wall_s(leaf.serial), expires
+        )
+
+    def reject(self, document: Presented, now_s: float) -> Refusal | None:
+        """Return why a genuine document is no longer good, None when it is."""
+        if document.expires_wall_s is not None and now_s > document.expires_wall_s:
+            return unauthenticated("expired", f"{document.serial}: expired")
+        if document.serial in self._denied or (
+            self._denied_until
+            and document.issued_wall_s <= self._denied_until.get(document.identity, 0.0)
+        ):
+            return unauthenticated("revoked", f"{document.serial}: revoked")
+        if document.audience is not None and self._audience not in document.audience:
+            return unauthenticated("wrong-audience", f"token: not meant for {self._audience}")
+        return None

@@ -1,0 +1,84 @@
+"""Run every test that belongs before a merge, group by group, and say how long each took.
+
+``python -m tests.groups`` runs all groups in order; ``python -m tests.groups laws security`` runs
+those. The last line is ``N passed, N failed``. Exit 1 if a test failed or a group ran none: a suite
+that silently lost its tests is no green suite.
+"""
+
+# ruff: noqa: T201  (its report is what it is for)
+
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+QUICK = ("-m", "not long")
+GROUPS: dict[str, tuple[str, ...]] = {
+    "unit": ("tests/unit",),
+    "laws": ("tests/laws",),
+    "invalid": ("tests/invalid",),
+    "conformance": ("tests/conformance",),
+    "verification": ("tests/verification",),
+    "integration": ("tests/integration",),
+    "security": ("tests/security",),
+    "benchmarks": ("tests/benchmarks", "--benchmark-disable"),
+}
+_COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|xfailed|xpassed)\b")
+
+
+class Result(NamedTuple):
+    """What became of one group."""
+
+    group: str
+    passed: int
+    failed: int
+    skipped: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        return self.failed == 0 and self.passed > 0
+
+
+def run(group: str, arguments: tuple[str, ...]) -> Result:
+    """Run one group in a process of its own, its output passed on as it comes."""
+    command = [sys.executable, "-m", "pytest", "-q", "--no-header", *QUICK, *arguments]
+    print(f"\n== {group}", flush=True)
+    start_s = time.monotonic()
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            last = line if _COUNT.search(line) else last
+    counts = {word.removesuffix("s"): int(number) for number, word in _COUNT.findall(last)}
+    failed = counts.get("failed", 0) + counts.get("error", 0)
+    if process.returncode not in {0, 5} and failed == 0:
+        failed = 1  # pytest itself broke: a usage error, an internal error or a crash
+    skipped = counts.get("skipped", 0)
+    return Result(group, counts.get("passed", 0), failed, skipped, time.monotonic() - start_s)
+
+
+def main(names: list[str]) -> int:
+    """Run the named groups, all when none is named, and return the exit code."""
+    if unknown := set(names) - set(GROUPS):
+        print(f"unknown group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
+        return 2
+    results = [run(name, GROUPS[name]) for name in names or GROUPS]
+    print(f"\n{'group':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
+    for result in results:
+        remark = "" if result.passed or result.failed else "  no test ran"
+        counts = f"{result.passed:>8}{result.failed:>8}{result.skipped:>9}"
+        print(f"{result.group:<14}{counts}{result.seconds:>9.1f}{remark}")
+    print(f"in all {sum(result.seconds for result in results):.1f} s")
+    passed = sum(result.passed for result in results)
+    print(f"{passed} passed, {sum(result.failed for result in results)} failed", flush=True)
+    return 0 if all(result.ok for result in results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
