@@ -195,16 +195,21 @@ class IdentityService:
         return self._encode(m.JwtSvid(asked.spiffe_id, line.serial, issued_s, expiry, token))
 
     def issue_key(self, call: Call) -> bytes:
-        """Issue a static key; earlier ones of the identity stay good."""
+        """Hand out the identity's static key, a new one when there is none or it is to rotate."""
         line = call.line("issue")
         asked = self._read_key(call.body)
         terms = self._entries.entitled(call.bearer, asked.identity)
         line.identity, line.workload = asked.identity, terms.workload
-        serial = self._new_serial(line)
-        issued_s = issued_wall_s(serial)
-        expiry = self._expiry(terms, asked.ttl_s, issued_s)
-        key = self._documents.new_key(asked.identity, serial, expiry)
-        return self._encode(m.StaticKey(asked.identity, line.serial, issued_s, expiry, key))
+        key = self._documents.current_key(asked.identity, line.occurred_wall_s)
+        if key is None or asked.rotate:
+            serial = self._serials.next()
+            expiry = self._expiry(terms, asked.ttl_s, issued_wall_s(serial))
+            key = self._documents.new_key(asked.identity, serial, expiry)
+        line.serial, line.issued_wall_s = key.serial, issued_wall_s(int(key.serial, 16))
+        text = self._documents.key_text(key)
+        return self._encode(
+            m.StaticKey(key.identity, key.serial, line.issued_wall_s, key.expires_wall_s, text)
+        )
 
     # -- authorize --------------------------------------------------------------------------
 
