@@ -1,20 +1,21 @@
 """What a caller presents, verified: bearer JWT-SVID, bearer static key, or X.509-SVID.
 
 A certificate comes from the TLS layer, which has checked that the caller holds its key, or in the
-``Client-Cert`` header of a TLS-terminating proxy (RFC 9440 §2.2), in which case the proxy has.
+``Client-Cert`` header of a TLS-terminating proxy (RFC 9440 §2.2), in which case the proxy has. The
+plain port, on loopback, trusts every caller to be such a proxy; the TLS port only one identity.
 """
 
 import base64
 import binascii
-import hashlib
 import hmac
 import secrets
 import time
 from dataclasses import dataclass
 
-from loadgen.service.authority import NO_END, Authority
+from loadgen.service.authority import NO_END, Authority, Leaf
 from loadgen.service.entries import split_task
 from loadgen.service.faults import Refusal, unauthenticated
+from loadgen.service.jwk import b64url
 from loadgen.service.jwt_svid import JwtAuthority
 from loadgen.service.serials import issued_wall_s, serial_text
 
@@ -36,29 +37,58 @@ class Presented:
 
 
 @dataclass(frozen=True, slots=True)
-class _Key:
+class Key:
+    """A static key; its text is derived, so nothing here opens anything."""
+
     identity: str
-    digest: bytes
+    serial: str
+    ttl_s: float | None
     expires_wall_s: float | None
 
 
+def _presented(key: Key) -> Presented:
+    issued = issued_wall_s(int(key.serial, 16))
+    return Presented(key.identity, "", key.serial, issued, key.expires_wall_s)
+
+
+def _certificate(leaf: Leaf) -> Presented:
+    identity, task = split_task(leaf.spiffe_id)
+    expires = None if leaf.not_after_s == NO_END else float(leaf.not_after_s)
+    return Presented(identity, task, serial_text(leaf.serial), issued_wall_s(leaf.serial), expires)
+
+
 class Documents:
-    """Verifies documents and holds the deny list and the hashes of static keys."""
+    """Verifies documents and holds the deny list and the static keys."""
 
     def __init__(self, authority: Authority, jwt: JwtAuthority, audience: str) -> None:
         self._authority = authority
         self._jwt = jwt
         self._audience = audience
-        self._keys: dict[str, _Key] = {}
+        self._keys: dict[str, Key] = {}
+        self._current: dict[str, Key] = {}
+        self._secret = secrets.token_bytes(32)
         self._denied: set[str] = set()
         self._denied_until: dict[str, float] = {}
 
-    def new_key(self, identity: str, serial: int, expires_wall_s: float | None) -> str:
-        """Return a new static key and remember its hash."""
-        text = serial_text(serial)
-        key = f"{KEY_PREFIX}{text}-{secrets.token_urlsafe(24)}"
-        self._keys[text] = _Key(identity, hashlib.sha256(key.encode()).digest(), expires_wall_s)
+    def current_key(self, identity: str, ttl_s: float | None, now_s: float) -> Key | None:
+        """Return the identity's good static key of this lifetime, None without one."""
+        key = self._current.get(identity)
+        if key is None or key.ttl_s != ttl_s or self.reject(_presented(key), now_s) is not None:
+            return None
         return key
+
+    def new_key(
+        self, identity: str, serial: int, ttl_s: float | None, expires_wall_s: float | None
+    ) -> Key:
+        """Make a static key; earlier ones of the identity stay good."""
+        key = Key(identity, serial_text(serial), ttl_s, expires_wall_s)
+        self._keys[key.serial] = self._current[identity] = key
+        return key
+
+    def key_text(self, key: Key) -> str:
+        """Return what its holder presents."""
+        digest = hmac.digest(self._secret, f"{key.serial} {key.identity}".encode(), "sha256")
+        return f"{KEY_PREFIX}{key.serial}-{b64url(digest).decode()}"
 
     def key_identity(self, serial: str) -> str | None:
         """Return whose static key has this serial, None when it is not a key of ours."""
@@ -86,11 +116,9 @@ class Documents:
         start = len(KEY_PREFIX)
         serial = token[start : start + _SERIAL_DIGITS]
         key = self._keys.get(serial)
-        digest = hashlib.sha256(token.encode()).digest()
-        if key is None or not hmac.compare_digest(key.digest, digest):
+        if key is None or not hmac.compare_digest(self.key_text(key).encode(), token.encode()):
             raise unauthenticated("bad-key", "static key: unknown")
-        issued = issued_wall_s(int(serial, 16))
-        return Presented(key.identity, "", serial, issued, key.expires_wall_s)
+        return _presented(key)
 
     def header(self, client_cert: str) -> Presented:
         """Return the document of a ``Client-Cert`` header: ``:base64 DER:`` (RFC 8941 §3.3.5)."""
@@ -101,16 +129,11 @@ class Documents:
             der = base64.b64decode(text[1:-1], validate=True)
         except binascii.Error as exc:
             raise Refusal(400, "bad-client-cert", "Client-Cert: not base64") from exc
-        return self.certificate(der)
+        return _certificate(self._authority.verify(der))
 
-    def certificate(self, der: bytes) -> Presented:
-        """Return the document of a certificate in DER. Raises Refusal 401 when not genuine."""
-        leaf = self._authority.verify(der)
-        identity, task = split_task(leaf.spiffe_id)
-        expires = None if leaf.not_after_s == NO_END else float(leaf.not_after_s)
-        return Presented(
-            identity, task, serial_text(leaf.serial), issued_wall_s(leaf.serial), expires
-        )
+    def connection(self, der: bytes) -> Presented:
+        """Return the document of the TLS client, whose chain and key the handshake has checked."""
+        return _certificate(self._authority.read(der))
 
     def reject(self, document: Presented, now_s: float) -> Refusal | None:
         """Return why a genuine document is no longer good, None when it is."""

@@ -87,14 +87,16 @@ class JwtSvid(Struct, frozen=True):
 
 
 class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Ask for a static key."""
+    """Fetch the static key of an identity, as from a secret store: sharers get the same."""
 
     identity: IdentityName
+    rotate: bool = False
+    """make a new one in any case; the old one stays good until it is revoked"""
     ttl_s: Ttl | None = None
 
 
 class StaticKey(Struct, frozen=True):
-    """A static key; the service keeps only its hash."""
+    """A static key."""
 
     identity: str
     serial: Serial

@@ -27,6 +27,7 @@ from loadgen.generator.protocol import (
     decode_line,
     encode,
 )
+from loadgen.histogram import decode
 from loadgen.targets.port import Endpoint, Op
 from scenarios.record.tables import OperationRow
 
@@ -124,7 +125,7 @@ class Run:
         total = HdrHistogram(1, 3_600_000_000, 3)
         for row in self.rows():
             if row.op == op and row.code == code:
-                total.add(HdrHistogram.decode(row.histogram, b64_wrap=False))
+                total.add(decode(row.histogram))
         return total
 
 

@@ -1,0 +1,34 @@
+"""Sits beside the owner, on his address, and tries doors that the task never opens."""
+
+from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
+from scenarios.detection.permissions import NewPermission
+
+
+class ScopeThief:
+    """Asks for a permission outside the task; only the permission gives him away."""
+
+    name = "scope-thief"
+    story = "uses a document from its owner's address for a permission that the task never needs"
+
+    def suits(self, stage: Stage) -> bool:  # noqa: ARG002
+        """Every credential."""
+        return True
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:
+        """Mark any slot that holds a document at the theft."""
+        seconds, pace_s = stage.plan.seconds, stage.pace_s
+        expected = NewPermission.name if NewPermission.name in stage.detectors else UNDETECTED
+        earliest_s = (0.15 + 0.35 * stage.draw(number, 0)) * seconds
+        for task in stage.tasks(agent):
+            issues_s = stage.issues_s(agent, task)
+            if issues_s and issues_s[0] < 0.7 * seconds:
+                steal_s = max(earliest_s, issues_s[0] + 2 * pace_s)
+                return Mark(agent, task, steal_s, steal_s + pace_s, expected)
+        return None
+
+    def act(self, thief: Thief) -> None:
+        """Steal, then alternate what the task may and what it may not."""
+        theft, stage = thief.theft, thief.stage
+        if thief.steal() and thief.sleep_until(theft.mark.use_s):
+            permissions = (stage.permissions(theft.mark)[0], stage.foreign(theft.mark))
+            thief.use_until_refused(permissions, stage.owner_origin)

@@ -1,0 +1,1 @@
+"""The embedded identity service as a target; see README.md."""

@@ -1,0 +1,136 @@
+"""The live watcher: follows an audit stream with the simulator's own detectors."""
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from scenarios.detection.audit import Alert, AuditEvent
+from scenarios.detection.detector import Detector
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Which detectors a source of audit events lets see."""
+
+    armed: list[Detector]
+    blind: dict[str, str]
+    """detector → which fields it needs and does not get"""
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the names of the armed ones."""
+        return frozenset(detector.name for detector in self.armed)
+
+
+def sight(detectors: Iterable[Detector], audit_fields: frozenset[str]) -> Sight:
+    """Split detectors into those whose needs a source meets, and those that stay blind."""
+    found = Sight([], {})
+    for detector in detectors:
+        missing = sorted(detector.needs - audit_fields)
+        if missing:
+            found.blind[detector.name] = f"the audit stream carries no {', '.join(missing)}"
+        else:
+            found.armed.append(detector)
+    return found
+
+
+def watch_stream(
+    stream: Iterable[AuditEvent], detectors: Iterable[Detector]
+) -> Iterator[tuple[AuditEvent, list[Alert]]]:
+    """Yield every event of a stream with the alerts that it raises, in the order of detectors."""
+    armed = list(detectors)
+    for event in stream:
+        raised = (detector.update(event) for detector in armed)
+        yield event, [alert for alert in raised if alert is not None]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the watcher counted."""
+
+    events: int = 0
+    identities: set[str] = field(default_factory=set)
+    issued_at_s: list[float] = field(default_factory=list)
+    delays_s: list[float] = field(default_factory=list)
+    """from the event to its line in the detector's hands"""
+    uses: int = 0
+    """in the window or not, by owners and thieves"""
+    denied: list[AuditEvent] = field(default_factory=list)
+    """uses that were refused"""
+
+
+class Watcher:
+    """Follows one audit stream in a thread of its own and hands alerts on at once.
+
+    Args:
+        stream: ends when its target is torn down.
+        detectors: armed ones, fresh.
+        on_alert: called in the watcher's thread; must not block.
+    """
+
+    def __init__(
+        self,
+        stream: Iterator[AuditEvent],
+        detectors: Iterable[Detector],
+        on_alert: Callable[[Alert], None],
+    ) -> None:
+        self._stream = stream
+        self._detectors = list(detectors)
+        self._on_alert = on_alert
+        self._to_forget: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._follow, name="watcher", daemon=True)
+        self.seen = Seen()
+        self.alerts: list[Alert] = []
+        self.fault = ""
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread.start()
+
+    def forget(self, identity: str) -> None:
+        """Have the detectors drop an identity's state before the next event; from any thread."""
+        self._to_forget.put(identity)
+
+    def _follow(self) -> None:
+        try:
+            for event, alerts in watch_stream(self._stream, self._detectors):
+                self._count(event)
+                for alert in alerts:
+                    self.alerts.append(alert)
+                    self._on_alert(alert)
+                self._forget()
+        except Exception as error:  # noqa: BLE001  (a thread's end must be told, whatever it was)
+            self.fault = f"the audit stream broke: {type(error).__name__}: {error}"
+
+    def _forget(self) -> None:
+        while not self._to_forget.empty():
+            identity = self._to_forget.get()
+            for detector in self._detectors:
+                detector.forget(identity)
+
+    def _count(self, event: AuditEvent) -> None:
+        seen = self.seen
+        seen.events += 1
+        seen.identities.add(event.identity)
+        seen.delays_s.append(event.observed_s - event.occurred_s)
+        if event.operation == "issue" and event.outcome == "ok":
+            seen.issued_at_s.append(event.occurred_s)
+        if event.operation == "use":
+            seen.uses += 1
+            if event.outcome == "denied":
+                seen.denied.append(event)
+
+    def settle(self, quiet_s: float, at_most_s: float) -> None:
+        """Wait until no event came for ``quiet_s``, at most ``at_most_s``."""
+        pause = threading.Event()
+        waited_s, last = 0.0, -1
+        while waited_s < at_most_s and self._thread.is_alive() and self.seen.events != last:
+            last = self.seen.events
+            pause.wait(quiet_s)
+            waited_s += quiet_s
+
+    def join(self, timeout_s: float) -> bool:
+        """Return whether the stream ended within ``timeout_s``."""
+        self._thread.join(timeout_s)
+        return not self._thread.is_alive()
