@@ -1,6 +1,6 @@
 """Latency histograms as they stand in a record: HdrHistogram V2, compressed, microseconds."""
 
-import base64
+from base64 import b64decode, b64encode
 
 from hdrh.histogram import HdrHistogram
 
@@ -14,10 +14,10 @@ def empty() -> HdrHistogram:
 
 
 def encode(histogram: HdrHistogram) -> bytes:
-    """Return the compressed V2 form, as bytes."""
-    return base64.b64decode(histogram.encode())
+    """Return the compressed V2 form, header included; the library wraps it in base64."""
+    return b64decode(histogram.encode())
 
 
 def decode(data: bytes) -> HdrHistogram:
     """Return the histogram that ``encode`` wrote."""
-    return HdrHistogram.decode(base64.b64encode(data))
+    return HdrHistogram.decode(b64encode(data))

@@ -6,7 +6,7 @@ prologue, reports it apart. Then follow the window's arrivals, of which the firs
 are reported apart too.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from loadgen.generator.protocol import (
 )
 from loadgen.targets.port import Capability, Endpoint, Identity, Op
 from scenarios.demand.schedule import ISSUE, Demand, arrivals
+from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
 from scenarios.spec.regime import Artifact, Enforcer, Regime, Renewal, Scope
@@ -39,7 +40,8 @@ _CAPABILITY = {
     Artifact.X509_SVID: Capability.X509_SVID,
     Artifact.JWT_SVID: Capability.JWT_SVID,
 }
-MIN_PRIMING_HZ = 400.0
+MIN_PRIMING_HZ = 500.0
+"""credentials a second in the prologue, unless the window asks for more"""
 PROLOGUE_SLACK_S = 0.5
 """between the last credential of the prologue and the opening of the window"""
 ISSUE_ALLOWANCE_S = 0.1
@@ -87,6 +89,29 @@ class Plan:
         return list(self.identities[agent].permissions)[task]
 
     @cached_property
+    def primed(self) -> frozenset[tuple[int, int]]:
+        """Return the (agent, slot) pairs that hold a credential when the window opens."""
+        return frozenset((agent, slot) for agent, slot in self.demand.primed.tolist())
+
+    @cached_property
+    def seed_key(self) -> np.uint64:
+        """Return the hashed seed of keyed draws."""
+        return seed_key(self.seed)
+
+    @cached_property
+    def active(self) -> list[int]:
+        """Return the agents that do anything in the window, ascending."""
+        return [int(agent) for agent in np.unique(self.demand.agent)]
+
+    @cached_property
+    def holders(self) -> dict[str, list[int]]:
+        """Return the agents that hold a document of each identity: several share a secret."""
+        found: dict[str, list[int]] = {}
+        for identity in self.identities:
+            found.setdefault(identity.name, []).append(identity.agent)
+        return found
+
+    @cached_property
     def order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return the window's arrivals grouped by agent: (indices, first position per agent)."""
         indices = np.argsort(self.demand.agent, kind="stable")
@@ -127,6 +152,7 @@ def plan(
         raise UsageError(f"{rate_hz:g}/s for {seconds:g} s: no arrival falls into the window")
     if small.regimes[0].renewal.rule is Renewal.AT_USE:
         demand = _use_after_issue(demand)
+    demand = replace(demand, primed=_worth_priming(demand))
     priming_hz = max(rate_hz, MIN_PRIMING_HZ)
     prologue_s = len(demand.primed) / priming_hz + PROLOGUE_SLACK_S
     return Plan(
@@ -176,6 +202,23 @@ def _tasks(scenario: Scenario) -> list[Task]:
     return [task for workload in scenario.workloads for task in workload.tasks]
 
 
+def _worth_priming(demand: Demand) -> NDArray[np.int64]:
+    """Return the primed slots of agents that do anything, those first that renew first.
+
+    Nobody can tell whether an agent that stays silent holds a credential; the others get theirs in
+    the order in which they replace it, so that none expires for having been issued early.
+    """
+    silent_s = float(demand.t_s[-1]) + 1.0
+    issues = demand.op == ISSUE
+    first_issue_s = dict(  # read backwards, so that an agent's first request is the one that stays
+        zip(demand.agent[issues][::-1].tolist(), demand.t_s[issues][::-1].tolist(), strict=True)
+    )
+    renews_s = dict.fromkeys(demand.agent.tolist(), silent_s) | first_issue_s
+    active = [row for row in demand.primed.tolist() if row[0] in renews_s]
+    active.sort(key=lambda row: (renews_s[row[0]], row))
+    return np.array(active, dtype=np.int64).reshape(-1, 2)
+
+
 def _use_after_issue(demand: Demand) -> Demand:
     """Let each use that needs a new credential follow the request by the allowance."""
     t_s = demand.t_s.copy()
@@ -190,16 +233,28 @@ def _use_after_issue(demand: Demand) -> Demand:
     needs[1:] = same
     t_s[needs] += ISSUE_ALLOWANCE_S
     order = np.argsort(t_s, kind="stable")
-    return Demand(
+    return replace(
+        demand,
         t_s=t_s[order],
         agent=demand.agent[order],
         task=demand.task[order],
         op=demand.op[order],
-        primed=demand.primed,
     )
 
 
-def write(plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, workers: int = 1) -> int:
+@dataclass(frozen=True, slots=True)
+class GeneratorOptions:
+    """How the load is generated, whatever it is."""
+
+    workers: int = 1
+    """processes"""
+    lag_bound_s: float = 0.010
+    """p99 of the generator's own delay above which a run is not valid"""
+
+
+def write(
+    plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, options: GeneratorOptions
+) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
     Its clock is ``prologue_s`` ahead of the run clock, so that no arrival lies before its zero.
@@ -221,7 +276,8 @@ def write(plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, workers:
         ops=OPS,
         seconds=plan.prologue_s + plan.seconds,
         warmup_s=plan.prologue_s + plan.warmup_s,
-        workers=workers,
+        workers=options.workers,
+        lag_bound_s=options.lag_bound_s,
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))

@@ -16,7 +16,8 @@ from math import ceil, floor, inf, sqrt
 
 from hdrh.histogram import HdrHistogram
 
-from loadgen.histogram import MAX_US, decode, empty
+from loadgen.generator.protocol import LAG_OP, OWN_OPS
+from loadgen.histogram import decode, empty
 from loadgen.targets.port import Op
 from scenarios.errors import UsageError
 from scenarios.record.tables import OperationRow
@@ -33,7 +34,6 @@ _COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
 _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0}
 _SHARES = {"": 1.0, "%": 0.01}
 _NORMAL_95 = 1.959963984540054
-LAG = "lag"
 
 
 class Verdict(StrEnum):
@@ -94,7 +94,7 @@ def _said(value: float, threshold: Threshold) -> str:
 
 def operations() -> tuple[str, ...]:
     """Return what an expression may name."""
-    return (*(op.value for op in Op), "issue", "all", LAG)
+    return (*(op.value for op in Op), "issue", "all", LAG_OP)
 
 
 def parse(text: str) -> Threshold:
@@ -114,7 +114,7 @@ def parse(text: str) -> Threshold:
         faults.append(f"operation: found {operation!r}, allowed {', '.join(operations())}")
     if metric not in ("max", "errors", "count") and not _is_percentile(metric):
         faults.append(f"metric: found {metric!r}, allowed p50 … p99.999, max, errors, count")
-    elif operation == LAG and metric in ("errors", "count"):
+    elif operation == LAG_OP and metric in ("errors", "count"):
         faults.append(f"metric: found {metric!r}, lag has percentiles and max")
     if comparison not in _COMPARISONS:
         faults.append(f"comparison: found {comparison!r}, allowed {', '.join(_COMPARISONS)}")
@@ -140,15 +140,12 @@ def _limit(metric: str, quantity: str) -> tuple[float, str]:
     return float(found[1]) * units[found[2]], ""
 
 
-def judge(
-    threshold: Threshold, rows: Iterable[OperationRow], lag: HdrHistogram | None = None
-) -> Judgement:
+def judge(threshold: Threshold, rows: Iterable[OperationRow]) -> Judgement:
     """Hold one regime's operation rows against a threshold.
 
     Args:
         threshold: from ``parse``.
         rows: the ``operations`` table of one regime; histograms in microseconds.
-        lag: the generator's own delay, for ``lag`` expressions.
     """
     mine = [row for row in rows if _concerns(threshold.operation, row.op)]
     sent = sum(row.count for row in mine)
@@ -157,18 +154,17 @@ def judge(
     if threshold.metric == "errors":
         bad = sum(row.count for row in mine if row.code != "ok")
         return _verdict(threshold, *_wilson(bad, sent), sent)
-    if threshold.operation == LAG:
-        merged = lag if lag is not None else empty()
-    else:
-        merged = empty()
-        for row in mine:
-            if row.histogram:
-                merged.add(decode(row.histogram))
+    merged = empty()
+    for row in mine:
+        if row.histogram:
+            merged.add(decode(row.histogram))
     return _verdict(threshold, *_percentile(merged, threshold.quantile), merged.get_total_count())
 
 
 def _concerns(operation: str, op: str) -> bool:
-    return operation in ("all", op) or op.startswith(f"{operation}-")
+    if operation == "all":
+        return op not in OWN_OPS
+    return op == operation or op.startswith(f"{operation}-")
 
 
 def _wilson(bad: int, n: int) -> tuple[float, float, float]:
@@ -221,4 +217,4 @@ def _of(fails: bool) -> Verdict:
     return Verdict.BROKEN if fails else Verdict.KEPT
 
 
-__all__ = ["LAG", "MAX_US", "Judgement", "Threshold", "Verdict", "judge", "operations", "parse"]
+__all__ = ["Judgement", "Threshold", "Verdict", "judge", "operations", "parse"]

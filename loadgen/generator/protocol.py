@@ -70,10 +70,10 @@ POOL_OP = "pool-wait"
 HANDSHAKE_OP = "tls-handshake"
 RESUME_OP = "tls-resume"
 OWN_OPS = (LAG_OP, POOL_OP, HANDSHAKE_OP, RESUME_OP)
-"""Ops of rows that count no arrivals. ``lag``: send instant − intended start of every arrival that
-found a free connection (the generator's own lateness). ``pool-wait``: intended start → sent, of
-those that had to wait for one (part of their latency already). ``tls-handshake`` and
-``tls-resume``: TCP connected → handshake finished, full and resumed apart."""
+"""Ops of rows that count no arrivals. ``lag``: when the generator got round to an arrival − its
+intended start (its own lateness, one value per arrival). ``pool-wait``: intended start → sent, of
+those that found no free connection and had to wait for one (part of their latency already).
+``tls-handshake`` and ``tls-resume``: TCP connected → handshake finished, full and resumed apart."""
 
 
 class WirePlan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

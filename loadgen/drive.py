@@ -1,0 +1,252 @@
+"""``drive``: load a real identity service, rob it, watch it, and bring back a run record.
+
+The calling process stays plain Python: it plans, supervises, steals and watches. The load comes
+from a process of its own (``loadgen/generator``) and the service is another one (or was there
+already). Whatever happens, the children end before this function returns; if the calling process
+is killed outright, they end by themselves, because their stdin closes.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic
+
+from loadgen.outcome import Outcome, add_tables
+from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
+from loadgen.session import Control, DriveProgress, run_session
+from loadgen.supervise import StopSignals
+from loadgen.targets.port import Target
+from loadgen.thefts import parse_attacks
+from scenarios.errors import RunError, UsageError
+from scenarios.record.manifest import Manifest
+from scenarios.record.record import RunRecord
+from scenarios.record.store import code_hash, measured_run_id
+from scenarios.spec.resolve import dump
+from scenarios.spec.schema import Scenario
+
+__all__ = ["DriveProgress", "drive"]
+
+INTERRUPTED = "interrupted"
+"""how the reason of a record begins that a signal cut short"""
+
+IGNORED = {
+    "response": "a measured run responds at once; triage by people is simulated",
+    "regimes[].revocation.delay_s": "measured instead",
+    "regimes[].revocation.probability": "a measured run always revokes what raised an alert",
+    "issuer": "the target is the issuer",
+    "threats": "thefts are those of the personas",
+    "faults": "the service's own",
+    "probes": "no probes; the window samples granted lifetimes instead",
+    "detection.delivery_s": "reported beside the measured latency as the added floor",
+    "detection.coverage": "every identity of the target is watched",
+    "detection.external_notice_mean_s": "nobody outside watches a measured run",
+}
+
+
+@dataclass(slots=True)
+class _Run:
+    """The invocation so far."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    target: dict[str, str] = field(default_factory=dict)
+    broken: str = ""
+
+
+def drive(
+    scenario: Scenario,
+    make_target: Callable[[], Target],
+    seed: int,
+    *,
+    regimes: Sequence[str] | None = None,
+    rate_hz: float | None = None,
+    seconds: float | None = None,
+    attacks: Sequence[str] = (),
+    workers: int = 1,
+    warmup_s: float | None = None,
+    lag_bound_s: float = 0.010,
+    workdir: Path | None = None,
+    on_progress: Callable[[DriveProgress], None] | None = None,
+    sources: Mapping[str, str] | None = None,
+    machine: Mapping[str, str] | None = None,
+    repetition: int = 0,
+) -> RunRecord:
+    """Measure a target under the demand of a scenario, one regime after the other.
+
+    Args:
+        scenario: the resolved scenario; each regime runs ``window(scenario, regime, …)`` of it.
+        make_target: returns a fresh adapter for each regime.
+        seed: of arrivals, victims and thieves.
+        regimes: names; the scenario's ``drive.regime``, or its first, when None.
+        rate_hz: operations a second; the scenario's when None.
+        seconds: length of the window; the scenario's when None.
+        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
+        workers: processes of the load generator.
+        warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
+        lag_bound_s: p99 of the generator's own delay above which the run is not valid.
+        workdir: where sockets, data and run files lie meanwhile; a folder of the system's
+            temporary one when None. What is made in it is removed.
+        on_progress: called about once a second, in the calling thread.
+        sources: key path of the scenario → key of ``sources.toml``, for the manifest.
+        machine: description of the machine, for the manifest.
+        repetition: distinguishes runs that start within one second.
+
+    Returns:
+        A record of the measured world. After SIGINT or SIGTERM it is partial: ``complete`` is
+        False, ``reason`` begins with ``interrupted`` and the tables hold what there was. A target
+        that dies in the middle, or a generator that cannot keep up, gives a record that is not
+        ``valid``, with the reason.
+
+    Raises:
+        UsageError: an unknown regime or persona, a rate that the scenario cannot offer, a regime
+            that the target cannot carry; before anything was started.
+        TargetError, ProcessError: nothing at all could be measured.
+    """
+    asked = parse_attacks(attacks)
+    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s)
+    _refuse_incapable(plans, make_target())
+    started, began_s = datetime.now(UTC), monotonic()
+    folder = Path(tempfile.mkdtemp(prefix="midas-drive-", dir=workdir))
+    run = _Run()
+    try:
+        with StopSignals() as signals:
+            for number, one in enumerate(plans):
+                if signals.stop.is_set():
+                    run.broken = run.broken or INTERRUPTED
+                    break
+                target = make_target()
+                try:
+                    outcome = run_session(
+                        one,
+                        target,
+                        asked,
+                        folder / str(number),
+                        options=GeneratorOptions(workers, lag_bound_s),
+                        control=Control(signals.stop, on_progress),
+                        about=run.target,
+                    )
+                except RunError as error:
+                    if not run.outcomes:
+                        raise
+                    run.broken = f"{one.regime.name}: {error}"
+                    break
+                run.outcomes.append(outcome)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    manifest = _manifest(plans, run, seed, started, monotonic() - began_s, repetition)
+    manifest.sources, manifest.machine = dict(sources or {}), dict(machine or {})
+    record = RunRecord(manifest)
+    for outcome in run.outcomes:
+        add_tables(record, outcome)
+    return record
+
+
+def _plans(
+    scenario: Scenario,
+    seed: int,
+    regimes: Sequence[str] | None,
+    rate_hz: float | None,
+    seconds: float | None,
+    warmup_s: float | None,
+) -> list[Plan]:
+    chosen = list(regimes or [scenario.drive.regime or scenario.regimes[0].name])
+    repeated = sorted({name for name in chosen if chosen.count(name) > 1})
+    if repeated:
+        raise UsageError(f"--regime: {', '.join(repeated)} named more than once")
+    return [
+        plan(
+            scenario,
+            name,
+            seed,
+            rate_hz=scenario.drive.rate_hz if rate_hz is None else rate_hz,
+            seconds=scenario.drive.seconds if seconds is None else seconds,
+            warmup_s=warmup_s,
+        )
+        for name in chosen
+    ]
+
+
+def _refuse_incapable(plans: Sequence[Plan], target: Target) -> None:
+    faults = [
+        f"{one.regime.name} needs {', '.join(sorted(missing))}"
+        for one in plans
+        if (missing := needed_capabilities(one.scenario) - target.capabilities)
+    ]
+    if faults:
+        raise UsageError(f"target {target.name} cannot carry: {'; '.join(faults)}")
+
+
+def _manifest(
+    plans: Sequence[Plan],
+    run: _Run,
+    seed: int,
+    started: datetime,
+    wall_s: float,
+    repetition: int,
+) -> Manifest:
+    reasons = [
+        f"{outcome.plan.regime.name}: {reason}" if len(plans) > 1 else reason
+        for outcome in run.outcomes
+        for reason in outcome.reasons()
+    ]
+    reasons += [run.broken] if run.broken else []
+    if any(outcome.interrupted for outcome in run.outcomes) or run.broken == INTERRUPTED:
+        reasons = [INTERRUPTED, *(reason for reason in reasons if INTERRUPTED not in reason)]
+    names = [one.regime.name for one in plans]
+    scenario = dump(_window(plans))
+    code = code_hash(("scenarios", "loadgen"))
+    started_utc = started.isoformat(timespec="seconds")
+    return Manifest(
+        run_id=measured_run_id(scenario, run.target, [seed], names, code, started_utc, repetition),
+        world="measured",
+        engine=run.target.get("name", ""),
+        scenario=scenario,
+        sources={},
+        seed=seed,
+        replications=1,
+        regimes=names,
+        code_hash=code,
+        started_utc=started_utc,
+        wall_s=wall_s,
+        wall_at_zero_utc=next((o.wall_at_zero_utc for o in run.outcomes), ""),
+        machine={},
+        target=dict(run.target),
+        valid=not reasons,
+        reason="; ".join(reasons),
+        complete=_complete(plans, run),
+        not_observable={
+            name: why for outcome in run.outcomes for name, why in outcome.sight.blind.items()
+        },
+        ignored=dict(IGNORED),
+        notes=_notes(run),
+    )
+
+
+def _window(plans: Sequence[Plan]) -> Scenario:
+    """Return the window with all its regimes: as many agents as the first one's rate asks for."""
+    regimes = tuple(one.regime for one in plans)
+    return plans[0].scenario.model_copy(update={"regimes": regimes})
+
+
+def _complete(plans: Sequence[Plan], run: _Run) -> bool:
+    return (
+        not run.broken
+        and len(run.outcomes) == len(plans)
+        and all(o.result is not None and o.result.complete for o in run.outcomes)
+        and not any(o.interrupted or o.faults for o in run.outcomes)
+    )
+
+
+def _notes(run: _Run) -> list[str]:
+    notes: list[str] = []
+    for outcome in run.outcomes:
+        name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
+        notes.append(
+            f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
+            f"issued in the {outcome.plan.prologue_s:.1f} s before it; the first "
+            f"{outcome.plan.warmup_s:.1f} s reported apart"
+        )
+        notes += outcome.notes
+    return notes

@@ -1,0 +1,126 @@
+"""The thefts of one measured run: who is robbed by whom, and the threads that do it."""
+
+import difflib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from loadgen.personas import PERSONAS
+from loadgen.personas.persona import Stage, Theft, Thief
+from loadgen.targets.port import Stolen
+from scenarios.errors import UsageError
+
+MAX_COUNT = 50
+"""thefts of one persona in one run: each has a thread"""
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """So many thefts of one persona."""
+
+    persona: str
+    count: int = 1
+
+
+def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
+    """Read ``NAME`` or ``NAME:COUNT``; nothing asked for means each persona once.
+
+    Raises:
+        UsageError: one line that names every fault.
+    """
+    if not texts:
+        return tuple(Attack(name) for name in PERSONAS)
+    faults: list[str] = []
+    attacks: list[Attack] = []
+    for text in texts:
+        name, _, count = text.partition(":")
+        if name not in PERSONAS:
+            near = difflib.get_close_matches(name, PERSONAS, 1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            faults.append(f"found {name!r}, allowed {', '.join(PERSONAS)}{hint}")
+        elif count and not (count.isdecimal() and 1 <= int(count) <= MAX_COUNT):
+            faults.append(f"{name}: found {count!r} thefts, allowed 1 … {MAX_COUNT}")
+        else:
+            attacks.append(Attack(name, int(count or 1)))
+    if faults:
+        raise UsageError(f"--attack: {'; '.join(faults)}")
+    return tuple(attacks)
+
+
+def cast(stage: Stage, attacks: Sequence[Attack]) -> tuple[list[Theft], list[str]]:
+    """Choose a victim for each theft; return them, and why some cannot happen in this window."""
+    thefts: list[Theft] = []
+    notes: list[str] = []
+    number = 0
+    for attack in attacks:
+        chosen = 0
+        for _ in range(attack.count):
+            mark = stage.choose(PERSONAS[attack.persona], number)
+            if mark is not None:
+                identity = stage.plan.identities[mark.agent].name
+                stage.robbed.add(identity)
+                thefts.append(Theft(number, attack.persona, identity, mark))
+                chosen += 1
+            number += 1
+        if chosen < attack.count:
+            notes.append(
+                f"{stage.plan.regime.name}: {attack.count - chosen} of {attack.count} "
+                f"{attack.persona} found no victim in this window"
+            )
+    return thefts, notes
+
+
+class Thefts:
+    """Runs every theft in a thread of its own.
+
+    Args:
+        thefts: from ``cast``; their truth is complete after ``join``.
+        stage: where they happen.
+        steal: copies what (agent, task) holds.
+        use: presents a stolen credential.
+        now_s: the run clock.
+        stop: set to end all of them early.
+    """
+
+    def __init__(
+        self,
+        thefts: Sequence[Theft],
+        stage: Stage,
+        *,
+        steal: Callable[[int, int], tuple[float, Stolen] | None],
+        use: Callable[[Stolen, str, str], str],
+        now_s: Callable[[], float],
+        stop: threading.Event,
+    ) -> None:
+        self.faults: list[str] = []
+        self._stop = stop
+        self._threads = [
+            threading.Thread(
+                target=self._act,
+                args=(Thief(theft, stage, steal=steal, use=use, now_s=now_s, wait=stop.wait),),
+                name=f"theft-{theft.number}",
+                daemon=True,
+            )
+            for theft in thefts
+        ]
+
+    def start(self) -> None:
+        """Begin; each thief waits for his own time."""
+        for thread in self._threads:
+            thread.start()
+
+    def _act(self, thief: Thief) -> None:
+        persona = PERSONAS[thief.theft.persona]
+        try:
+            persona.act(thief)
+        except Exception as error:  # noqa: BLE001  (a thread's end must be told, whatever it was)
+            if not self._stop.is_set():
+                self.faults.append(f"{persona.name}: {type(error).__name__}: {error}")
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for all; those still busy after ``timeout_s`` are told to stop."""
+        for thread in self._threads:
+            thread.join(timeout_s)
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout_s)
