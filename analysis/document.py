@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from analysis.summary import Operation, RegimeSummary, Summary, TimeToDetection
+from analysis.detection import TimeToDetection
+from analysis.operations import Operation
+from analysis.summary import RegimeSummary, Summary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
 from scenarios.record.tables import Incident
@@ -64,7 +66,7 @@ def measured(summary: Summary, path: str) -> dict[str, Any]:
         "time_to_detection": time_to_detection(summary.pooled.time_to_detection),
     }
     for name in ("detector_latency_s", "false_alarms_per_identity_day"):
-        document[name] = estimate(metrics[name]) if name in metrics else None
+        document[name] = estimate(metrics[name])
     document["regimes"] = {name: regime(of) for name, of in summary.regimes.items()}
     document["not_estimable"] = summary.not_estimable
     document["not_observable"] = manifest.not_observable
@@ -75,6 +77,8 @@ def regime(of: RegimeSummary) -> dict[str, Any]:
     """Return one regime: estimates by metric, and the time to detection."""
     document: dict[str, Any] = {name: estimate(found) for name, found in of.metrics.items()}
     document["time_to_detection"] = time_to_detection(of.time_to_detection)
+    if of.foothold_detection.detected_share.n:
+        document["foothold_time_to_detection"] = time_to_detection(of.foothold_detection)
     if of.operations:
         document["operations"] = {op: operation(found) for op, found in of.operations.items()}
     return document
@@ -84,6 +88,7 @@ def time_to_detection(of: TimeToDetection) -> dict[str, Any]:
     """Return the detected share, its quantiles and the curve."""
     return {
         "detected_share": estimate(of.detected_share),
+        "late_share": estimate(of.late_share),
         "median_s": estimate(of.median_s),
         "p90_s": estimate(of.p90_s),
         "within_s": of.within_s,

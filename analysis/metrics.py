@@ -101,7 +101,7 @@ METRICS: tuple[Metric, ...] = (
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],
-        "Accesses whose log line names the acting task's workload",
+        "Accesses whose log line names the acting workload",
         1,
     ),
 )

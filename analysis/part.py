@@ -10,6 +10,10 @@ from scenarios.errors import RecordError
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import AlertRow, Count, Incident, OperationRow, Sample
 
+FOOTHOLD = "foothold"
+"""persona of a thief who lives in the workload and takes every renewal: another question than what
+a copy is worth, and never averaged with it"""
+
 
 class Part:
     """The rows of some regimes at one point, and what several estimates need of them."""
@@ -26,7 +30,10 @@ class Part:
         self.incidents: list[Incident] = mine(record.incidents)
         self.alerts: list[AlertRow] = mine(record.alerts)
         self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
-        self.followed: Followed = follow(self.incidents, self.horizon_s)
+        copies = [theft for theft in self.incidents if theft.persona != FOOTHOLD]
+        footholds = [theft for theft in self.incidents if theft.persona == FOOTHOLD]
+        self.copies: Followed = follow(copies, self.horizon_s)
+        self.footholds: Followed = follow(footholds, self.horizon_s)
 
     def replications(self) -> list[dict[str, float]]:
         """Return the counts of each (regime, replication) by name, with agents and horizon."""
@@ -46,6 +53,10 @@ class Part:
         for count in self.counts:
             sums[count.name] += count.value
         return sums
+
+    def interval_s(self) -> float:
+        """Return the resolution of the series."""
+        return float(self.manifest.scenario.get("series_interval_s", 1.0))
 
     def agent_s(self) -> float:
         """Return the agent-seconds that were simulated or measured."""

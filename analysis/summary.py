@@ -7,8 +7,10 @@ Which interval stands where:
 =============================  ==================================================================
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
-``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance, pooled thefts
-``time_to_detection``          Aalen–Johansen, log(−log) band, pooled thefts
+``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance
+``foothold…_s``                the same, for thieves who live in the workload
+``time_to_detection``          Aalen–Johansen, log(−log) band
+``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
@@ -17,60 +19,31 @@ latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
 Thefts are pooled over replications: each is an independent keyed draw, coupled to the others only
-through the analysts' queue. ``n`` is the number of thefts.
+through the analysts' queue. ``n`` is the number of thefts. Copies of a credential and footholds are
+never pooled: their mix in a record is a choice of the scenario. A metric that cannot be estimated
+is there all the same, its value None and the reason in ``not_estimable``.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
 from math import isfinite
 
 import msgspec
 
 from analysis import estimators, survival
-from analysis.latency import Latencies, curve, latencies, percentile
+from analysis.detection import TimeToDetection, time_to_detection
 from analysis.metrics import METRICS
+from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
-from analysis.survival import Curve
-from analysis.thefts import CAUSES, DETECTED, Followed, follow_up_s
+from analysis.thefts import follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
-from scenarios.record.tables import Incident, OperationRow, Sample
+from scenarios.record.tables import Incident
 from scenarios.spec.rules import SECONDS_PER_DAY
 
 SECONDS_PER_YEAR = 365.25 * SECONDS_PER_DAY
-OWN_OPS = frozenset({"lag", "pool-wait", "tls-handshake", "tls-resume"})
-"""rows of the generator about itself: no operation of the service"""
-UNSENT = "unsent"
-SHARES = {"p50_s": 0.5, "p95_s": 0.95, "p99_s": 0.99}
-
-
-class TimeToDetection(msgspec.Struct, frozen=True):
-    """Cumulative incidence of detection since the theft, the other ends competing with it."""
-
-    detected_share: Estimate
-    """detected within ``within_s`` and before the credential's use had ended otherwise"""
-    median_s: Estimate
-    p90_s: Estimate
-    curve: tuple[survival.Point, ...]
-    within_s: float
-    """how far the curves go; beyond, too few thefts were watched"""
-    competing: dict[str, tuple[survival.Point, ...]]
-    """every end by name, ``detected`` among them"""
-
-
-class Operation(msgspec.Struct, frozen=True):
-    """One operation of the service: facts as counts, percentiles from the intended start."""
-
-    sent: int
-    ok: int
-    errors: dict[str, int]
-    percentiles: dict[str, Estimate]
-    """``p50_s``, ``p95_s``, ``p99_s``; empty when nothing was answered"""
-    max_s: float | None
-    curve: tuple[tuple[float, float], ...]
-    """(share, latency in seconds) of the merged histogram, from the median to the maximum"""
+MAX_BINS = 120
 
 
 class RegimeSummary(msgspec.Struct, frozen=True):
@@ -78,6 +51,9 @@ class RegimeSummary(msgspec.Struct, frozen=True):
 
     metrics: dict[str, Estimate]
     time_to_detection: TimeToDetection
+    """of thieves who took a copy"""
+    foothold_detection: TimeToDetection
+    """of thieves who live in the workload"""
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
@@ -118,7 +94,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     parts = {name: Part(record, point, (name,)) for name in names}
     pooled = Part(record, point, tuple(names))
-    until_s = follow_up_s([part.followed for part in parts.values()])
+    until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
     totals = pooled.totals()
@@ -129,7 +105,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
         thefts=tuple(pooled.incidents),
         exposure_name=_exposure_name(until_s),
-        lag_p99_s=_lag_p99_s(pooled.operations),
+        lag_p99_s=lag_p99_s(pooled.operations),
         events_executed=int(totals.get("events_executed", 0)),
         switches_counted=int(totals.get("switches", 0)),
         not_estimable=reasons,
@@ -145,14 +121,16 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
-    operations = _operations(part.operations, missing)
+    metrics |= _thefts(part, missing)
+    by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
     seen = [theft.detector for theft in part.incidents if theft.detector and theft.alert_s]
     return RegimeSummary(
         metrics=metrics,
-        time_to_detection=_time_to_detection(part.followed, until_s),
-        operations=operations,
-        issuance_rate=_issuance_rate(part.series),
+        time_to_detection=time_to_detection(part.copies, until_s),
+        foothold_detection=time_to_detection(part.footholds, until_s),
+        operations=by_operation,
+        issuance_rate=_issuance_rate(part),
         thefts=len(part.incidents),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
@@ -161,22 +139,31 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
 def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     replications = part.replications()
     found: dict[str, Estimate] = {}
-    for metric in METRICS if replications else ():
+    for metric in METRICS:
+        found[metric.name] = Estimate(None, None, None, 0, metric.unit)
         try:
             values = [metric.of(counts) for counts in replications]
         except KeyError as exc:
-            missing[metric.name] = f"this engine does not count {exc.args[0]}"
+            missing[metric.name] = _why(part, str(exc.args[0]))
             continue
         except ZeroDivisionError:
-            found[metric.name] = Estimate(None, None, None, 0, metric.unit)
             missing[metric.name] = "nothing of the kind happened"
             continue
+        if not values:
+            missing[metric.name] = "this record holds no counts"
+            continue
         found[metric.name] = estimators.mean(values, metric.unit)
-        if metric.exposure is not None and values and not any(values):
+        if metric.exposure is not None and not any(values):
             exposure = sum(metric.exposure(counts) for counts in replications)
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _why(part: Part, count: str) -> str:
+    """Return why a record holds no such count, in the engine's words where it has some."""
+    own = part.manifest.not_observable.get(f"counts.{count}")
+    return own or f"{part.manifest.engine} does not count {count}"
 
 
 def _residual_validity(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
@@ -185,7 +172,7 @@ def _residual_validity(part: Part, missing: dict[str, str]) -> dict[str, Estimat
     probed = [c for c in part.replications() if c.get("probes", 0) > 0]
     if not probed:
         missing[name] = "no credential was probed"
-        return {}
+        return {name: Estimate(None, None, None, 0, "s")}
     if len(probed) == 1 and isfinite(probed[0]["residual_validity_sum_s"]):
         n, total = int(probed[0]["probes"]), probed[0]["residual_validity_sum_s"]
         squares = probed[0]["residual_validity_sq_s2"]
@@ -195,22 +182,23 @@ def _residual_validity(part: Part, missing: dict[str, str]) -> dict[str, Estimat
 
 
 def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, Estimate]:
-    """Time from a theft until the thief could use the credential for the last time."""
-    followed = part.followed
-    if not len(followed):
-        missing["exposure_s"] = "no theft happened inside the run"
-        return {}
-    within = survival.restricted_mean(followed.use_s, followed.ended, until_s)
-    open_ends = int((~followed.ended).sum())
-    if open_ends:
-        missing["exposure_s"] = (
-            f"{open_ends} of {len(followed)} credentials were still usable when the run ended; "
-            f"see {_exposure_name(until_s)}"
-        )
-        whole = Estimate(None, None, None, len(followed), "s")
-    else:
-        whole = estimators.mean([float(time) for time in followed.use_s], "s")
-    return {"exposure_s": whole, _exposure_name(until_s): within}
+    """Time from a theft until the thief could use what he took for the last time."""
+    within = _exposure_name(until_s)
+    found: dict[str, Estimate] = {}
+    for name, within_name, followed in (
+        ("exposure_s", within, part.copies),
+        ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
+    ):
+        n, open_ends = len(followed), int((~followed.ended).sum())
+        found[name] = Estimate(None, None, None, n, "s")
+        found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
+        if not n:
+            missing[name] = missing[within_name] = "no such theft happened inside the run"
+        elif open_ends:
+            missing[name] = f"{open_ends} of {n} were still open at the end; see {within_name}"
+        else:
+            found[name] = estimators.mean([float(time) for time in followed.use_s], "s")
+    return found
 
 
 def _exposure_name(until_s: float) -> str:
@@ -220,95 +208,58 @@ def _exposure_name(until_s: float) -> str:
 
 
 def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
-    """Incidents and false alarms per time, and the detectors' own latency."""
-    found: dict[str, Estimate] = {}
-    exposure = part.agent_s() / SECONDS_PER_YEAR
+    """Incidents and false alarms per time."""
+    name, unit = "incidents_per_agent_year", "1/(agent yr)"
+    found = {name: Estimate(None, None, None, 0, unit)}
     natural = [t for t in part.incidents if not t.injected and t.stolen_s >= 0]
     if part.counts and part.manifest.world == "simulated":
         ranges = hazard_ranges(part.manifest, part.regimes)
-        found["incidents_per_agent_year"] = rate_over_ranges(natural, exposure, ranges)
+        found[name] = rate_over_ranges(natural, part.agent_s() / SECONDS_PER_YEAR, ranges)
     else:
-        missing["incidents_per_agent_year"] = "thefts of this run were all put there"
+        missing[name] = "every theft of this run was put there"
+    name, unit = "false_alarms_per_identity_day", "1/(identity d)"
     watched_s = part.totals().get("watched_identity_s", 0.0)
     false = sum(alert.incident is None for alert in part.alerts)
-    if watched_s:
-        days = watched_s / SECONDS_PER_DAY
-        found["false_alarms_per_identity_day"] = estimators.rate(false, days, "1/(identity d)")
-    else:
-        missing["false_alarms_per_identity_day"] = "this engine does not count watched_identity_s"
+    found[name] = estimators.rate(false, watched_s / SECONDS_PER_DAY, unit)
+    if not watched_s:
+        missing[name] = _why(part, "watched_identity_s")
+    return found
+
+
+def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
+    """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
-    found["detector_latency_s"] = estimators.median(late, "s")
     opened = [float(theft.permissions) for theft in part.incidents]
-    found["permissions_per_theft"] = estimators.mean(opened, "permissions")
-    return found
-
-
-def _time_to_detection(followed: Followed, until_s: float) -> TimeToDetection:
-    curves: dict[str, Curve] = {
-        name: survival.cumulative_incidence(followed.time_s, followed.cause, cause, until_s)
-        for cause, name in CAUSES.items()
+    found = {
+        "detector_latency_s": estimators.median(late, "s"),
+        "permissions_per_theft": estimators.mean(opened, "permissions"),
+        "thefts_in_vain_share": Estimate(None, None, None, 0, "1"),
     }
-    detected = curves[CAUSES[DETECTED]]
-    _, value, low, high = detected.points[-1]
-    n = detected.n
-    share = Estimate(value, low, high, n, "1") if n else Estimate(None, None, None, 0, "1")
-    return TimeToDetection(
-        detected_share=share,
-        median_s=survival.quantile(detected, 0.5),
-        p90_s=survival.quantile(detected, 0.9),
-        curve=detected.points,
-        within_s=until_s,
-        competing={name: curve.points for name, curve in curves.items()},
-    )
-
-
-def _operations(rows: Sequence[OperationRow], missing: dict[str, str]) -> dict[str, Operation]:
-    by_op: dict[str, list[OperationRow]] = defaultdict(list)
-    for row in rows:
-        if row.op not in OWN_OPS:
-            by_op[row.op].append(row)
-    return {op: _operation(op, by_op[op], missing) for op in sorted(by_op)}
-
-
-def _operation(op: str, rows: Sequence[OperationRow], missing: dict[str, str]) -> Operation:
-    codes: dict[str, int] = defaultdict(int)
-    for row in rows:
-        codes[row.code] += row.count
-    timed = latencies(rows)
-    percentiles = _percentiles(op, timed, missing) if timed else {}
-    return Operation(
-        sent=sum(count for code, count in codes.items() if code != UNSENT),
-        ok=codes["ok"],
-        errors={code: n for code, n in sorted(codes.items()) if code != "ok" and n},
-        percentiles=percentiles,
-        max_s=timed.max_s() if timed else None,
-        curve=curve(timed) if timed else (),
-    )
-
-
-def _percentiles(op: str, timed: Latencies, missing: dict[str, str]) -> dict[str, Estimate]:
-    found: dict[str, Estimate] = {}
-    for name, share in SHARES.items():
-        found[name], why = percentile(timed, share)
-        if why:
-            missing[f"{op}.{name}"] = why
+    if not late:
+        missing["detector_latency_s"] = "no theft raised an alert"
+    if "thefts_in_vain" in part.totals():
+        vain = int(part.totals()["thefts_in_vain"])
+        found["thefts_in_vain_share"] = estimators.share(vain, vain + len(part.copies))
+    else:
+        missing["thefts_in_vain_share"] = _why(part, "thefts_in_vain")
     return found
 
 
-def _lag_p99_s(rows: Iterable[OperationRow]) -> float | None:
-    lag = latencies(row for row in rows if row.op == "lag")
-    return None if lag is None else percentile(lag, 0.99)[0].value
-
-
-def _issuance_rate(series: Iterable[Sample]) -> tuple[survival.Point, ...]:
-    by_time: Mapping[float, list[float]] = defaultdict(list)
-    for sample in series:
-        if sample.name == "issuances_per_s":
-            by_time[sample.t_s].append(sample.value)
+def _issuance_rate(part: Part) -> tuple[survival.Point, ...]:
+    """Mean over replications in at most ``MAX_BINS`` intervals; neighbours are joined before."""
+    samples = [sample for sample in part.series if sample.name == "issued"]
+    starts = sorted({sample.t_s for sample in samples})
+    width = -(-len(starts) // MAX_BINS)
+    place = {t_s: number // width for number, t_s in enumerate(starts)}
+    totals: dict[int, dict[tuple[str, int], float]] = defaultdict(lambda: defaultdict(float))
+    for sample in samples:
+        totals[place[sample.t_s]][(sample.regime, sample.replication)] += sample.value
     points: list[survival.Point] = []
-    for t_s in sorted(by_time):
-        rate = estimators.mean(by_time[t_s], "1/s")
+    for number in sorted(totals):
+        start_s = starts[number * width]
+        length_s = min(part.interval_s() * width, part.horizon_s - start_s)
+        rate = estimators.mean([total / length_s for total in totals[number].values()], "1/s")
         value = rate.value or 0.0
         low = value if rate.low is None else max(0.0, rate.low)
-        points.append((t_s, value, low, value if rate.high is None else rate.high))
+        points.append((start_s, value, low, value if rate.high is None else rate.high))
     return tuple(points)

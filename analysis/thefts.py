@@ -53,6 +53,8 @@ class Followed:
     """to the end of use or of the run, detected or not"""
     ended: NDArray[np.bool_]
     """whether use ended within the run"""
+    late: NDArray[np.bool_]
+    """whether an alert came after use had ended"""
     followed_s: NDArray[np.float64]
     """how long each theft could have been followed: to the end of the run"""
 
@@ -70,11 +72,13 @@ def follow(thefts: Sequence[Incident], horizon_s: float) -> Followed:
     inside = [theft for theft in thefts if 0 <= theft.stolen_s < horizon_s]
     rows = [_one(theft, horizon_s) for theft in inside]
     time_s, cause, use_s, ended = zip(*rows, strict=True) if rows else ((), (), (), ())
+    late = [theft.alert_s is not None and theft.alert_s > end_of_use_s(theft) for theft in inside]
     return Followed(
         np.array(time_s, np.float64),
         np.array(cause, np.int64),
         np.array(use_s, np.float64),
         np.array(ended, np.bool_),
+        np.array(late, np.bool_),
         np.array([horizon_s - theft.stolen_s for theft in inside], np.float64),
     )
 

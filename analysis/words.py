@@ -93,7 +93,7 @@ def brief(estimate: Estimate) -> str:
 
 
 def cell(estimate: Estimate) -> str:
-    """Return value and interval for a table whose row names the unit of all but times and shares."""
+    """Return value and interval for a table whose row names all units but times and shares."""
     if estimate.unit in ("s", "1"):
         return brief(estimate)
     return brief(msgspec.structs.replace(estimate, unit=""))

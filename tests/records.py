@@ -28,6 +28,7 @@ def manifest(**changes: Any) -> Manifest:  # noqa: ANN401  (fields of many types
             "question": "Does it add up?",
             "expected": "It does.",
             "horizon_s": HORIZON_S,
+            "series_interval_s": 1000.0,
             "regimes": [{"name": "static-key", "ttl_s": "never"}, {"name": "svid", "ttl_s": 1e3}],
             "workloads": [{"name": "w", "count": AGENTS}],
         },
@@ -167,7 +168,7 @@ def simulated(n: int = 200, seed: int = 1, svid_failures: float = 3.0) -> RunRec
         )
         for regime, level in (("static-key", 0.0), ("svid", 0.2)):
             record.series += [
-                Sample("0", regime, replication, t_s, "issuances_per_s", level * (1 + noise))
+                Sample("0", regime, replication, t_s, "issued", 1000 * level * (1 + noise))
                 for t_s in np.arange(0, HORIZON_S, 1000.0).tolist()
             ]
     record.incidents += competing("static-key", n, seed, 9000, None)
