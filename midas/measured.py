@@ -1,9 +1,9 @@
 """A measured run from options to a saved record: drive, summarise, judge, save."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from midas import provenance, results
 from midas.output import Output, Progress
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from scenarios.spec.resolve import Resolved
 
 INTERRUPTED = 130
+
+
+class Options(NamedTuple):
+    """What of the scenario's ``[drive]`` the command line replaces."""
+
+    regimes: list[str] | None = None
+    rate_hz: float | None = None
+    seconds: float | None = None
+    attacks: Sequence[str] = ()
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +74,7 @@ def measure(
     resolved: "Resolved",
     target: str,
     seed: int,
-    options: Mapping[str, Any],
+    options: Options,
     fail_if: Sequence[str],
     out: Path | None,
     output: Output,
@@ -90,7 +100,7 @@ def measure(
             resolved.scenario,
             lambda: make_target(known.name),
             seed,
-            **options,
+            **options._asdict(),
             on_progress=_shown(bar),
             sources=resolved.sources,
             machine=provenance.machine(),

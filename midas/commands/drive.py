@@ -44,12 +44,11 @@ def drive(
 
     Example: `midas drive customer-service --target embedded --rate-hz 200 --seconds 20`
     """
-    from midas.measured import measure
+    from midas.measured import Options, measure
     from midas.render import run as render
 
     scenario = inputs.load(file)
-    options = {"rate_hz": rate_hz, "seconds": seconds, "workers": workers}
-    options |= {"regimes": regime, "attacks": attack or ()}
+    options = Options(regime, rate_hz, seconds, attack or [], workers)
     output = Output(json, quiet)
     run = measure(scenario, target, seed, options, fail_if or [], out, output)
     output.result(run.document(), *render.lines(run.summary, run.path), *run.judged())

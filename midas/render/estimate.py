@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import floor, log10
+from typing import TYPE_CHECKING
 
 from midas.output import heading
 from scenarios.record.estimate import Estimate
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 _SECONDS = (
     (1e-6, "µs"),
@@ -15,47 +19,48 @@ _SECONDS = (
     (86_400.0, "d"),
     (31_557_600.0, "y"),
 )
-_UNITS = {
-    "1/s": "per second",
-    "1/(agent d)": "per agent and day",
-    "1/(agent yr)": "per agent and year",
-    "1/(identity d)": "per identity and day",
-    "s/(agent d)": "s per agent and day",
-    "1": "",
-}
 _NAME, _VALUE, _INTERVAL = 20, 14, 30
 
 
-def block(title: str, found: Mapping[str, Estimate]) -> Iterator[object]:
-    """Return a heading with the unit and one line for each name: value, [low, high], n."""
+def block(
+    title: str, found: Mapping[str, Estimate], missing: str = "not estimable"
+) -> Iterator["RenderableType"]:
+    """Return a heading and one line for each name: value, [low, high], n.
+
+    The heading says the unit of times; others have theirs in the title. ``missing`` stands where
+    there is no value.
+    """
     size, unit = unit_for(found.values())
     yield heading(f"{title}, {unit}" if unit else title)
     for name, estimate in found.items():
-        value, interval, n = cells(estimate, size)
+        value, interval, n = cells(estimate, size, missing)
         yield f"  {name:<{_NAME}}{value:>{_VALUE}}  {interval:<{_INTERVAL}} n = {n}"
 
 
 def unit_for(estimates: Iterable[Estimate]) -> tuple[float, str]:
-    """Return divisor and name of the unit in which estimates of one quantity are shown.
+    """Return divisor and name of the unit in which times are shown; 1 and nothing for the rest.
 
     Seconds become the largest unit of which the largest value holds at least two.
     """
     shown = list(estimates)
-    unit = shown[0].unit if shown else ""
+    if not shown or shown[0].unit != "s":
+        return 1.0, ""
     largest = max((abs(e.value) for e in shown if e.value is not None), default=0.0)
-    if unit != "s" or largest == 0.0:
-        return 1.0, _UNITS.get(unit, unit)
+    if largest == 0.0:
+        return 1.0, "s"
     fitting = [(size, name) for size, name in _SECONDS if largest >= 2 * size]
     return fitting[-1] if fitting else _SECONDS[0]
 
 
-def cells(estimate: Estimate, size: float = 1.0) -> tuple[str, str, str]:
+def cells(
+    estimate: Estimate, size: float = 1.0, missing: str = "not estimable"
+) -> tuple[str, str, str]:
     """Return value, ``[low, high]`` and n; the digits shown follow the interval's width."""
     n = f"{estimate.n:,}"
     if estimate.infinite:
         return "without end", "", n
     if estimate.value is None:
-        return "not estimable", "", n
+        return missing, "", n
     value = estimate.value / size
     low, high = (None if end is None else end / size for end in (estimate.low, estimate.high))
     decimals = _decimals(value, low, high)

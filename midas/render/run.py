@@ -52,7 +52,7 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
 def _measured(summary: "Summary") -> Iterator["RenderableType"]:
     manifest = summary.manifest
     lag = "unknown" if summary.lag_p99_s is None else f"{summary.lag_p99_s * 1e3:.2f} ms"
-    target = " ".join(manifest.target.values())
+    target = " ".join(manifest.target.get(key, "") for key in ("name", "version")).strip()
     yield f"measured: {target}; the generator's own lag, p99: {lag}"
     yield ("Valid." if manifest.valid else f"NOT VALID: {manifest.reason}") + "\n"
     for name, regime in summary.regimes.items():
@@ -73,7 +73,8 @@ def _detection(summary: "Summary") -> Iterator["RenderableType"]:
     shares = {name: of.time_to_detection.detected_share for name, of in regimes}
     yield from block("Share of thefts detected while the credential was usable", shares)
     medians = {name: of.time_to_detection.median_s for name, of in regimes}
-    yield from block("Time to detection, median (undetected thefts counted)", medians)
+    title = "Time until half of all thefts were detected"
+    yield from block(title, medians, missing="not reached")
     yield ""
 
 
@@ -87,16 +88,26 @@ def _operations(regime: str, of: "RegimeSummary") -> Iterator["RenderableType"]:
 
 
 def _thefts(summary: "Summary") -> Iterator["RenderableType"]:
-    from analysis import terse
+    from analysis.thefts import as_expected, outcome
 
-    thefts = terse.thefts(summary)
-    if not thefts.rows:
+    if not summary.thefts:
         return
-    kept = [thefts.columns.index(name) for name in thefts.columns if name not in _LEFT_OUT]
-    columns = [thefts.columns[i] for i in kept]
-    rows = [[row[i].replace("_", " ") for i in kept] for row in thefts.rows]
-    yield table(columns, rows, right=columns[1:5], wrap=("", "outcome", "expected", "as expected"))
-    yield f"{thefts.note}\n"
+    rows = [
+        (
+            theft.persona,
+            _at(theft.stolen_s),
+            _at(theft.first_use_s),
+            _at(theft.alert_s),
+            _at(theft.last_accepted_s),
+            outcome(theft).replace("-", " "),
+            {True: "yes", False: f"NO: {theft.expected}", None: "–"}[as_expected(theft)],
+        )
+        for theft in summary.thefts
+    ]
+    columns = ("thief", "stolen", "used", "alert", "last ok", "outcome", "expected")
+    yield table(columns, rows, right=columns[1:5], wrap=("outcome", "expected"))
+    yield "Seconds on the run clock; – did not happen. last ok: last use that was accepted.\n"
 
 
-_LEFT_OUT = ("regime", "revoked")
+def _at(time_s: float | None) -> str:
+    return "–" if time_s is None else f"{time_s:.2f}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from math import exp, inf
 from statistics import NormalDist
 from typing import Final, NamedTuple
@@ -13,6 +14,8 @@ from simulator.layout import AgentClass
 from simulator.population import CredentialView
 
 _NORMAL: Final = NormalDist()
+_BEFORE_START: Final = 1 << 40
+"""first occurrence number of uses before t = 0"""
 
 
 class Use(NamedTuple):
@@ -90,10 +93,26 @@ class Case:
         return self.stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
 
     def uses(self, world: World) -> Iterator[Use]:
-        """Yield the thief's uses, without end: he goes on until somebody refuses him."""
+        """Yield the thief's uses from t = 0 on, without end: he goes on until he is refused.
+
+        A Poisson process forgets, so the first of one who began before t = 0 is an ordinary gap.
+        """
+        first_s = self.first_use_s(world)
+        if first_s >= 0.0:
+            return self._uses_from(world, first_s, 0)
+        mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
+        return self._uses_from(
+            world, world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, 0), 1
+        )
+
+    def uses_before_start(self, world: World) -> Iterator[Use]:
+        """Yield the uses of one who stole before t = 0, up to then."""
+        found = self._uses_from(world, self.first_use_s(world), _BEFORE_START)
+        return takewhile(lambda use: use.t_s < 0.0, found)
+
+    def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
         own, foreign = permissions_of(world, self)
-        t_s, n = self.first_use_s(world), 0
         while True:
             yield self._use(world, t_s, n, own, foreign)
             t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)

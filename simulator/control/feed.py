@@ -22,7 +22,7 @@ from scenarios.detection.audit import Alert, AuditEvent, Outcome
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
-from simulator.control.case import Case, Use
+from simulator.control.case import Case, Use, permissions_of
 from simulator.control.owner import Access, Owner
 from simulator.control.world import World
 from simulator.population import CredentialView
@@ -162,8 +162,21 @@ def out_of_need(world: World, case: Case, use: Use) -> bool:
     """Return whether the task that a line names, or else its workload, does not need a use."""
     if not use.foreign or world.regime.attribution == "task":
         return use.foreign
+    return use.permission not in _needed(world, case)
+
+
+def any_out_of_need(world: World, case: Case) -> bool:
+    """Return whether the thief may ask for anything that ``out_of_need`` would name."""
+    if world.scenario.threats.abuse.foreign_permission_share == 0.0:
+        return False
+    _, foreign = permissions_of(world, case)
+    named = world.regime.attribution == "task"
+    return bool(foreign) and (named or not set(foreign) <= _needed(world, case))
+
+
+def _needed(world: World, case: Case) -> set[str]:
     tasks = world.layout.of(case.owner).workload.tasks
-    return all(use.permission not in task.permissions for task in tasks)
+    return {permission for task in tasks for permission in task.permissions}
 
 
 def identity_of(world: World, owner: int) -> str:

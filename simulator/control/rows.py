@@ -56,7 +56,7 @@ def _end(case: Case, over: bool, first_use_s: float | None) -> End:
 def _uses(
     world: World, case: Case, permissions: frozenset[str]
 ) -> tuple[float | None, float | None, int, int]:
-    """Return first use, last accepted use, accepted and refused uses.
+    """Return first use, and of the uses within the run the last accepted one and their numbers.
 
     A refused copy ends it. A thief inside the workload shares its authentication failures and goes
     on; a permission that the credential does not open is refused without telling him to stop.
@@ -65,14 +65,16 @@ def _uses(
     documents = world.documents(case.owner) if case.foothold else None
     if documents is not None:
         documents.update(world.population)
-    first_use_s = last_accepted_s = None
+    first_use_s: float | None = case.first_use_s(world)
+    if first_use_s is not None and first_use_s >= world.horizon_s:
+        first_use_s = None
+    last_accepted_s = None
     accepted = refused = 0
     for use in case.uses(world):
         if use.t_s >= world.horizon_s:
             break
-        first_use_s = use.t_s if first_use_s is None else first_use_s
         if case.inside(use.t_s) and documents is not None:
-            valid = use.t_s < 0.0 or documents.at(case.slot, use.t_s) is not None
+            valid = documents.at(case.slot, use.t_s) is not None
         else:
             valid = use.t_s < access_ends_s
         if valid and use.permission in permissions:

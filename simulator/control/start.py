@@ -14,7 +14,7 @@ stationary state; a foothold's alerts before t = 0.
 """
 
 from collections.abc import Iterator
-from itertools import count, takewhile
+from itertools import count
 from math import inf, log1p
 
 from scenarios.demand.streams import Stream
@@ -22,7 +22,7 @@ from scenarios.demand.switches import gap
 from scenarios.spec.regime import Renewal, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
 from simulator.control.case import Case, usable_elsewhere
-from simulator.control.feed import out_of_need, serial_text
+from simulator.control.feed import any_out_of_need, out_of_need, serial_text
 from simulator.control.threats import Threats
 from simulator.control.world import FOOTHOLD_AT_START, LEAK_AT_START, World, case_entity
 from simulator.population import CredentialView
@@ -162,7 +162,9 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:
     """Return whether a use before t = 0 would have alerted a detector that watches the identity."""
     names = {detector.name for detector in world.detectors}
-    for use in takewhile(lambda use: use.t_s < 0.0, case.uses(world)):
+    if not names - {"new-permission"} and not any_out_of_need(world, case):
+        return False
+    for use in case.uses_before_start(world):
         if "two-origins" in names or ("new-permission" in names and out_of_need(world, case, use)):
             return True
         if "superseded-serial" in names and use.t_s > successor_s:
