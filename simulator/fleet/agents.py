@@ -421,7 +421,9 @@ def settle(place: int, thread: int, threads: int) -> None:
     shards = table(fleet.shards, SHARDS, SHARD)
     answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
     picks = table(
-        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity), fleet.answer_capacity, np.uint32
+        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity),
+        fleet.answer_capacity,
+        np.uint32,
     )
     begin = shards[SHARDS * thread // threads].first_record
     end = shards[SHARDS * (thread + 1) // threads - 1].end_record
@@ -471,9 +473,7 @@ def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: in
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 
 
-@njit(
-    types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True
-)
+@njit(types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True)
 def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
     """Replay every agent of this thread's shards to ``to_s`` and count what is expired then."""
     fleet = table(place, 1, FLEET)[0]

@@ -202,9 +202,7 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
 
 
 @njit
-def log_event(
-    lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int
-) -> None:
+def log_event(lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int) -> None:
     """Add a row to a lane's trace; one that does not fit is counted, so that it is noticed."""
     if lane.trace_rows < lane.trace_capacity:
         row = table(lane.trace, lane.trace_capacity, TRACE)[lane.trace_rows]

@@ -186,7 +186,9 @@ class FleetPopulation:
         return first_record + (agent - first_agent) * slots
 
     def _agent_and_slot(self, record: int) -> tuple[int, int]:
-        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[1] <= record)
+        first_agent, first_record, slots = next(
+            c for c in reversed(self._classes) if c[1] <= record
+        )
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
 
