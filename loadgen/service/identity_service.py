@@ -7,6 +7,7 @@ import base64
 import hmac
 import math
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,8 @@ class IdentityService:
     def __init__(self, trust_domain: str, operator_policies: str = "") -> None:
         self.trust_domain = trust_domain
         self.audience = _AUDIENCE
+        self.proxy = f"spiffe://{trust_domain}/tls-proxy"
+        """who may pass its clients' certificates on, on the TLS port (RFC 9440 §2.4)"""
         self.admin_token = f"midas-admin-{secrets.token_urlsafe(24)}"
         self.authority = Authority(trust_domain)
         self._jwt = JwtAuthority(trust_domain)
@@ -213,10 +216,19 @@ class IdentityService:
         if call.bearer:
             return self._documents.bearer(call.bearer)
         if call.tls_certificate:
-            return self._documents.certificate(call.tls_certificate)
+            return self._connection(call)
         if call.client_cert:
             return self._documents.header(call.client_cert)
         raise unauthenticated("no-credential", "a bearer token or client certificate is needed")
+
+    def _connection(self, call: Call) -> Presented:
+        """Return the TLS client's own document, or the one that a known proxy passes on."""
+        client = self._documents.connection(call.tls_certificate)
+        if not call.client_cert or client.identity != self.proxy:
+            return client
+        if (refusal := self._documents.reject(client, time.time())) is not None:
+            raise refusal
+        return self._documents.header(call.client_cert)
 
     def _presented_scope(self, call: Call, line: Line) -> str:
         """Return the scope of the caller's own document and fill in whose it is."""

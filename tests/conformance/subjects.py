@@ -76,4 +76,7 @@ def _sqlite_lines(folder: Path) -> int:
         return int(db.execute("SELECT count(*) FROM audit").fetchone()[0])
 
 
-SUBJECTS = [Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines)]
+SUBJECTS = [
+    Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
+    Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
+]

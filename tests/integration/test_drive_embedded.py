@@ -38,6 +38,7 @@ def record(told: list[DriveProgress], workdir: Path) -> RunRecord:
         regimes=["x509-svid-1h"],
         rate_hz=RATE_HZ,
         seconds=SECONDS,
+        lag_bound_s=0.25,  # the machine that runs tests has other things to do
         workdir=workdir,
         on_progress=told.append,
     )
@@ -52,7 +53,7 @@ def test_the_run_is_valid_and_the_service_made_no_error(record: RunRecord) -> No
     assert record.manifest.valid, record.manifest.reason
     assert record.manifest.complete
     assert {row.code for row in record.operations} == {"ok"}
-    assert count(record, "prologue_errors") == 0
+    assert count(record, "warmup_errors") == 0
 
 
 def test_no_arrival_is_missing(record: RunRecord) -> None:

@@ -1,0 +1,1 @@
+"""SPIRE, the SPIFFE reference implementation, as a target: installed, run, loaded and watched."""
