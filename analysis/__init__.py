@@ -1,1 +1,1 @@
-"""Records in, estimates, figures and a report out."""
+"""From records to estimates, figures and the report; nothing here runs an engine or prints."""

@@ -15,8 +15,8 @@ from pathlib import Path
 from time import monotonic
 
 from loadgen.outcome import Outcome, add_tables
-from loadgen.plan import Plan, needed_capabilities, plan
-from loadgen.session import DriveProgress, run_session
+from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
+from loadgen.session import Control, DriveProgress, run_session
 from loadgen.supervise import StopSignals
 from loadgen.targets.port import Target
 from loadgen.thefts import parse_attacks
@@ -66,6 +66,7 @@ def drive(
     attacks: Sequence[str] = (),
     workers: int = 1,
     warmup_s: float | None = None,
+    lag_bound_s: float = 0.010,
     workdir: Path | None = None,
     on_progress: Callable[[DriveProgress], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -84,9 +85,10 @@ def drive(
         attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
         workers: processes of the load generator.
         warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
+        lag_bound_s: p99 of the generator's own delay above which the run is not valid.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
-        on_progress: called about once a second, from other threads.
+        on_progress: called about once a second, in the calling thread.
         sources: key path of the scenario → key of ``sources.toml``, for the manifest.
         machine: description of the machine, for the manifest.
         repetition: distinguishes runs that start within one second.
@@ -121,9 +123,8 @@ def drive(
                         target,
                         asked,
                         folder / str(number),
-                        workers=workers,
-                        stop=signals.stop,
-                        on_progress=on_progress,
+                        options=GeneratorOptions(workers, lag_bound_s),
+                        control=Control(signals.stop, on_progress),
                         about=run.target,
                     )
                 except RunError as error:

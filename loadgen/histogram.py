@@ -1,5 +1,7 @@
 """Latency histograms as they stand in a record: HdrHistogram V2, compressed, microseconds."""
 
+from base64 import b64decode, b64encode
+
 from hdrh.histogram import HdrHistogram
 
 MIN_US, MAX_US, DIGITS = 1, 3_600_000_000, 3
@@ -8,14 +10,14 @@ MIN_US, MAX_US, DIGITS = 1, 3_600_000_000, 3
 
 def empty() -> HdrHistogram:
     """Return a histogram without values."""
-    return HdrHistogram(MIN_US, MAX_US, DIGITS, b64_wrap=False)
+    return HdrHistogram(MIN_US, MAX_US, DIGITS)
 
 
 def encode(histogram: HdrHistogram) -> bytes:
-    """Return the compressed V2 form."""
-    return bytes(histogram.encode())
+    """Return the compressed V2 form, header included; the library wraps it in base64."""
+    return b64decode(histogram.encode())
 
 
 def decode(data: bytes) -> HdrHistogram:
     """Return the histogram that ``encode`` wrote."""
-    return HdrHistogram.decode(data, b64_wrap=False)
+    return HdrHistogram.decode(b64encode(data))

@@ -3,7 +3,6 @@
 import itertools
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
@@ -34,27 +33,21 @@ class GeneratorLink:
     Args:
         rundir: folder that holds ``plan.json`` and ``demand.npz``.
         offset_s: generator clock − run clock: its zero is the start of the prologue.
-        on_progress: called from the reading thread with each progress line, in run clock.
 
     Raises:
         ProcessError: it cannot be started.
     """
 
-    def __init__(
-        self,
-        rundir: Path,
-        *,
-        offset_s: float = 0.0,
-        on_progress: Callable[[Progress], None] | None = None,
-    ) -> None:
+    def __init__(self, rundir: Path, *, offset_s: float = 0.0) -> None:
         self._offset_s = offset_s
-        self._on_progress = on_progress
         self._ready = threading.Event()
         self._ended = threading.Event()
         self._fault = ""
         self._numbers = itertools.count()
         self._answers: dict[str, StolenReply] = {}
         self._answered = threading.Condition()
+        self.progress: list[Progress] = []
+        """one a second, on the run clock; grows while the load runs"""
         self.result: GeneratorResult | None = None
         argv = [sys.executable, "-m", "loadgen.generator", str(rundir)]
         self.child = Child(argv, name="the load generator", log=rundir / "generator.log")
@@ -77,9 +70,9 @@ class GeneratorLink:
     def _take(self, line: Line) -> None:
         if line.ready is not None:
             self._ready.set()
-        elif line.progress is not None and self._on_progress is not None:
-            progress = line.progress
-            self._on_progress(msgspec.structs.replace(progress, t_s=progress.t_s - self._offset_s))
+        elif line.progress is not None:
+            run_s = line.progress.t_s - self._offset_s
+            self.progress.append(msgspec.structs.replace(line.progress, t_s=run_s))
         elif line.stolen is not None:
             with self._answered:
                 self._answers[line.stolen.id] = line.stolen
@@ -147,8 +140,10 @@ class GeneratorLink:
         return self._ended.wait(timeout_s)
 
     def fault(self) -> str:
-        """Return what went wrong in its own words, empty when nothing did."""
-        return self._fault or ("" if self.result is not None else self.child.last_words())
+        """Return what went wrong, empty when nothing did."""
+        if self._fault or self.result is not None:
+            return self._fault
+        return f"the load generator left no result; its log ends: {self.child.last_words()}"
 
     def close(self) -> None:
         """Stop the process and the thread."""

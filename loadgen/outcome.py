@@ -1,5 +1,6 @@
 """What one regime's measured run left behind, and its five tables."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -11,7 +12,7 @@ from loadgen.personas.persona import ACCEPTED, EXPIRED, NO_ANSWER, UNDETECTED, T
 from loadgen.plan import Plan
 from loadgen.response import Revocation
 from loadgen.watch import Seen, Sight
-from scenarios.detection.audit import Alert
+from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import AlertRow, Count, End, Incident, OperationRow, Sample
 
@@ -57,6 +58,16 @@ class Outcome:
         rows = arrivals_only(self.rows) + arrivals_only(self.warmup)
         return self.arrivals - sum(row.count for row in rows)
 
+    def _unanswered(self) -> str:
+        """Say so when no measured arrival came back ``ok``: then nothing was measured."""
+        codes = Counter({row.code: 0 for row in self.rows})
+        for row in arrivals_only(self.rows):
+            codes[row.code] += row.count
+        if not codes.total() or codes["ok"]:
+            return ""
+        said = ", ".join(f"{code} {n}" for code, n in codes.most_common(3) if n)
+        return f"no arrival was answered with ok ({said})"
+
     def reasons(self) -> list[str]:
         """Return every reason why this run must not be trusted; none when it is valid."""
         found = ["interrupted"] if self.interrupted else []
@@ -65,6 +76,8 @@ class Outcome:
             return found or ["the load generator left no result"]
         if not self.result.valid and not self.interrupted:
             found.append(self.result.reason)
+        if unanswered := self._unanswered():
+            found.append(unanswered)
         if self.missing:
             found.append(f"{self.missing} arrivals are missing from the results")
         return found
@@ -147,11 +160,11 @@ def _end(theft: Theft, revoked_s: float | None) -> End:
 
 
 def _access_ended_s(theft: Theft, revoked_s: float | None) -> float | None:
-    if theft.end == "refused" and theft.uses:
-        return theft.uses[-1].sent_s
     if theft.end == "expired" and theft.stolen is not None:
         return theft.stolen.expires_s
-    return revoked_s
+    if revoked_s is not None:
+        return revoked_s
+    return theft.uses[-1].sent_s if theft.end == "refused" else None
 
 
 def _permissions(plan: Plan, theft: Theft) -> int:
@@ -182,55 +195,91 @@ def _alert_rows(outcome: Outcome, first: int) -> list[AlertRow]:
 
 
 def counts(outcome: Outcome) -> dict[str, float]:
-    """Return the numbers of one regime by name."""
-    plan, seen = outcome.plan, outcome.seen
-    mine = arrivals_only(outcome.rows)
-    incidents = [incident(outcome, theft) for theft in outcome.happened]
-    false_alarms = sum(
-        not any(belongs(alert, theft) for theft in outcome.happened) for alert in outcome.alerts
-    )
-    named = {identity.name for identity in plan.identities}
-    healthy = {key for key in outcome.revocations if not _robbed(outcome, key[0])}
-    found: dict[str, float] = {
-        "agents": len(plan.identities),
+    """Return the numbers of one regime by name; those of the window as the simulator names them."""
+    return {
+        "agents": len(outcome.plan.identities),
+        "horizon_s": outcome.plan.seconds,
+        **_arrival_counts(outcome),
+        **_window_counts(outcome),
+        **_theft_counts(outcome),
+        "delivery_floor_s": outcome.plan.scenario.detection.delivery_s,
+        **_percentiles("audit_delay", outcome.seen.delays_s),
+        **_lag(outcome.rows),
+        **_generator_counts(outcome.result),
+    }
+
+
+def _arrival_counts(outcome: Outcome) -> dict[str, float]:
+    mine, warmup = arrivals_only(outcome.rows), arrivals_only(outcome.warmup)
+    return {
         "arrivals": outcome.arrivals,
-        "arrivals_prologue": len(plan.demand.primed),
-        "arrivals_warmup": sum(row.count for row in arrivals_only(outcome.warmup)),
+        "arrivals_prologue": len(outcome.plan.demand.primed),
+        "arrivals_warmup": sum(row.count for row in warmup),
         "arrivals_measured": sum(row.count for row in mine),
-        "arrivals_unsent": sum(row.count for row in mine if row.code == UNSENT),
+        "arrivals_unsent": sum(row.count for row in mine + warmup if row.code == UNSENT),
         "arrivals_missing": outcome.missing,
-        "prologue_errors": sum(
-            row.count for row in arrivals_only(outcome.warmup) if row.code != "ok"
-        ),
-        "thefts": len(incidents),
-        "thefts_as_expected": sum(as_expected(row) for row in incidents),
-        "alerts": len(outcome.alerts),
-        "false_alarms": false_alarms,
-        "watched_identity_s": len(named) * plan.seconds,
-        "revocations": sum(r.revoked_s is not None for r in outcome.revocations.values()),
-        "revocations_failed": sum(r.revoked_s is None for r in outcome.revocations.values()),
-        "healthy_revoked": len(healthy),
+        "warmup_errors": sum(row.count for row in warmup if row.code not in ("ok", UNSENT)),
+    }
+
+
+def _window_counts(outcome: Outcome) -> dict[str, float]:
+    """Return what the audit log says about the window, warm-up included."""
+    plan, seen = outcome.plan, outcome.seen
+    if not seen.events:
+        return {}
+    issued = [t_s for t_s in seen.issued_at_s if 0.0 <= t_s < plan.seconds]
+    per_second = Counter(int(t_s) for t_s in issued)
+    return {
         "audit_events": seen.events,
-        "audit_denied": seen.denied,
-        "delivery_floor_s": plan.scenario.detection.delivery_s,
+        "issued": len(issued),
+        "peak_issuances_per_s": max(per_second.values(), default=0),
+        "accesses": seen.uses - sum(len(theft.uses) for theft in outcome.thefts),
+        "auth_failures": sum(not _by_thief(outcome, event) for event in seen.denied),
         "ttl_sampled": len(outcome.granted_ttl_s),
         "ttl_granted_otherwise": sum(
             plan.ttl_s is not None and abs(ttl_s - plan.ttl_s) > TTL_TOLERANCE_S
             for ttl_s in outcome.granted_ttl_s
         ),
-        **_percentiles("audit_delay", seen.delays_s),
-        **_lag(outcome.rows),
     }
-    if outcome.result is not None:
-        found["generator_cpu_s"] = outcome.result.cpu_s
-        found["waited_for_connection"] = outcome.result.waited_for_connection
-        found["connections_opened"] = outcome.result.connections_opened
-        found["retried"] = outcome.result.retried
-    return found
 
 
-def _robbed(outcome: Outcome, identity: str) -> bool:
-    return any(theft.identity == identity for theft in outcome.happened)
+def _by_thief(outcome: Outcome, event: AuditEvent) -> bool:
+    return any(
+        use.sent_s <= event.occurred_s <= use.answered_s and use.origin == event.origin
+        for theft in outcome.thefts
+        if theft.identity == event.identity
+        for use in theft.uses
+    )
+
+
+def _theft_counts(outcome: Outcome) -> dict[str, float]:
+    rows = [incident(outcome, theft) for theft in outcome.happened]
+    robbed = {theft.identity for theft in outcome.happened}
+    false_alarms = sum(
+        not any(belongs(alert, theft) for theft in outcome.happened) for alert in outcome.alerts
+    )
+    done = outcome.revocations.values()
+    return {
+        "thefts": len(rows),
+        "thefts_as_expected": sum(as_expected(row) for row in rows),
+        "alerts": len(outcome.alerts),
+        "false_alarms": false_alarms,
+        "watched_identity_s": len(outcome.plan.holders) * outcome.plan.seconds,
+        "revocations": sum(one.revoked_s is not None for one in done),
+        "revocations_failed": sum(one.revoked_s is None for one in done),
+        "healthy_revoked": sum(one.identity not in robbed for one in done),
+    }
+
+
+def _generator_counts(result: GeneratorResult | None) -> dict[str, float]:
+    if result is None:
+        return {}
+    return {
+        "generator_cpu_s": result.cpu_s,
+        "waited_for_connection": result.waited_for_connection,
+        "connections_opened": result.connections_opened,
+        "retried": result.retried,
+    }
 
 
 def _percentiles(name: str, values: Iterable[float]) -> dict[str, float]:

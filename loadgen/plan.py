@@ -23,6 +23,7 @@ from loadgen.generator.protocol import (
 )
 from loadgen.targets.port import Capability, Endpoint, Identity, Op
 from scenarios.demand.schedule import ISSUE, Demand, arrivals
+from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
 from scenarios.spec.regime import Artifact, Enforcer, Regime, Renewal, Scope
@@ -91,6 +92,24 @@ class Plan:
     def primed(self) -> frozenset[tuple[int, int]]:
         """Return the (agent, slot) pairs that hold a credential when the window opens."""
         return frozenset((agent, slot) for agent, slot in self.demand.primed.tolist())
+
+    @cached_property
+    def seed_key(self) -> np.uint64:
+        """Return the hashed seed of keyed draws."""
+        return seed_key(self.seed)
+
+    @cached_property
+    def active(self) -> list[int]:
+        """Return the agents that do anything in the window, ascending."""
+        return [int(agent) for agent in np.unique(self.demand.agent)]
+
+    @cached_property
+    def holders(self) -> dict[str, list[int]]:
+        """Return the agents that hold a document of each identity: several share a secret."""
+        found: dict[str, list[int]] = {}
+        for identity in self.identities:
+            found.setdefault(identity.name, []).append(identity.agent)
+        return found
 
     @cached_property
     def order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -223,7 +242,19 @@ def _use_after_issue(demand: Demand) -> Demand:
     )
 
 
-def write(plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, workers: int = 1) -> int:
+@dataclass(frozen=True, slots=True)
+class GeneratorOptions:
+    """How the load is generated, whatever it is."""
+
+    workers: int = 1
+    """processes"""
+    lag_bound_s: float = 0.010
+    """p99 of the generator's own delay above which a run is not valid"""
+
+
+def write(
+    plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, options: GeneratorOptions
+) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
     Its clock is ``prologue_s`` ahead of the run clock, so that no arrival lies before its zero.
@@ -245,7 +276,8 @@ def write(plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, workers:
         ops=OPS,
         seconds=plan.prologue_s + plan.seconds,
         warmup_s=plan.prologue_s + plan.warmup_s,
-        workers=workers,
+        workers=options.workers,
+        lag_bound_s=options.lag_bound_s,
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))

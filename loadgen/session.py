@@ -1,15 +1,15 @@
 """One regime against one target, from set-up to tear-down.
 
 The order matters: the watcher follows before the first request, the thieves stop before the target
-does, the target stops before its audit stream is read to the end, and the generator is ended last
-if it has not ended by itself. Every step is undone by an ``ExitStack``, whatever fails.
+does, and the target stops before its audit stream is read to the end. Every step is undone by an
+``ExitStack``, whatever fails.
 """
 
 import socket
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Literal
@@ -20,13 +20,14 @@ from loadgen.link import GeneratorLink
 from loadgen.merge import read_rows
 from loadgen.outcome import Outcome
 from loadgen.personas.persona import Stage
-from loadgen.plan import Plan, write
+from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
 from loadgen.targets.port import Endpoint, Target
+from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
 from scenarios.detection.suite import detectors
-from scenarios.errors import ProcessError, RunError, TargetUnavailable
+from scenarios.errors import ProcessError, RunError
 
 READY_TIMEOUT_S = 60.0
 START_AHEAD_S = 0.3
@@ -35,8 +36,10 @@ DRAIN_S = 25.0
 QUIET_S, SETTLE_S = 0.15, 3.0
 CHECK_S = 0.1
 TTL_SAMPLES = 20
+SAMPLE_AT = 0.9
+"""share of the window after which granted lifetimes are looked at"""
 DEAD_AFTER = 3
-"""failed connections in a row, a second apart, after which a target is called dead"""
+"""refused connections in a row, a second apart, after which a target is called dead"""
 
 Phase = Literal["set-up", "prologue", "window", "drain"]
 
@@ -50,15 +53,24 @@ class DriveProgress:
     t_s: float
     """run clock; negative before the window opens"""
     seconds: float
-    intended: int
-    sent: int
-    ok: int
-    errors: dict[str, int]
-    lag_p99_s: float | None
-    p99_s: float | None
     thefts: int
     """in which something was taken, so far"""
     alerts: int
+    intended: int = 0
+    sent: int = 0
+    ok: int = 0
+    errors: dict[str, int] = field(default_factory=dict)
+    lag_p99_s: float | None = None
+    p99_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """How the outside takes part in a run."""
+
+    stop: threading.Event
+    """set to end early"""
+    on_progress: Callable[[DriveProgress], None] | None = None
 
 
 def run_session(
@@ -67,9 +79,8 @@ def run_session(
     attacks: Sequence[Attack],
     workdir: Path,
     *,
-    workers: int,
-    stop: threading.Event,
-    on_progress: Callable[[DriveProgress], None] | None,
+    options: GeneratorOptions,
+    control: Control,
     about: dict[str, str],
 ) -> Outcome:
     """Measure one regime.
@@ -79,9 +90,8 @@ def run_session(
         target: a fresh adapter; it is torn down at the end in any case.
         attacks: thefts to commit.
         workdir: is made; the caller removes it.
-        workers: processes of the load generator.
-        stop: set from outside to end early.
-        on_progress: called from other threads.
+        options: how the load is generated.
+        control: stop and progress.
         about: takes name and version of the target as soon as they are known.
 
     Returns:
@@ -90,200 +100,196 @@ def run_session(
     Raises:
         TargetError, ProcessError: the run never began.
     """
-    session = _Session(plan, target, attacks, workdir, stop, on_progress)
+    outcome = Outcome(plan, sight(detectors(plan.scenario, plan.regime), target.audit_fields))
+    rundir = workdir / "run"
+    _tell(control, DriveProgress(plan.regime.name, "set-up", -plan.prologue_s, plan.seconds, 0, 0))
     with ExitStack() as stack:
         stack.callback(target.teardown)
-        stack.callback(session.give_up)
-        if session.set_up(stack, about, workers):
-            session.run()
-            session.wind_down()
-    session.collect()
-    return session.outcome
+        link = _set_up(outcome, target, workdir, options, control, stack, about)
+        if link is None:
+            outcome.interrupted = True
+            return outcome
+        race = _Race(outcome, target, attacks, link, control)
+        stack.callback(race.end_thefts.set)
+        race.run()
+        race.wind_down()
+    outcome.progress, outcome.result = link.progress, link.result
+    _collect(outcome, rundir, link.fault())
+    return outcome
 
 
-class _Session:
+def _set_up(
+    outcome: Outcome,
+    target: Target,
+    workdir: Path,
+    options: GeneratorOptions,
+    control: Control,
+    stack: ExitStack,
+    about: dict[str, str],
+) -> GeneratorLink | None:
+    """Bring target and generator to the start line; None when told to stop on the way."""
+    plan, rundir, data = outcome.plan, workdir / "run", workdir / "target"
+    for folder in (workdir, rundir, data):
+        folder.mkdir(mode=0o700)
+    target.setup(data, plan.scenario.trust_domain)
+    about.update({"name": target.name} | target.version())
+    if control.stop.is_set():
+        return None
+    target.provision(plan.identities, plan.ttl_s, plan.task_scope)
+    wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
+    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options)
+    link = GeneratorLink(rundir, offset_s=plan.prologue_s)
+    stack.callback(link.close)
+    return link if link.wait_ready(READY_TIMEOUT_S, control.stop) else None
+
+
+def _collect(outcome: Outcome, rundir: Path, fault: str) -> None:
+    """Read what the generator wrote; its end has been waited for."""
+    with suppress(ProcessError):
+        outcome.rows = read_rows(rundir, "operations")
+        outcome.warmup = read_rows(rundir, "warmup")
+    if fault and not outcome.faults and not outcome.interrupted:
+        outcome.faults.append(fault)
+
+
+def _tell(control: Control, progress: DriveProgress) -> None:
+    if control.on_progress is not None:
+        control.on_progress(progress)
+
+
+class _Race:
+    """What happens between the start and the end of the load."""
+
     def __init__(
         self,
-        plan: Plan,
+        outcome: Outcome,
         target: Target,
         attacks: Sequence[Attack],
-        workdir: Path,
-        stop: threading.Event,
-        on_progress: Callable[[DriveProgress], None] | None,
+        link: GeneratorLink,
+        control: Control,
     ) -> None:
-        self._plan, self._target, self._attacks = plan, target, attacks
-        self._workdir, self._stop, self._on_progress = workdir, stop, on_progress
-        self._rundir = workdir / "run"
-        armed = detectors(plan.scenario, plan.regime)
-        self.outcome = Outcome(plan, sight(armed, target.audit_fields))
-        self._end_thefts = threading.Event()
-        self._link: GeneratorLink
-        self._clock: RunClock
-        self._endpoint: Endpoint
-        self._watcher: Watcher
-        self._responder: Responder
-        self._thefts: Thefts
-
-    def set_up(self, stack: ExitStack, about: dict[str, str], workers: int) -> bool:
-        """Bring everything to the start line; False when told to stop on the way."""
-        plan, target = self._plan, self._target
-        self._tell("set-up", None)
-        data = self._workdir / "target"
-        for folder in (self._workdir, self._rundir, data):
-            folder.mkdir(mode=0o700)
-        target.setup(data, plan.scenario.trust_domain)
-        about.update(target.version())
-        about.setdefault("name", target.name)
-        if self._stopped():
-            return False
-        target.provision(plan.identities, plan.ttl_s, plan.task_scope)
+        plan = outcome.plan
+        self.end_thefts = threading.Event()
+        self._outcome, self._plan, self._target = outcome, plan, target
+        self._link, self._control = link, control
         self._endpoint = target.endpoint()
-        wire = WirePlan(module=wire_module(target), config=target.wire_plan())
-        self.outcome.arrivals = write(plan, self._rundir, self._endpoint, wire, workers)
-        self._link = GeneratorLink(
-            self._rundir, offset_s=plan.prologue_s, on_progress=self._take_progress
-        )
-        stack.callback(self._link.close)
-        return self._link.wait_ready(READY_TIMEOUT_S, self._stop) or not self._stopped()
-
-    def run(self) -> None:
-        """Start everybody on one clock and wait for the end of the load."""
-        plan, link = self._plan, self._link
-        self._clock = RunClock.starting_in(plan.prologue_s + START_AHEAD_S)
-        self.outcome.wall_at_zero_utc = self._clock.wall_at_zero_utc()
-        stage = Stage(plan, self.outcome.sight.names, owner_origin=self._endpoint.host)
-        self.outcome.thefts, notes = cast(stage, self._attacks)
-        self.outcome.notes += notes
-        self._responder = Responder(self._target.revoke, self._clock.now_s, self._forget)
-        self._watcher = Watcher(
-            self._target.audit_stream(self._clock.zero_monotonic_s),
-            self.outcome.sight.armed,
-            self._responder.respond,
-        )
+        self._told = 0
+        self._clock = clock = RunClock.starting_in(plan.prologue_s + START_AHEAD_S)
+        outcome.wall_at_zero_utc = clock.wall_at_zero_utc()
+        stage = Stage(plan, outcome.sight.names, owner_origin=self._endpoint.host)
+        outcome.thefts, notes = cast(stage, attacks)
+        outcome.notes += notes
         self._thefts = Thefts(
-            self.outcome.thefts,
+            outcome.thefts,
             stage,
             steal=link.steal,
-            use=self._target.use,
-            now_s=self._clock.now_s,
-            stop=self._end_thefts,
+            use=target.use,
+            now_s=clock.now_s,
+            stop=self.end_thefts,
         )
-        self._watcher.start()
-        self._responder.start()
-        link.start(self._clock)
-        self._thefts.start()
-        self._follow()
-
-    def give_up(self) -> None:
-        """End the thieves; the last resort of a run that breaks."""
-        self._end_thefts.set()
+        self._responder = Responder(target.revoke, clock.now_s, self._forget)
+        self._watcher = Watcher(
+            target.audit_stream(clock.zero_monotonic_s),
+            outcome.sight.armed,
+            self._responder.respond,
+        )
 
     def _forget(self, identity: str) -> None:
         self._watcher.forget(identity)
 
+    def run(self) -> None:
+        """Start everybody on one clock and wait for the end of the load."""
+        self._watcher.start()
+        self._responder.start()
+        self._link.start(self._clock)
+        self._thefts.start()
+        self._follow()
+        if not self._link.ended():
+            self._link.stop_sending()
+        if self._outcome.interrupted or self._outcome.faults:
+            self.end_thefts.set()
+        self._link.wait_end(DRAIN_S)
+        self._pass_on_progress()
+
     def _follow(self) -> None:
-        link, outcome = self._link, self.outcome
-        deadline_s = self._plan.seconds + DRAIN_S
-        sampled = False
+        """Watch over the load until it ends, or until there is a reason to end it."""
+        outcome, seconds = self._outcome, self._plan.seconds
         watchdog = _Watchdog(self._endpoint)
-        while not link.wait_end(CHECK_S):
+        sampled = False
+        while not self._link.wait_end(CHECK_S):
             now_s = self._clock.now_s()
-            if self._stopped():
-                break
-            if not sampled and now_s > 0.9 * self._plan.seconds:
+            self._pass_on_progress()
+            if self._control.stop.is_set():
+                outcome.interrupted = True
+                return
+            if not sampled and now_s > SAMPLE_AT * seconds:
                 sampled = True
                 self._sample_lifetimes()
             if self._failing() and watchdog.is_dead():
                 outcome.faults.append(f"the target stopped listening at about {now_s:.0f} s")
-                break
-            if now_s > deadline_s:
+                return
+            if now_s > seconds + DRAIN_S:
                 outcome.faults.append("the load generator did not end in time")
-                break
-        if not link.ended():
-            link.stop_sending()
-        if outcome.interrupted or outcome.faults:
-            self._end_thefts.set()
-        link.wait_end(DRAIN_S)
+                return
 
     def _failing(self) -> bool:
-        progress = self.outcome.progress
+        progress = self._link.progress
         return bool(progress) and bool(progress[-1].errors)
 
     def _sample_lifetimes(self) -> None:
         """Copy a few live credentials to see what lifetime the service granted."""
-        agents, slots = len(self._plan.identities), 1
-        step = max(1, agents // TTL_SAMPLES)
-        for agent in range(0, agents, step):
-            for task in range(slots):
-                held = self._link.steal(agent, task)
-                if held is not None and held[1].expires_s is not None:
-                    granted_s = held[1].expires_s - held[1].issued_s
-                    self.outcome.granted_ttl_s.append(granted_s)
+        active = self._plan.active
+        for agent in active[:: max(1, len(active) // TTL_SAMPLES)]:
+            held = self._link.steal(agent, 0)
+            if held is not None and held[1].expires_s is not None:
+                self._outcome.granted_ttl_s.append(held[1].expires_s - held[1].issued_s)
 
     def wind_down(self) -> None:
         """End thieves, responses and the service, in this order, and read the log to its end."""
+        outcome, watcher = self._outcome, self._watcher
         left_s = max(0.0, self._plan.seconds - self._clock.now_s())
         self._thefts.join(left_s + 2.0)
-        self._watcher.settle(QUIET_S, SETTLE_S)
+        watcher.settle(QUIET_S, SETTLE_S)
         self._responder.close()
-        self._watcher.settle(QUIET_S, SETTLE_S)
+        watcher.settle(QUIET_S, SETTLE_S)
         try:
             self._target.teardown()
         except RunError as error:
-            self.outcome.notes.append(f"{self._target.name}: {error}")
-        if not self._watcher.join(5.0):
-            self.outcome.notes.append("the audit stream did not end with its target")
-        outcome, watcher = self.outcome, self._watcher
+            outcome.notes.append(f"{self._target.name}: {error}")
+        if not watcher.join(5.0):
+            outcome.notes.append("the audit stream did not end with its target")
         outcome.seen, outcome.alerts = watcher.seen, list(watcher.alerts)
         outcome.revocations = dict(self._responder.done)
         outcome.faults += self._thefts.faults
         if watcher.fault and not outcome.faults:
             outcome.faults.append(watcher.fault)
-        failed = {r.fault for r in outcome.revocations.values() if r.fault}
+        failed = {one.fault for one in outcome.revocations.values() if one.fault}
         outcome.notes += [f"revocation failed: {fault}" for fault in sorted(failed)]
 
-    def collect(self) -> None:
-        """Read what the generator wrote; its end has been waited for."""
-        outcome = self.outcome
-        if outcome.interrupted and not hasattr(self, "_link"):
-            return
-        self._link.close()
-        outcome.result = self._link.result
-        with suppress(ProcessError):
-            outcome.rows = read_rows(self._rundir, "operations")
-            outcome.warmup = read_rows(self._rundir, "warmup")
-        fault = self._link.fault()
-        if fault and not outcome.faults and not outcome.interrupted:
-            outcome.faults.append(fault)
+    def _pass_on_progress(self) -> None:
+        new = self._link.progress[self._told :]
+        self._told += len(new)
+        for progress in new:
+            self._tell(progress)
 
-    def _stopped(self) -> bool:
-        if self._stop.is_set():
-            self.outcome.interrupted = True
-        return self.outcome.interrupted
-
-    def _take_progress(self, progress: Progress) -> None:
-        self.outcome.progress.append(progress)
+    def _tell(self, progress: Progress) -> None:
         phase: Phase = "prologue" if progress.t_s < 0.0 else "window"
-        self._tell("drain" if progress.t_s > self._plan.seconds else phase, progress)
-
-    def _tell(self, phase: Phase, progress: Progress | None) -> None:
-        if self._on_progress is None:
-            return
-        self._on_progress(
+        _tell(
+            self._control,
             DriveProgress(
                 regime=self._plan.regime.name,
-                phase=phase,
-                t_s=progress.t_s if progress else -self._plan.prologue_s,
+                phase="drain" if progress.t_s > self._plan.seconds else phase,
+                t_s=progress.t_s,
                 seconds=self._plan.seconds,
-                intended=progress.intended if progress else 0,
-                sent=progress.sent if progress else 0,
-                ok=progress.ok if progress else 0,
-                errors=dict(progress.errors) if progress else {},
-                lag_p99_s=progress.lag_p99_s if progress else None,
-                p99_s=progress.p99_s if progress else None,
-                thefts=len(self.outcome.happened),
-                alerts=len(self._watcher.alerts) if hasattr(self, "_watcher") else 0,
-            )
+                thefts=len(self._outcome.happened),
+                alerts=len(self._watcher.alerts),
+                intended=progress.intended,
+                sent=progress.sent,
+                ok=progress.ok,
+                errors=dict(progress.errors),
+                lag_p99_s=progress.lag_p99_s,
+                p99_s=progress.p99_s,
+            ),
         )
 
 
@@ -308,15 +314,3 @@ class _Watchdog:
         except OSError:
             self._refusals = 0
         return self._refusals >= DEAD_AFTER
-
-
-def wire_module(target: Target) -> str:
-    """Return the module of a target's wire: ``wire`` in the adapter's own folder.
-
-    Raises:
-        TargetUnavailable: the adapter is no folder.
-    """
-    package, _, _ = type(target).__module__.rpartition(".")
-    if not package:
-        raise TargetUnavailable(f"target {target.name} has no wire module beside its adapter")
-    return f"{package}.wire"

@@ -20,6 +20,7 @@ from typing import Any, Self
 from scenarios.errors import ProcessError
 
 GRACE_S = 3.0
+PATIENCE_S = 2.0
 _POLL_S = 0.01
 
 
@@ -131,17 +132,22 @@ class StopSignals:
     """SIGINT and SIGTERM set ``stop`` while this context is open; code polls it and winds down.
 
     A flag instead of an exception: nothing is interrupted between starting a child and noting its
-    pid. Outside the main thread, where Python allows no handlers, only the flag is offered.
+    pid. A signal that comes ``PATIENCE_S`` later means that somebody will not wait any longer: then
+    it is KeyboardInterrupt after all. Outside the main thread, where Python allows no handlers,
+    only the flag is offered.
     """
 
     def __init__(self) -> None:
         self.stop = threading.Event()
-        self.received: int | None = None
+        self._first_s = 0.0
         self._previous: dict[int, Any] = {}
 
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self.received = number
-        self.stop.set()
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.stop.is_set():
+            self._first_s = time.monotonic()
+            self.stop.set()
+        elif time.monotonic() - self._first_s > PATIENCE_S:
+            raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -55,7 +55,7 @@ def cast(stage: Stage, attacks: Sequence[Attack]) -> tuple[list[Theft], list[str
     for attack in attacks:
         chosen = 0
         for _ in range(attack.count):
-            mark = PERSONAS[attack.persona].choose(stage, number)
+            mark = stage.choose(PERSONAS[attack.persona], number)
             if mark is not None:
                 identity = stage.plan.identities[mark.agent].name
                 stage.robbed.add(identity)

@@ -54,7 +54,10 @@ class Seen:
     issued_at_s: list[float] = field(default_factory=list)
     delays_s: list[float] = field(default_factory=list)
     """from the event to its line in the detector's hands"""
-    denied: int = 0
+    uses: int = 0
+    """in the window or not, by owners and thieves"""
+    denied: list[AuditEvent] = field(default_factory=list)
+    """uses that were refused"""
 
 
 class Watcher:
@@ -113,8 +116,10 @@ class Watcher:
         seen.delays_s.append(event.observed_s - event.occurred_s)
         if event.operation == "issue" and event.outcome == "ok":
             seen.issued_at_s.append(event.occurred_s)
-        if event.outcome == "denied":
-            seen.denied += 1
+        if event.operation == "use":
+            seen.uses += 1
+            if event.outcome == "denied":
+                seen.denied.append(event)
 
     def settle(self, quiet_s: float, at_most_s: float) -> None:
         """Wait until no event came for ``quiet_s``, at most ``at_most_s``."""

@@ -122,7 +122,7 @@ def _flushed(code: int) -> int:
         return _closed_pipe()
     except OSError as exc:
         _silence_stdout()
-        return _report(exc, f"standard output: {_os_error(exc)}", 1)
+        return code or _report(exc, f"standard output: {_os_error(exc)}", 1)
     return code
 
 

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from scenarios.errors import StoreError, UsageError
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
@@ -30,16 +32,29 @@ class Output:
         return self._consoles[stderr]
 
     def result(self, document: object, *human: "RenderableType") -> None:
-        """Print a result: ``document`` under ``--json``, otherwise ``human`` line by line."""
+        """Print a result: ``document`` under ``--json``, otherwise ``human`` line by line.
+
+        Raises:
+            StoreError: standard output cannot be written.
+        """
+        try:
+            self._print(document, human)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as exc:
+            raise StoreError(f"standard output: {exc.strerror}") from exc
+
+    def _print(self, document: object, human: "Iterable[RenderableType]") -> None:
         if self.json:
             import msgspec
 
             encoded = msgspec.json.encode(document, enc_hook=_plain)
             sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
-        else:
-            console = self._console(stderr=False)
-            for part in human:  # lines in a pipe are not broken: grep and diff want them whole
-                console.print(part, soft_wrap=not (console.is_terminal or _is_table(part)))
+            return
+        console = self._console(stderr=False)
+        for part in human:  # lines in a pipe are not broken: grep and diff want them whole
+            console.print(part, soft_wrap=not (console.is_terminal or _is_table(part)))
 
     def note(self, text: str) -> None:
         """Tell a human something that is no result, on stderr."""
@@ -59,8 +74,6 @@ class Output:
         if yes:
             return
         import typer
-
-        from scenarios.errors import UsageError
 
         if not sys.stdin.isatty():
             raise UsageError(f"{question} (nobody to ask: add --yes)")

@@ -6,7 +6,7 @@ example ``--autostart --web-port 8089`` for its web UI, ``--csv PREFIX``, or ``-
 ``loadgen/generator/protocol.py``.
 """
 
-import locust  # noqa: F401, I001  (first: it patches the standard library for gevent)
+import locust  # noqa: I001  (first: it patches the standard library for gevent)
 
 import os
 import socket
@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
         *_topology(plan.workers, options),
         *options,
     ]
-    locust.main.main()
+    locust.main.main()  # never returns: it exits with the code that the coordinator has set
     return 0
 
 

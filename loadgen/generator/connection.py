@@ -16,12 +16,13 @@ from typing import Any, Protocol
 import httptools
 from gevent.monkey import get_original
 
-from loadgen.generator.protocol import HANDSHAKE_OP, RESUME_OP, Endpoint
+from loadgen.generator.loop import READ, WRITE, Loop, Watcher
+from loadgen.generator.protocol import HANDSHAKE_OP, RESUME_OP
+from loadgen.targets.port import Endpoint
 
 # the class before gevent's patch: its methods are the bare system calls
 _socket: type[sockets.socket] = get_original("socket", "socket")
 
-_READ, _WRITE = 1, 2
 _RECEIVE = 65536
 _HEAD_KEPT = 16384
 
@@ -89,7 +90,7 @@ class Connection:
         "transmit",
     )
 
-    def __init__(self, loop: Any, owner: Owner, address: tuple[Any, ...], family: int) -> None:
+    def __init__(self, loop: Loop, owner: Owner, address: tuple[Any, ...], family: int) -> None:
         self.state = State.CONNECTING
         self.arrival: Any = None
         self.request = b""
@@ -104,8 +105,8 @@ class Connection:
         self._body: bytes = b""
         self._pending: memoryview | None = None
         self._partial = b""
-        self._reader: Any = None
-        self._writer: Any = None
+        self._reader: Watcher | None = None
+        self._writer: Watcher | None = None
         self._connecting = True
         self._parser = httptools.HttpResponseParser(self)
         self._socket = _socket(family, sockets.SOCK_STREAM)
@@ -122,7 +123,7 @@ class Connection:
         with contextlib.suppress(OSError):
             self._socket.connect_ex(address)
         # success, failure and waiting all show on the write side
-        self._writer = self._loop.io(self._socket.fileno(), _WRITE)
+        self._writer = self._loop.io(self._socket.fileno(), WRITE)
         self._writer.start(self._on_connect)
 
     def _on_connect(self) -> None:
@@ -132,7 +133,8 @@ class Connection:
             self.close()
             self._owner.connect_failed(self, "refused", os.strerror(error))
             return
-        self._reader = self._loop.io(self._socket.fileno(), _READ)
+        self._reader = self._loop.io(self._socket.fileno(), READ)
+        self._reader.start(self._on_readable)
         self._on_transport()
 
     def _on_transport(self) -> None:
@@ -141,7 +143,6 @@ class Connection:
 
     def _usable(self) -> None:
         self._connecting = False
-        self._reader.start(self._on_readable)
         self.state = State.IDLE
         self._owner.connected(self)
 
@@ -181,7 +182,7 @@ class Connection:
 
     def _watch_write(self, callback: Callable[[], None]) -> None:
         if self._writer is None:
-            self._writer = self._loop.io(self._socket.fileno(), _WRITE)
+            self._writer = self._loop.io(self._socket.fileno(), WRITE)
         self._writer.start(callback)
 
     def _drop_writer(self) -> None:
@@ -231,7 +232,7 @@ class Connection:
     def on_message_complete(self) -> None:
         """Called by the parser at the end of an answer."""
         status = self._parser.get_status_code()
-        if status < 200:  # noqa: PLR2004  (RFC 9110 §15.2: interim, the answer is still to come)
+        if status < 200:  # RFC 9110 §15.2: interim, the answer is still to come
             self._body = b""
             return
         self._answers += 1
@@ -249,9 +250,7 @@ class Connection:
 
     def _on_end(self, *, reset: bool) -> None:
         """The server has closed."""
-        if self.state is not State.BUSY:
-            self._break("closed")
-        elif not self._partial:
+        if self.state is not State.BUSY or not self._partial:
             self._break("closed")
         elif not reset and self._ends_with_connection():
             self._status = self._parser.get_status_code()
@@ -285,7 +284,7 @@ class Connection:
             self._reader.close()
             self._reader = None
         self._socket.close()
-        self._parser = None
+        del self._parser  # it holds us
 
 
 class TlsContext:
@@ -317,7 +316,7 @@ class TlsConnection(Connection):
     __slots__ = ("_incoming", "_outgoing", "_started_s", "_tls", "_tls_context")
 
     def __init__(
-        self, loop: Any, owner: Owner, address: tuple[Any, ...], family: int, tls: TlsContext
+        self, loop: Loop, owner: Owner, address: tuple[Any, ...], family: int, tls: TlsContext
     ) -> None:
         self._tls_context = tls
         self._incoming = ssl.MemoryBIO()
@@ -334,7 +333,6 @@ class TlsConnection(Connection):
 
     def _on_transport(self) -> None:
         self._started_s = monotonic()
-        self._reader.start(self._on_readable)
         self._shake_hands()
 
     def _shake_hands(self) -> None:
@@ -444,7 +442,7 @@ class TlsConnection(Connection):
             self._owner.connect_failed(self, "tls", "closed during the handshake")
             return
         self._incoming.write_eof()
-        # without close_notify a body that ends with the connection cannot be trusted (RFC 8446 §6.1)
+        # without close_notify a body that ends with the connection is not whole (RFC 8446 §6.1)
         self._on_end(reset=True)
 
 

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import gevent
 import msgspec
@@ -21,6 +20,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
 from loadgen.generator.machine import boot_id, versions
+from loadgen.generator.messages import Data, listen
 from loadgen.generator.protocol import (
     RESULT_FILE,
     UNSENT,
@@ -65,19 +65,19 @@ class Coordinator:
         self._plan = plan
         self._output = output
         self._zero: float | None = None
-        self._ready: dict[str, dict[str, Any]] = {}
-        self._progress: dict[str, dict[str, Any]] = {}
-        self._rows: dict[str, dict[str, Any]] = {}
-        self._steals: dict[str, list[dict[str, Any]]] = {}
+        self._ready: dict[str, Data] = {}
+        self._progress: dict[str, Data] = {}
+        self._rows: dict[str, Data] = {}
+        self._steals: dict[str, list[Data]] = {}
         self._stopped = ""
         self._written = False
         self._gathered = Event()
         self.done = Event()
         """set when the results are on disk"""
-        runner.register_message("midas-ready", self._on_ready)
-        runner.register_message("midas-progress", self._on_progress)
-        runner.register_message("midas-stolen", self._on_stolen)
-        runner.register_message("midas-rows", self._on_rows)
+        listen(runner, "midas-ready", self._on_ready)
+        listen(runner, "midas-progress", self._on_progress)
+        listen(runner, "midas-stolen", self._on_stolen)
+        listen(runner, "midas-rows", self._on_rows)
         if output is not None and stat.S_ISFIFO(os.fstat(output).st_mode):
             os.set_blocking(output, False)
         gevent.spawn(self._watch)
@@ -130,16 +130,16 @@ class Coordinator:
 
     # -- the workers
 
-    def _on_ready(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        self._ready[msg.node_id] = msg.data
+    def _on_ready(self, sender: str, data: Data) -> None:
+        self._ready[sender] = data
         if len(self._ready) < self._plan.workers:
             return
         self._say(
             Line(
                 ready=Ready(
                     workers=len(self._ready),
-                    arrivals=sum(data["arrivals"] for data in self._ready.values()),
-                    connections=sum(data["connections"] for data in self._ready.values()),
+                    arrivals=sum(each["arrivals"] for each in self._ready.values()),
+                    connections=sum(each["connections"] for each in self._ready.values()),
                 )
             )
         )
@@ -155,25 +155,25 @@ class Coordinator:
         self._steals[steal.id] = []
         self._runner.send_message("midas-steal", msgspec.to_builtins(steal))
 
-    def _on_stolen(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        answers = self._steals.get(msg.data["id"])
+    def _on_stolen(self, _sender: str, data: Data) -> None:
+        answers = self._steals.get(data["id"])
         if answers is None:
             return
-        answers.append(msg.data)
+        answers.append(data)
         # one worker holds the credential; the answer is no only when all have said so
-        if msg.data["stolen"] is None and len(answers) < max(len(self._ready), 1):
+        if data["stolen"] is None and len(answers) < max(len(self._ready), 1):
             return
-        del self._steals[msg.data["id"]]
-        stolen = msgspec.convert(msg.data["stolen"], Stolen | None)
-        self._say(Line(stolen=StolenReply(msg.data["id"], msg.data["t_s"], stolen)))
+        del self._steals[data["id"]]
+        stolen = msgspec.convert(data["stolen"], Stolen | None)
+        self._say(Line(stolen=StolenReply(data["id"], data["t_s"], stolen)))
 
-    def _on_progress(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        self._progress[msg.node_id] = msg.data
+    def _on_progress(self, sender: str, data: Data) -> None:
+        self._progress[sender] = data
 
-    def _on_rows(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        self._rows[msg.node_id] = msg.data
-        if msg.data["fault"]:
-            self.stop(msg.data["fault"])
+    def _on_rows(self, sender: str, data: Data) -> None:
+        self._rows[sender] = data
+        if data["fault"]:
+            self.stop(data["fault"])
         if set(self._ready) - set(self._lost()) <= set(self._rows):
             self._gathered.set()
 
@@ -258,7 +258,7 @@ class Coordinator:
         self._environment.process_exit_code = code
         self.done.set()
 
-    def _result(self, measured: list[dict[str, Any]], fault: str) -> GeneratorResult:
+    def _result(self, measured: list[Data], fault: str) -> GeneratorResult:
         plan = self._plan
         errors: Counter[str] = Counter()
         over: Counter[str] = Counter()
@@ -327,11 +327,11 @@ class CommandReader:
                 gevent.spawn(self._obey, line)
 
 
-def _total(parts: list[dict[str, Any]], name: str) -> int:
+def _total(parts: list[Data], name: str) -> int:
     return sum(part[name] for part in parts)
 
 
-def _summed(parts: list[dict[str, Any]], name: str) -> Counts:
+def _summed(parts: list[Data], name: str) -> Counts:
     counts = np.zeros(SLOTS, np.int64)
     for part in parts:
         add_sparse(counts, part[name])

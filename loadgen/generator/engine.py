@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from loadgen.generator.connection import Connection, State, TlsConnection, TlsContext
-from loadgen.generator.protocol import GeneratorPlan, Op
+from loadgen.generator.loop import Loop
+from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
 from loadgen.generator.timer import precise_timer
-from loadgen.targets.port import Wire
+from loadgen.targets.port import Op, Wire
 
 MERGE_S = 0.05
 BURST = 128
@@ -55,7 +56,7 @@ class Engine:
 
     def __init__(
         self,
-        loop: Any,
+        loop: Loop,
         plan: GeneratorPlan,
         schedule: Schedule,
         wire: Wire,
@@ -82,9 +83,7 @@ class Engine:
         self._pause_until_s = 0.0
         self.refusal = ""
         self._address, self._family = _resolve(plan)
-        self._tls = (
-            TlsContext(plan.endpoint, resume=plan.tls_resume) if plan.endpoint.tls else None
-        )
+        self._tls = TlsContext(plan.endpoint, resume=plan.tls_resume) if plan.endpoint.tls else None
         self._warming = 0
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
@@ -364,10 +363,11 @@ class Engine:
             connection
             for connection in self.connections
             if (
-                connection.state is BUSY
-                and now - connection.sent_s > self.plan.timeout_s
-                or connection.state is CONNECTING
-                and monotonic() - connection.opened_s > self.plan.connect_timeout_s
+                (connection.state is BUSY and now - connection.sent_s > self.plan.timeout_s)
+                or (
+                    connection.state is CONNECTING
+                    and monotonic() - connection.opened_s > self.plan.connect_timeout_s
+                )
             )
         ]
         for connection in late:

@@ -83,9 +83,8 @@ def _log(entry: StatsEntry, ms: NDArray[np.float64], content_length: int) -> Non
     entry.total_content_length += content_length
     low, high = float(ms.min()), float(ms.max())
     entry.total_response_time += float(ms.sum())  # type: ignore[assignment]
-    entry.min_response_time = (  # type: ignore[assignment]
-        low if entry.min_response_time is None else min(entry.min_response_time, low)
-    )
+    smallest = low if entry.min_response_time is None else min(entry.min_response_time, low)
+    entry.min_response_time = smallest  # type: ignore[assignment]
     entry.max_response_time = max(entry.max_response_time, high)  # type: ignore[assignment]
     times = entry.response_times
     values, counts = np.unique(_round(ms), return_counts=True)

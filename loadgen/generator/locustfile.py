@@ -37,7 +37,6 @@ class Arrivals(User):
         raise StopUser
 
 
-@events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
     """Add our options to Locust's."""
     parser.add_argument("--rundir", metavar="DIR", help="folder with plan.json and demand.npz")
@@ -45,8 +44,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.add_argument("--leash-fd", type=int, nargs=2, help="pipe that ties workers to a master")
 
 
-@events.init.add_listener
-def set_up(environment: Environment, **_: Any) -> None:
+def set_up(environment: Environment, **_: object) -> None:
     """Take our part in the run: worker, coordinator, or both."""
     options = environment.parsed_options
     assert options is not None  # noqa: S101  (Locust's CLI has parsed them)
@@ -80,7 +78,7 @@ def _gone() -> None:
     os._exit(1)
 
 
-def _wind_up(environment: Environment, **_: Any) -> None:
+def _wind_up(**_: object) -> None:
     """Write what there is when Locust is told to end before the run has ended."""
     worker: Worker | None = _parts.get("worker")
     coordinator: Coordinator | None = _parts.get("coordinator")
@@ -90,3 +88,7 @@ def _wind_up(environment: Environment, **_: Any) -> None:
         worker.abandon()
     if coordinator is not None:
         coordinator.finish()
+
+
+events.init_command_line_parser.add_listener(add_options)
+events.init.add_listener(set_up)

@@ -5,6 +5,7 @@ second. The histograms have the bucket layout of HdrHistogram (1 µs to 1 h, 3 s
 so they are encoded without loss and merged by adding.
 """
 
+from base64 import b64decode
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from loadgen.generator.schedule import Schedule, batch_of
 from scenarios.record.tables import OperationRow
 
 MIN_US, MAX_US, DIGITS = 1, 3_600_000_000, 3
-_SHAPE = HdrHistogram(MIN_US, MAX_US, DIGITS, b64_wrap=False)
+_SHAPE = HdrHistogram(MIN_US, MAX_US, DIGITS)
 SLOTS: int = _SHAPE.counts_len
 _HALF_BITS: int = _SHAPE.sub_bucket_half_count_magnitude
 _MASK: int = _SHAPE.sub_bucket_mask
@@ -59,10 +60,10 @@ def encode_counts(counts: Counts) -> bytes:
     used = np.flatnonzero(counts)
     if not len(used):
         return b""
-    histogram = HdrHistogram(MIN_US, MAX_US, DIGITS, b64_wrap=False)
+    histogram = HdrHistogram(MIN_US, MAX_US, DIGITS)
     np.frombuffer(histogram.counts, dtype=np.uint64)[:] = counts
     histogram.set_internal_tacking_values(int(used[0]), int(used[-1]), int(counts.sum()))
-    return bytes(histogram.encode())
+    return b64decode(histogram.encode())
 
 
 @dataclass(frozen=True, slots=True)

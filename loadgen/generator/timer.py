@@ -9,7 +9,8 @@ import os
 import sys
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+
+from loadgen.generator.loop import READ, Loop
 
 _CLOCK_MONOTONIC = 1
 _TFD_TIMER_ABSTIME = 1
@@ -27,7 +28,7 @@ class _Itimerspec(ctypes.Structure):
 class TimerFd:
     """Calls ``callback`` in the loop's hub at the instant last given to ``at``; one shot."""
 
-    def __init__(self, loop: Any, callback: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, callback: Callable[[], None]) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         self._settime = libc.timerfd_settime
         self._settime.argtypes = (
@@ -41,7 +42,7 @@ class TimerFd:
             raise OSError(ctypes.get_errno(), "timerfd_create")
         self._spec = _Itimerspec(0, 0, 0, 0)
         self._pointer = ctypes.pointer(self._spec)
-        self._watcher = loop.io(self._fd, 1)
+        self._watcher = loop.io(self._fd, READ)
         self._watcher.start(callback)
 
     def at(self, monotonic_s: float) -> None:
@@ -72,7 +73,7 @@ class TimerFd:
 class LoopTimer:
     """The same on libev's own timer, for systems without timerfd."""
 
-    def __init__(self, loop: Any, callback: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, callback: Callable[[], None]) -> None:
         self._loop = loop
         self._callback = callback
         self._watcher = loop.timer(0.0)
@@ -82,7 +83,7 @@ class LoopTimer:
         self._watcher.stop()
         self._watcher.close()
         self._watcher = self._loop.timer(max(0.0, monotonic_s - monotonic()))
-        self._watcher.start(self._callback, update=True)
+        self._watcher.start(self._callback)
 
     def disarm(self) -> None:
         """Do not fire until the next ``at``."""
@@ -94,7 +95,7 @@ class LoopTimer:
         self._watcher.close()
 
 
-def precise_timer(loop: Any, callback: Callable[[], None]) -> TimerFd | LoopTimer:
+def precise_timer(loop: Loop, callback: Callable[[], None]) -> TimerFd | LoopTimer:
     """Return the best timer that this system has, not yet set."""
     if sys.platform == "linux":
         return TimerFd(loop, callback)

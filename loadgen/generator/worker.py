@@ -1,12 +1,6 @@
 """One worker: the process that holds a share of the arrivals and sends it.
 
-It talks to the coordinator (``coordinator.py``) in Locust's own messages, which work alike within
-one process and between machines:
-
-========================  =========================================================
-worker → coordinator      ``midas-ready``, ``midas-progress``, ``midas-stolen``, ``midas-rows``
-coordinator → worker      ``midas-start``, ``midas-steal``, ``midas-stop``
-========================  =========================================================
+It talks to the coordinator (``coordinator.py``) by the messages that ``messages.py`` lists.
 """
 
 import importlib
@@ -26,6 +20,7 @@ from locust.runners import LocalRunner, WorkerRunner
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
 from loadgen.generator.machine import boot_id
+from loadgen.generator.messages import Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse
 from loadgen.generator.schedule import load_schedule
@@ -61,15 +56,15 @@ class Worker:
         self._runner = runner
         self._rundir = rundir
         self._plan = plan
-        self._zero: AsyncResult = AsyncResult()
+        self._zero: AsyncResult[float] = AsyncResult()
         self._end = Event()
         self._engine: Engine | None = None
         self._wire: Wire | None = None
         self._reported = False
         self._cpu_at_start_s = 0.0
-        runner.register_message("midas-start", self._on_start)
-        runner.register_message("midas-steal", self._on_steal)
-        runner.register_message("midas-stop", self._on_stop)
+        listen(runner, "midas-start", self._on_start)
+        listen(runner, "midas-steal", self._on_steal)
+        listen(runner, "midas-stop", self._on_stop)
 
     def run(self) -> None:
         """Prepare, wait for the start, send everything, report; to be called in a greenlet."""
@@ -110,7 +105,9 @@ class Worker:
         self._tell(
             "midas-ready", {"arrivals": len(schedule), "connections": len(engine.connections)}
         )
-        engine.start(self._zero.get())
+        zero_s = self._zero.get()
+        assert zero_s is not None  # noqa: S101  (get() without a timeout waits for a value)
+        engine.start(zero_s)
         self._cpu_at_start_s = _cpu_s()
         self._follow(engine)
         fault = engine.fault
@@ -169,22 +166,22 @@ class Worker:
 
     # -- what the coordinator says
 
-    def _on_start(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        same_clock = msg.data["boot"] and msg.data["boot"] == boot_id()
+    def _on_start(self, _sender: str, data: Data) -> None:
+        same_clock = data["boot"] and data["boot"] == boot_id()
         # another machine has another clock: there, what counts is how far ahead the start lies
-        zero = msg.data["zero"] if same_clock else monotonic() + msg.data["in_s"]
+        zero = data["zero"] if same_clock else monotonic() + data["in_s"]
         self._zero.set(zero)
 
-    def _on_steal(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
+    def _on_steal(self, _sender: str, data: Data) -> None:
         stolen, now = None, 0.0
         if self._wire is not None and self._engine is not None:
-            stolen = self._wire.steal(msg.data["agent"], msg.data["task"])
+            stolen = self._wire.steal(data["agent"], data["task"])
             now = self._engine.now_s
-        answer = {"id": msg.data["id"], "t_s": now, "stolen": msgspec.to_builtins(stolen)}
+        answer = {"id": data["id"], "t_s": now, "stolen": msgspec.to_builtins(stolen)}
         self._tell("midas-stolen", answer)
 
-    def _on_stop(self, environment: Environment, msg: Any, **_: Any) -> None:  # noqa: ARG002
-        if msg.data["now"] or self._engine is None or not self._zero.ready():
+    def _on_stop(self, _sender: str, data: Data) -> None:
+        if data["now"] or self._engine is None or not self._zero.ready():
             self.abandon()
         else:
             self._engine.stop()

@@ -4,14 +4,15 @@ Everything before the first use (when to steal, how long to wait, how often to u
 chosen here and drawn by key; what happens after it is measured.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from loadgen.plan import Plan, foreign_permission
 from loadgen.targets.port import Stolen
 from scenarios.demand.schedule import ISSUE
-from scenarios.demand.streams import Stream, seed_key, uniform
+from scenarios.demand.streams import Stream, uniform
+from scenarios.detection.serials import SupersededSerial
 from scenarios.errors import TargetError
 
 UNDETECTED, EXPIRED = "undetected", "expired"
@@ -23,9 +24,11 @@ NO_ANSWER = frozenset(
 )
 PEEK_S = 0.1
 """how often a thief who waits for a renewal looks"""
-TRIES = 20_000
+TRIES = 5_000
 FIRST_TRY = 16
 """draws of a theft below this number are its times and addresses, the others choose the victim"""
+CANDIDATES = 200
+"""possible victims looked at before the best of them is taken"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +83,51 @@ class Stage:
         """Return the time between a thief's uses: forty of them fit into the window."""
         return min(0.5, self.plan.seconds / 40.0)
 
-    def victims(self, number: int) -> Iterator[int]:
-        """Yield agents not yet robbed in the keyed random order of a theft, with replacement."""
-        agents = len(self.plan.identities)
-        for k in range(min(TRIES, 20 * agents)):
-            agent = int(self.draw(number, FIRST_TRY + k) * agents)
-            if self.plan.identities[agent].name not in self.robbed:
-                yield agent
+    def choose(self, persona: "Persona", number: int) -> Mark | None:
+        """Return a victim for theft ``number``, None when the window offers none.
+
+        Agents that do anything are looked at in keyed random order. Those are preferred whose end
+        the window still shows, and whose owner does not need the document again before he renews
+        it, so that the automatic response locks nobody out; where there are only others, one of
+        them is taken and the lock-out is counted.
+        """
+        if not persona.suits(self):
+            return None
+        agents = self.plan.active
+        best: tuple[int, Mark] | None = None
+        candidates = 0
+        for k in range(min(TRIES, 20 * len(agents))):
+            agent = agents[int(self.draw(number, FIRST_TRY + k) * len(agents))]
+            if self.plan.identities[agent].name in self.robbed:
+                continue
+            mark = persona.mark(self, number, agent)
+            if mark is None:
+                continue
+            candidates += 1
+            flaws = (mark.expected == UNDETECTED) + 2 * self._locks_out(mark)
+            if best is None or flaws < best[0]:
+                best = flaws, mark
+            if best[0] == 0 or candidates == CANDIDATES:
+                break
+        return None if best is None else best[1]
+
+    def _locks_out(self, mark: Mark) -> bool:
+        """Return whether somebody uses the document after the thief did and before its renewal."""
+        if mark.expected in (UNDETECTED, EXPIRED):
+            return False
+        if mark.expected == SupersededSerial.name:
+            return False  # its owner has replaced what is revoked
+        name = self.plan.identities[mark.agent].name
+        for holder in self.plan.holders[name]:
+            renewed_s = [t for t in self.issues_s(holder, mark.task) if t > mark.use_s]
+            until_s = min(renewed_s, default=self.plan.seconds)
+            if any(mark.use_s <= t <= until_s for t in self.uses_s(holder, mark.task)):
+                return True
+        return False
 
     def draw(self, number: int, k: int) -> float:
         """Return draw ``k`` of theft ``number``, uniform on (0, 1)."""
-        return uniform(seed_key(self.plan.seed), number, Stream.PERSONA, k)
+        return uniform(self.plan.seed_key, number, Stream.PERSONA, k)
 
     def thief_origin(self, number: int) -> str:
         """Return the source address of a thief: another one of 127.0.0.0/8 for each."""
@@ -238,8 +275,12 @@ class Persona(Protocol):
     story: str
     """one sentence for people"""
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
-        """Return a victim and times for theft ``number``, None when the window offers none."""
+    def suits(self, stage: Stage) -> bool:
+        """Return whether the regime has what this thief takes."""
+        ...
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:
+        """Return the times at which theft ``number`` could rob ``agent``, None if it cannot."""
         ...
 
     def act(self, thief: Thief) -> None:

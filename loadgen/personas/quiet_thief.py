@@ -1,5 +1,7 @@
 """Uses what he took once, from the owner's address, for what the task needs, and goes."""
 
+from itertools import pairwise
+
 from loadgen.personas.persona import EXPIRED, UNDETECTED, Mark, Stage, Thief
 
 MARGIN_S = 0.5
@@ -11,23 +13,15 @@ class QuietThief:
     name = "quiet-thief"
     story = "uses a document once, from its owner's address, within its permissions"
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
-        """Mark a document used before its renewal, preferably one that expires in the window."""
-        fallback: Mark | None = None
-        for tried, agent in enumerate(stage.victims(number)):
-            mark = self._mark(stage, agent)
-            if mark is not None and mark.expected == EXPIRED:
-                return mark
-            fallback = fallback or mark
-            if fallback is not None and tried > 200:
-                break
-        return fallback
+    def suits(self, stage: Stage) -> bool:  # noqa: ARG002
+        """Every credential."""
+        return True
 
-    def _mark(self, stage: Stage, agent: int) -> Mark | None:
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:  # noqa: ARG002
+        """Mark a slot whose document can be used once before it is renewed."""
         ttl_s, seconds, pace_s = stage.plan.ttl_s, stage.plan.seconds, stage.pace_s
         for task in stage.tasks(agent):
-            issues_s = stage.issues_s(agent, task)
-            for first_s, next_s in zip(issues_s, [*issues_s[1:], seconds], strict=False):
+            for first_s, next_s in pairwise([*stage.issues_s(agent, task), seconds]):
                 steal_s = max(first_s, 0.0) + 2 * pace_s
                 if steal_s + pace_s + MARGIN_S < next_s:
                     ends = ttl_s is not None and first_s + ttl_s + MARGIN_S < seconds

@@ -10,17 +10,20 @@ class ScopeThief:
     name = "scope-thief"
     story = "uses a document from its owner's address for a permission that the task never needs"
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
+    def suits(self, stage: Stage) -> bool:  # noqa: ARG002
+        """Every credential."""
+        return True
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:
         """Mark any slot that holds a document at the theft."""
-        armed = NewPermission.name in stage.detectors
-        earliest_s = (0.15 + 0.35 * stage.draw(number, 0)) * stage.plan.seconds
-        for agent in stage.victims(number):
-            for task in stage.tasks(agent):
-                issues_s = [t for t in stage.issues_s(agent, task) if t < 0.7 * stage.plan.seconds]
-                if issues_s:
-                    steal_s = max(earliest_s, min(issues_s) + 2 * stage.pace_s)
-                    expected = NewPermission.name if armed else UNDETECTED
-                    return Mark(agent, task, steal_s, steal_s + stage.pace_s, expected)
+        seconds, pace_s = stage.plan.seconds, stage.pace_s
+        expected = NewPermission.name if NewPermission.name in stage.detectors else UNDETECTED
+        earliest_s = (0.15 + 0.35 * stage.draw(number, 0)) * seconds
+        for task in stage.tasks(agent):
+            issues_s = stage.issues_s(agent, task)
+            if issues_s and issues_s[0] < 0.7 * seconds:
+                steal_s = max(earliest_s, issues_s[0] + 2 * pace_s)
+                return Mark(agent, task, steal_s, steal_s + pace_s, expected)
         return None
 
     def act(self, thief: Thief) -> None:

@@ -4,6 +4,9 @@ from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
 from scenarios.detection.origins import TwoOrigins
 from scenarios.spec.regime import Artifact
 
+AFTER_USE_S = 0.1
+"""from the owner's first use of the key to the earliest theft"""
+
 
 class StaticKeyThief:
     """Steals a static key; seen only where each key has one holder."""
@@ -11,24 +14,19 @@ class StaticKeyThief:
     name = "static-key-thief"
     story = "copies a live static key while its owner works and uses it from another address"
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
-        """Mark an agent that works before and after the theft."""
-        if stage.plan.regime.artifact is not Artifact.STATIC_KEY:
-            return None
-        armed = TwoOrigins.name in stage.detectors
+    def suits(self, stage: Stage) -> bool:
+        """Only static keys."""
+        return stage.plan.regime.artifact is Artifact.STATIC_KEY
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:
+        """Mark an agent that works before the theft."""
         seconds = stage.plan.seconds
-        for agent in stage.victims(number):
-            uses_s = stage.uses_s(agent, 0)
-            if uses_s and uses_s[0] < 0.7 * seconds:
-                steal_s = max(uses_s[0] + 0.1, (0.1 + 0.3 * stage.draw(number, 0)) * seconds)
-                return Mark(
-                    agent,
-                    0,
-                    steal_s,
-                    steal_s + stage.pace_s,
-                    TwoOrigins.name if armed else UNDETECTED,
-                )
-        return None
+        uses_s = stage.uses_s(agent, 0)
+        if not uses_s or uses_s[0] >= 0.7 * seconds:
+            return None
+        steal_s = max(uses_s[0] + AFTER_USE_S, (0.1 + 0.3 * stage.draw(number, 0)) * seconds)
+        expected = TwoOrigins.name if TwoOrigins.name in stage.detectors else UNDETECTED
+        return Mark(agent, 0, steal_s, steal_s + stage.pace_s, expected)
 
     def act(self, thief: Thief) -> None:
         """Steal, then use it from a foreign address."""

@@ -17,24 +17,26 @@ class SupersededSvidThief:
     name = "superseded-svid-thief"
     story = "takes a document, waits until its owner has renewed, then uses the old one"
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
+    def suits(self, stage: Stage) -> bool:
+        """Only documents that end."""
+        return stage.plan.ttl_s is not None
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:  # noqa: ARG002
         """Mark a slot that is issued, renewed and used again while the first document lives."""
         ttl_s, seconds = stage.plan.ttl_s, stage.plan.seconds
         if ttl_s is None:
             return None
-        armed = SupersededSerial.name in stage.detectors
-        for agent in stage.victims(number):
-            for task in stage.tasks(agent):
-                uses_s = stage.uses_s(agent, task)
-                issues_s = stage.issues_s(agent, task)
-                for first_s, second_s in pairwise(issues_s):
-                    last_s = min(seconds, first_s + ttl_s) - MARGIN_S
-                    use_s = next((t + SLACK_S for t in uses_s if t > second_s), last_s)
-                    if use_s < last_s and second_s > 2 * SLACK_S:
-                        steal_s = max(0.0, first_s) + SLACK_S
-                        if steal_s + SLACK_S < second_s:
-                            expected = SupersededSerial.name if armed else UNDETECTED
-                            return Mark(agent, task, steal_s, use_s, expected)
+        expected = SupersededSerial.name if SupersededSerial.name in stage.detectors else UNDETECTED
+        for task in stage.tasks(agent):
+            uses_s = stage.uses_s(agent, task)
+            for first_s, second_s in pairwise(stage.issues_s(agent, task)):
+                steal_s = max(0.0, first_s) + SLACK_S
+                use_s = next((t for t in uses_s if t > second_s), seconds) + SLACK_S
+                if (
+                    steal_s + SLACK_S < second_s
+                    and use_s < min(seconds, first_s + ttl_s) - MARGIN_S
+                ):
+                    return Mark(agent, task, steal_s, use_s, expected)
         return None
 
     def act(self, thief: Thief) -> None:

@@ -6,6 +6,8 @@ from scenarios.spec.regime import Artifact
 
 AFTER_USE_S = 0.2
 """from the owner's use of the document to the theft"""
+BEFORE_S, AFTER_S = 0.05, 1.0
+"""around both, in which the document is not renewed"""
 
 
 class TwoOriginThief:
@@ -14,22 +16,22 @@ class TwoOriginThief:
     name = "two-origin-thief"
     story = "takes the current document and uses it at once from another address"
 
-    def choose(self, stage: Stage, number: int) -> Mark | None:
+    def suits(self, stage: Stage) -> bool:
+        """Only SVIDs; the static key has a thief of its own."""
+        return stage.plan.regime.artifact is not Artifact.STATIC_KEY
+
+    def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:  # noqa: ARG002
         """Mark a slot whose owner uses it and does not renew it directly afterwards."""
-        if stage.plan.regime.artifact is Artifact.STATIC_KEY:
-            return None
-        armed = TwoOrigins.name in stage.detectors
+        expected = TwoOrigins.name if TwoOrigins.name in stage.detectors else UNDETECTED
         earliest_s, latest_s = 0.1 * stage.plan.seconds, 0.7 * stage.plan.seconds
-        for agent in stage.victims(number):
-            for task in stage.tasks(agent):
-                issues_s = stage.issues_s(agent, task)
-                for use_s in stage.uses_s(agent, task):
-                    steal_s = use_s + AFTER_USE_S
-                    renews = any(use_s - 0.05 < t < steal_s + 1.0 for t in issues_s)
-                    held = any(t < use_s for t in issues_s)
-                    if earliest_s < steal_s < latest_s and held and not renews:
-                        expected = TwoOrigins.name if armed else UNDETECTED
-                        return Mark(agent, task, steal_s, steal_s, expected)
+        for task in stage.tasks(agent):
+            issues_s = stage.issues_s(agent, task)
+            for use_s in stage.uses_s(agent, task):
+                steal_s = use_s + AFTER_USE_S
+                held = any(t < use_s for t in issues_s)
+                renews = any(use_s - BEFORE_S < t < steal_s + AFTER_S for t in issues_s)
+                if held and not renews and earliest_s < steal_s < latest_s:
+                    return Mark(agent, task, steal_s, steal_s, expected)
         return None
 
     def act(self, thief: Thief) -> None:

@@ -191,7 +191,7 @@ class Authority:
         return der.tlv(der.SEQUENCE, body, _ECDSA_SHA256, der.bit_string(signature))
 
     def verify(self, certificate: bytes) -> Leaf:
-        """Return what an X.509-SVID in DER says, after checking issuer, signature and profile.
+        """Return what an X.509-SVID in DER says, after checking issuer and signature.
 
         Validity and revocation are the caller's: he wants to log whose document it was.
         Raises Refusal 401.
@@ -199,12 +199,24 @@ class Authority:
         try:
             leaf = x509.load_der_x509_certificate(certificate)
             leaf.verify_directly_issued_by(self.certificate)
+        except (ValueError, TypeError, InvalidSignature) as exc:
+            raise self._not_ours() from exc
+        return self._read(leaf)
+
+    def read(self, certificate: bytes) -> Leaf:
+        """Return what a certificate in DER says whose chain the TLS layer has verified."""
+        return self._read(x509.load_der_x509_certificate(certificate))
+
+    def _not_ours(self) -> Refusal:
+        message = f"certificate: not issued by spiffe://{self.trust_domain}"
+        return unauthenticated("bad-certificate", message)
+
+    def _read(self, leaf: x509.Certificate) -> Leaf:
+        try:
             san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
             uris = san.get_values_for_type(x509.UniformResourceIdentifier)
-        except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as exc:
-            raise unauthenticated(
-                "bad-certificate", f"certificate: not issued by spiffe://{self.trust_domain}"
-            ) from exc
+        except (ValueError, x509.ExtensionNotFound) as exc:
+            raise self._not_ours() from exc
         if len(uris) != 1:
             raise unauthenticated("bad-certificate", "certificate: needs exactly one URI SAN")
         return Leaf(uris[0], leaf.serial_number, int(leaf.not_valid_after_utc.timestamp()))

@@ -1,7 +1,8 @@
 """What a caller presents, verified: bearer JWT-SVID, bearer static key, or X.509-SVID.
 
 A certificate comes from the TLS layer, which has checked that the caller holds its key, or in the
-``Client-Cert`` header of a TLS-terminating proxy (RFC 9440 §2.2), in which case the proxy has.
+``Client-Cert`` header of a TLS-terminating proxy (RFC 9440 §2.2), in which case the proxy has. The
+plain port, on loopback, trusts every caller to be such a proxy; the TLS port only one identity.
 """
 
 import base64
@@ -11,7 +12,7 @@ import secrets
 import time
 from dataclasses import dataclass
 
-from loadgen.service.authority import NO_END, Authority
+from loadgen.service.authority import NO_END, Authority, Leaf
 from loadgen.service.entries import split_task
 from loadgen.service.faults import Refusal, unauthenticated
 from loadgen.service.jwk import b64url
@@ -41,12 +42,19 @@ class Key:
 
     identity: str
     serial: str
+    ttl_s: float | None
     expires_wall_s: float | None
 
 
 def _presented(key: Key) -> Presented:
     issued = issued_wall_s(int(key.serial, 16))
     return Presented(key.identity, "", key.serial, issued, key.expires_wall_s)
+
+
+def _certificate(leaf: Leaf) -> Presented:
+    identity, task = split_task(leaf.spiffe_id)
+    expires = None if leaf.not_after_s == NO_END else float(leaf.not_after_s)
+    return Presented(identity, task, serial_text(leaf.serial), issued_wall_s(leaf.serial), expires)
 
 
 class Documents:
@@ -62,16 +70,18 @@ class Documents:
         self._denied: set[str] = set()
         self._denied_until: dict[str, float] = {}
 
-    def current_key(self, identity: str, now_s: float) -> Key | None:
-        """Return the static key of an identity that still opens something, None without one."""
+    def current_key(self, identity: str, ttl_s: float | None, now_s: float) -> Key | None:
+        """Return the identity's good static key of this lifetime, None without one."""
         key = self._current.get(identity)
-        if key is None or self.reject(_presented(key), now_s) is not None:
+        if key is None or key.ttl_s != ttl_s or self.reject(_presented(key), now_s) is not None:
             return None
         return key
 
-    def new_key(self, identity: str, serial: int, expires_wall_s: float | None) -> Key:
+    def new_key(
+        self, identity: str, serial: int, ttl_s: float | None, expires_wall_s: float | None
+    ) -> Key:
         """Make a static key; earlier ones of the identity stay good."""
-        key = Key(identity, serial_text(serial), expires_wall_s)
+        key = Key(identity, serial_text(serial), ttl_s, expires_wall_s)
         self._keys[key.serial] = self._current[identity] = key
         return key
 
@@ -119,16 +129,11 @@ class Documents:
             der = base64.b64decode(text[1:-1], validate=True)
         except binascii.Error as exc:
             raise Refusal(400, "bad-client-cert", "Client-Cert: not base64") from exc
-        return self.certificate(der)
+        return _certificate(self._authority.verify(der))
 
-    def certificate(self, der: bytes) -> Presented:
-        """Return the document of a certificate in DER. Raises Refusal 401 when not genuine."""
-        leaf = self._authority.verify(der)
-        identity, task = split_task(leaf.spiffe_id)
-        expires = None if leaf.not_after_s == NO_END else float(leaf.not_after_s)
-        return Presented(
-            identity, task, serial_text(leaf.serial), issued_wall_s(leaf.serial), expires
-        )
+    def connection(self, der: bytes) -> Presented:
+        """Return the document of the TLS client, whose chain and key the handshake has checked."""
+        return _certificate(self._authority.read(der))
 
     def reject(self, document: Presented, now_s: float) -> Refusal | None:
         """Return why a genuine document is no longer good, None when it is."""

@@ -7,6 +7,7 @@ import base64
 import hmac
 import math
 import secrets
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -80,6 +81,8 @@ class IdentityService:
     def __init__(self, trust_domain: str, operator_policies: str = "") -> None:
         self.trust_domain = trust_domain
         self.audience = _AUDIENCE
+        self.proxy = f"spiffe://{trust_domain}/tls-proxy"
+        """who may pass its clients' certificates on, on the TLS port (RFC 9440 §2.4)"""
         self.admin_token = f"midas-admin-{secrets.token_urlsafe(24)}"
         self.authority = Authority(trust_domain)
         self._jwt = JwtAuthority(trust_domain)
@@ -141,11 +144,6 @@ class IdentityService:
             raise Refusal(400, "task-needed", f"{identity}: documents are issued for one task")
         return terms
 
-    def _expiry(self, terms: Registered, asked_s: float | None, now_s: float) -> int | None:
-        """Return the last valid second: never later than asked, less than a second sooner."""
-        limits = [ttl for ttl in (asked_s, terms.max_ttl_s) if ttl is not None]
-        return math.floor(now_s + min(limits)) if limits else None
-
     def _new_serial(self, line: Line) -> int:
         serial = self._serials.next()
         line.serial, line.issued_wall_s = serial_text(serial), issued_wall_s(serial)
@@ -163,7 +161,7 @@ class IdentityService:
                 raise Refusal(403, "not-entitled", f"csr: asks for {uri[:300]}")
         serial = self._new_serial(line)
         issued_s = issued_wall_s(serial)
-        expiry = self._expiry(terms, asked.ttl_s, issued_s)
+        expiry = _last_second(_shorter(asked.ttl_s, terms.max_ttl_s), issued_s)
         if expiry is not None:
             expiry = min(expiry, self.authority.not_after_s)
         leaf = self.authority.issue(
@@ -179,7 +177,7 @@ class IdentityService:
         terms = self._terms(call, line, asked.spiffe_id, asked.task)
         serial = self._new_serial(line)
         issued_s = issued_wall_s(serial)
-        expiry = self._expiry(terms, asked.ttl_s, issued_s)
+        expiry = _last_second(_shorter(asked.ttl_s, terms.max_ttl_s), issued_s)
         if expiry is None:
             raise Refusal(400, "ttl-needed", "ttl_s: a JWT-SVID must expire (JWT-SVID §3.3)")
         claims = Claims(
@@ -200,11 +198,12 @@ class IdentityService:
         asked = self._read_key(call.body)
         terms = self._entries.entitled(call.bearer, asked.identity)
         line.identity, line.workload = asked.identity, terms.workload
-        key = self._documents.current_key(asked.identity, line.occurred_wall_s)
+        ttl_s = _shorter(asked.ttl_s, terms.max_ttl_s)
+        key = self._documents.current_key(asked.identity, ttl_s, line.occurred_wall_s)
         if key is None or asked.rotate:
             serial = self._serials.next()
-            expiry = self._expiry(terms, asked.ttl_s, issued_wall_s(serial))
-            key = self._documents.new_key(asked.identity, serial, expiry)
+            expiry = _last_second(ttl_s, issued_wall_s(serial))
+            key = self._documents.new_key(asked.identity, serial, ttl_s, expiry)
         line.serial, line.issued_wall_s = key.serial, issued_wall_s(int(key.serial, 16))
         text = self._documents.key_text(key)
         return self._encode(
@@ -217,10 +216,19 @@ class IdentityService:
         if call.bearer:
             return self._documents.bearer(call.bearer)
         if call.tls_certificate:
-            return self._documents.certificate(call.tls_certificate)
+            return self._connection(call)
         if call.client_cert:
             return self._documents.header(call.client_cert)
         raise unauthenticated("no-credential", "a bearer token or client certificate is needed")
+
+    def _connection(self, call: Call) -> Presented:
+        """Return the TLS client's own document, or the one that a known proxy passes on."""
+        client = self._documents.connection(call.tls_certificate)
+        if not call.client_cert or client.identity != self.proxy:
+            return client
+        if (refusal := self._documents.reject(client, time.time())) is not None:
+            raise refusal
+        return self._documents.header(call.client_cert)
 
     def _presented_scope(self, call: Call, line: Line) -> str:
         """Return the scope of the caller's own document and fill in whose it is."""
@@ -338,6 +346,16 @@ class IdentityService:
     def write_bundle(self, path: Path) -> None:
         """Write the root certificate in PEM, for TLS clients."""
         path.write_bytes(self.authority.certificate.public_bytes(Encoding.PEM))
+
+
+def _shorter(asked_s: float | None, allowed_s: float | None) -> float | None:
+    """Return the lifetime to grant, None without end."""
+    return min((ttl for ttl in (asked_s, allowed_s) if ttl is not None), default=None)
+
+
+def _last_second(ttl_s: float | None, issued_s: float) -> int | None:
+    """Return the last valid second: never later than granted, less than a second sooner."""
+    return None if ttl_s is None else math.floor(issued_s + ttl_s)
 
 
 def _spiffe_id(line: Line) -> str:

@@ -1,7 +1,7 @@
 """Every target by name; an adapter is imported when it is asked for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, cast
 
@@ -19,6 +19,8 @@ class Known:
     module: str
     factory: str
     wire_module: str
+    options: dict[str, Any] = field(default_factory=dict)
+    """fixed for this name"""
 
 
 TARGETS: dict[str, Known] = {
@@ -30,6 +32,14 @@ TARGETS: dict[str, Known] = {
             "loadgen.targets.embedded.target",
             "EmbeddedTarget",
             "loadgen.targets.embedded.wire",
+        ),
+        Known(
+            "embedded-mtls",
+            "the same over mutual TLS: handshakes are measured too",
+            "loadgen.targets.embedded.target",
+            "EmbeddedTarget",
+            "loadgen.targets.embedded.wire",
+            {"mtls": True},
         ),
     )
 }
@@ -55,7 +65,7 @@ def make_target(name: str, **options: Any) -> Target:  # noqa: ANN401  (each tar
         raise TargetUnavailable(
             f"{name}: {exc.name} is not installed; try: pip install 'midas[{name}]'"
         ) from exc
-    return cast("Callable[..., Target]", factory)(**options)
+    return cast("Callable[..., Target]", factory)(**known.options, **options)
 
 
 def make_wire(name: str, config: dict[str, Any]) -> Wire:

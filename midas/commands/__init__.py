@@ -4,7 +4,10 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import scenario
+from midas.commands import runs, scenario
+from midas.commands.drive import drive
+from midas.commands.serve import serve
+from midas.commands.simulate import simulate
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
@@ -31,6 +34,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(scenario.app, name="scenario")
+app.command()(simulate)
+app.command()(drive)
+app.command()(serve)
+app.add_typer(runs.app, name="runs")
 
 
 def _version(value: bool) -> None:

@@ -23,6 +23,8 @@ def list_(json: Json = False) -> None:
     """List the scenarios that come with midas, each with the question it answers.
 
     A scenario is one TOML file. Copy one from scenarios/catalog/ and change it to ask your own.
+
+    Example: `midas scenario list`
     """
     from scenarios.spec import resolve
 

@@ -7,7 +7,7 @@ import msgspec
 Covers = Literal["sampling", "sampling+parameters"]
 
 
-class Estimate(msgspec.Struct, frozen=True, omit_defaults=True):
+class Estimate(msgspec.Struct, frozen=True):
     """A number that may be said aloud.
 
     ``value`` None with ``infinite`` False means not estimable from this record (``n`` says from how

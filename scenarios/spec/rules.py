@@ -13,6 +13,7 @@ NEVER, FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AT_USE = range(5)
 
 SECONDS_PER_HOUR = 3600.0
 SECONDS_PER_DAY = 86400.0
+SECONDS_PER_YEAR = 365.25 * SECONDS_PER_DAY
 
 
 def expiry(issued_s: float, ttl_s: float) -> float:

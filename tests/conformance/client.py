@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import ssl
 import time
 from typing import Self
 
@@ -43,4 +44,10 @@ class Client:
 
 
 def connect(endpoint: Endpoint) -> socket.socket:
-    return socket.create_connection((endpoint.host, endpoint.port), timeout=10)
+    plain = socket.create_connection((endpoint.host, endpoint.port), timeout=10)
+    if not endpoint.tls:
+        return plain
+    context = ssl.create_default_context(cafile=endpoint.ca_file or None)
+    if endpoint.cert_file:
+        context.load_cert_chain(endpoint.cert_file, endpoint.key_file)
+    return context.wrap_socket(plain, server_hostname=endpoint.server_name or endpoint.host)

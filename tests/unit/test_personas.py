@@ -1,5 +1,6 @@
 """Personas in virtual time: each theft reaches the outcome that its design expects."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,19 +18,15 @@ from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.suite import detectors
 from scenarios.errors import UsageError
 from scenarios.spec.resolve import load
-from scenarios.spec.schema import Scenario
 
 OWNER = "127.0.0.1"
 FIELDS = frozenset({"identity", "workload", "task", "serial", "issued_s", "origin", "permission"})
 REGIMES = ("static-key", "x509-svid-1h", "jwt-svid-5m", "task-svid")
 
 
-@pytest.fixture(scope="module")
-def scenario() -> Scenario:
-    return load(Path("customer-service")).scenario
-
-
-def planned(scenario: Scenario, regime: str) -> Plan:
+@cache
+def planned(regime: str) -> Plan:
+    scenario = load(Path("customer-service")).scenario
     return plan(scenario, regime, 11, rate_hz=120.0, seconds=20.0)
 
 
@@ -105,8 +102,8 @@ class VirtualService:
                 self.outcome.revocations[key] = Revocation(*key, t_s + 0.003, t_s + 0.004)
 
 
-def commit(scenario: Scenario, regime: str, persona: str) -> tuple[Outcome, Theft] | None:
-    one = planned(scenario, regime)
+def commit(regime: str, persona: str) -> tuple[Outcome, Theft] | None:
+    one = planned(regime)
     seeing = sight(detectors(one.scenario, one.regime), FIELDS)
     stage = Stage(one, seeing.names, OWNER)
     thefts, _ = cast(stage, [Attack(persona)])
@@ -142,10 +139,8 @@ HAPPENS = {
 
 @pytest.mark.parametrize("regime", REGIMES)
 @pytest.mark.parametrize("persona", list(PERSONAS))
-def test_every_theft_reaches_what_its_design_expects(
-    scenario: Scenario, persona: str, regime: str
-) -> None:
-    done = commit(scenario, regime, persona)
+def test_every_theft_reaches_what_its_design_expects(persona: str, regime: str) -> None:
+    done = commit(regime, persona)
     if (persona, regime) not in HAPPENS and done is None:
         return
     assert done is not None
@@ -165,17 +160,17 @@ def test_every_theft_reaches_what_its_design_expects(
         assert (row.end, row.uses_refused > 0) == ("revoked", True)
 
 
-def test_the_same_seed_robs_the_same_people_at_the_same_time(scenario: Scenario) -> None:
+def test_the_same_seed_robs_the_same_people_at_the_same_time() -> None:
     def marks() -> list[Theft]:
-        one = planned(scenario, "x509-svid-1h")
+        one = planned("x509-svid-1h")
         stage = Stage(one, frozenset({"two-origins"}), OWNER)
         return cast(stage, parse_attacks(()))[0]
 
     assert marks() == marks()
 
 
-def test_nobody_is_robbed_twice_and_every_thief_has_his_own_address(scenario: Scenario) -> None:
-    one = planned(scenario, "x509-svid-1h")
+def test_nobody_is_robbed_twice_and_every_thief_has_his_own_address() -> None:
+    one = planned("x509-svid-1h")
     stage = Stage(one, frozenset(), OWNER)
     thefts, notes = cast(stage, parse_attacks(["two-origin-thief:20", "quiet-thief:20"]))
     assert len(thefts) == 40
@@ -187,7 +182,7 @@ def test_nobody_is_robbed_twice_and_every_thief_has_his_own_address(scenario: Sc
 
 
 def test_a_theft_that_the_window_cannot_hold_is_said() -> None:
-    one = planned(load(Path("customer-service")).scenario, "static-key")
+    one = planned("static-key")
     thefts, notes = cast(Stage(one, frozenset(), OWNER), [Attack("two-origin-thief", 2)])
     assert not thefts
     assert notes == ["static-key: 2 of 2 two-origin-thief found no victim in this window"]

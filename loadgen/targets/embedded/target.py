@@ -1,12 +1,17 @@
 """The embedded identity service behind the port: start, registration, audit, revocation, theft."""
 
+import base64
 import contextlib
+import http.client
 import math
 import shutil
+import socket
 import sqlite3
+import ssl
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast
@@ -18,8 +23,8 @@ from loadgen.supervise import Child
 from loadgen.targets.agents import Agents, agents
 from loadgen.targets.child import first_line, start
 from loadgen.targets.decisions import PATH, decision, evaluation
-from loadgen.targets.embedded.wire import Config, presented
-from loadgen.targets.port import Capability, Endpoint, Identity, Stolen
+from loadgen.targets.embedded.wire import Config, EmbeddedWire, presented
+from loadgen.targets.port import Capability, Endpoint, Identity, Op, Stolen
 from loadgen.targets.rest import Rest
 from scenarios.detection.audit import AuditEvent, Operation, Outcome
 from scenarios.errors import TargetProtocol, TargetUnavailable
@@ -42,6 +47,7 @@ class Ready(msgspec.Struct, frozen=True):
     mtls_port: int
     admin_token: str
     audience: str
+    trust_domain: str
     audit_file: str
     ca_file: str
     started_monotonic_s: float
@@ -53,18 +59,24 @@ class EmbeddedTarget:
 
     Args:
         port: where it listens; 0 for a free one.
+        mtls: load the TLS port, through the certificate of a proxy that passes on those of its
+            agents, so that handshakes are part of what is measured.
     """
 
     name = "embedded"
     capabilities = frozenset(Capability)
     audit_fields = frozenset(AuditEvent.__struct_fields__)
 
-    def __init__(self, *, port: int = 0) -> None:
+    def __init__(self, *, port: int = 0, mtls: bool = False) -> None:
         self._port = port
+        self._mtls = mtls
+        if mtls:
+            self.name = "embedded-mtls"
         self._child: Child | None = None
         self._ready: Ready | None = None
         self._rest: Rest | None = None
         self._data: Path | None = None
+        self._proxy: Endpoint | None = None
         self._plan: dict[str, Any] = {}
         self._stopping = threading.Event()
 
@@ -82,6 +94,8 @@ class EmbeddedTarget:
             raise TargetProtocol(f"{self.name}: did not say where it listens") from exc
         self._rest = Rest(self.name, f"http://{self._ready.host}:{self._ready.port}")
         self._rest.call("GET", "/healthz")
+        if self._mtls:
+            self._proxy = self._proxy_endpoint()
 
     def _running(self) -> tuple[Ready, Rest]:
         if self._ready is None or self._rest is None:
@@ -118,9 +132,30 @@ class EmbeddedTarget:
         return cast("dict[str, Any]", msgspec.to_builtins(config))
 
     def endpoint(self) -> Endpoint:
-        """Return the plain port; agents present X.509-SVIDs in ``Client-Cert`` (RFC 9440)."""
+        """Return the plain port; agents present X.509-SVIDs in ``Client-Cert`` (RFC 9440).
+
+        With ``mtls`` the TLS port, for the proxy that presents them.
+        """
         ready, _ = self._running()
-        return Endpoint(ready.host, ready.port)
+        return self._proxy or Endpoint(ready.host, ready.port)
+
+    def _proxy_endpoint(self) -> Endpoint:
+        """Get the proxy its own X.509-SVID, as any other workload."""
+        ready, _ = self._running()
+        proxy = Identity(0, f"spiffe://{ready.trust_domain}/tls-proxy", "tls-proxy", {"pass": ()})
+        self.provision([proxy], None, task_scope=False)
+        wire = EmbeddedWire(msgspec.convert(self._plan, Config))
+        wire.prepare()
+        with contextlib.closing(socket.create_connection((ready.host, ready.port), 5)) as plain:
+            plain.sendall(wire.request(Op.ISSUE_X509, 0, 0, 0.0))
+            answer = http.client.HTTPResponse(plain)
+            answer.begin()
+            code = wire.response(Op.ISSUE_X509, 0, 0, answer.status, answer.read(), 0.0)
+        stolen = wire.steal(0, 0)
+        if stolen is None:
+            raise TargetProtocol(f"{self.name}: no certificate for the proxy ({code})")
+        assert self._data is not None  # noqa: S101  (set by setup)
+        return self.mtls_endpoint(*write_pair(self._data, stolen.secret))
 
     def mtls_endpoint(self, cert_file: Path, key_file: Path) -> Endpoint:
         """Return the TLS port, for a client that holds the given X.509-SVID."""
@@ -187,11 +222,27 @@ class EmbeddedTarget:
     def use(self, stolen: Stolen, permission: str, origin: str) -> str:
         """Present a stolen document as its owner would, from another source address."""
         _, rest = self._running()
-        name, value = presented(stolen.secret["kind"], stolen.secret["document"])
+        kind, document = stolen.secret["kind"], stolen.secret["document"]
+        headers = {"Content-Type": "application/json"}
+        if not self._mtls or kind != "x509":
+            name, value = presented(kind, document)
+            headers[name] = value
         body = evaluation(stolen.secret["identity"], permission)
-        headers = {"Content-Type": "application/json", name: value}
-        code, answer = rest.code("POST", PATH, body, headers, origin)
+        with tempfile.TemporaryDirectory(prefix="midas-thief-") as folder:
+            if self._mtls:
+                rest = self._tls(Path(folder), stolen.secret if kind == "x509" else None)
+            code, answer = rest.code("POST", PATH, body, headers, origin)
         return decision(answer) if code == "ok" else code
+
+    def _tls(self, folder: Path, secret: dict[str, str] | None) -> Rest:
+        """Return a client of the TLS port: with a stolen certificate and key, or as the proxy."""
+        endpoint = self.endpoint()
+        if secret is not None:
+            endpoint = self.mtls_endpoint(*write_pair(folder, secret))
+        context = ssl.create_default_context(cafile=endpoint.ca_file)
+        context.load_cert_chain(endpoint.cert_file, endpoint.key_file)
+        url = f"https://{endpoint.host}:{endpoint.port}"
+        return Rest(self.name, url, context=context)
 
     def teardown(self) -> None:
         """Stop the service and remove its data."""
@@ -200,6 +251,15 @@ class EmbeddedTarget:
             self._child.stop()
         if self._data is not None:
             shutil.rmtree(self._data, ignore_errors=True)
+
+
+def write_pair(folder: Path, secret: Mapping[str, str]) -> tuple[Path, Path]:
+    """Write certificate and key of a stolen X.509-SVID as PEM files: TLS reads nothing else."""
+    certificate, key = folder / "svid.pem", folder / "svid.key"
+    key.touch(mode=0o600)
+    key.write_text(secret["private_key"])
+    certificate.write_text(ssl.DER_cert_to_PEM_cert(base64.b64decode(secret["document"])))
+    return certificate, key
 
 
 def _event(

@@ -1,0 +1,1 @@
+"""Figures, one a file: summaries in, a ``Drawing`` with interval and n out."""

@@ -1,0 +1,76 @@
+"""Issuances per second over the run, one panel for each regime that issues."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+
+from analysis.figures.drawing import INK, MUTED, Drawing, canvas, colour, drawing, time_axis
+from analysis.summary import Summary
+
+
+def issuance(summary: Summary) -> Drawing | None:
+    """Return the mean issuance rate with its band; None when no regime issues anything."""
+    found = [
+        (place, name, of.issuance_rate)
+        for place, (name, of) in enumerate(summary.regimes.items())
+        if any(point[1] > 0 for point in of.issuance_rate)
+    ]
+    if not found:
+        return None
+    horizon_s = float(summary.manifest.scenario["horizon_s"])
+    scale, unit = time_axis(horizon_s)
+    outages = _outages(summary.manifest.scenario, horizon_s)
+    with canvas(0.7 + 1.25 * len(found), len(found)) as (figure, axes):
+        for ax, (place, name, points) in zip(axes, found, strict=True):
+            t, value, low, high = zip(*points, strict=True)
+            x = [t_s / scale for t_s in (*t, horizon_s)]
+            for start_s, end_s in outages:
+                ax.axvspan(start_s / scale, end_s / scale, color="#f0e4d7", lw=0)
+            shade = colour(place)
+            ax.fill_between(
+                x, (*low, low[-1]), (*high, high[-1]), step="post", color=shade, alpha=0.25, lw=0
+            )
+            ax.step(x, (*value, value[-1]), where="post", color=shade, lw=1.3)
+            ax.set_title(name, fontsize=10, loc="left", color=INK)
+            ax.set_xlim(0, horizon_s / scale)
+            ax.set_ylim(0, None)
+            ax.set_ylabel("per second")
+            if ax is not axes[-1]:
+                ax.tick_params(labelbottom=False)
+        if outages:
+            _say_outage(axes[0], outages[0], scale)
+        axes[-1].set_xlabel(f"{unit} into the run")
+        silent = [name for name in summary.regimes if name not in {row[1] for row in found}]
+        n = summary.manifest.replications
+        caption = (
+            "Credentials issued per second, mean over replications"
+            + (" with its 95 % band" if n > 1 else " (one replication: no band)")
+            + f", n = {n} replications. Each panel has its own scale."
+            + (" Shaded: the issuer is down." if outages else "")
+            + (f" Nothing is issued under {', '.join(silent)}." if silent else "")
+        )
+        return drawing(figure, "issuance", "How often the issuer is asked", caption)
+
+
+def _outages(scenario: dict[str, Any], horizon_s: float) -> list[tuple[float, float]]:
+    found: list[tuple[float, float]] = []
+    for fault in scenario.get("faults", ()):
+        start_s, every_s = float(fault["start_s"]), fault.get("every_s")
+        while start_s < horizon_s:
+            found.append((start_s, min(horizon_s, start_s + float(fault["duration_s"]))))
+            if every_s is None:
+                break
+            start_s += float(every_s)
+    return found
+
+
+def _say_outage(ax: Axes, outage: tuple[float, float], scale: float) -> None:
+    ax.annotate(
+        "issuer down",
+        (sum(outage) / 2 / scale, 0.97),
+        xycoords=("data", "axes fraction"),
+        ha="center",
+        va="top",
+        fontsize=8.5,
+        color=MUTED,
+    )

@@ -1,0 +1,83 @@
+"""The rows of some regimes at one point of a record, and what several estimates need of them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from math import inf
+from typing import Any
+
+from analysis.thefts import Followed, follow
+from scenarios.errors import RecordError
+from scenarios.record.record import RunRecord
+from scenarios.record.tables import AlertRow, Count, Incident, OperationRow, Sample
+
+FOOTHOLD = "foothold"
+"""persona of a thief who lives in the workload and takes every renewal: another question than what
+a copy is worth, and never averaged with it"""
+
+
+class Part:
+    """The rows of some regimes at one point, and what several estimates need of them."""
+
+    def __init__(self, record: RunRecord, point: str, regimes: tuple[str, ...]) -> None:
+        def mine(rows: Iterable[Any]) -> list[Any]:
+            return [row for row in rows if row.point == point and row.regime in regimes]
+
+        self.manifest = record.manifest
+        self.regimes = regimes
+        self.counts: list[Count] = mine(record.counts)
+        self.series: list[Sample] = mine(record.series)
+        self.operations: list[OperationRow] = mine(record.operations)
+        self.incidents: list[Incident] = mine(record.incidents)
+        self.alerts: list[AlertRow] = mine(record.alerts)
+        self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
+        copies = [theft for theft in self.incidents if theft.persona != FOOTHOLD]
+        footholds = [theft for theft in self.incidents if theft.persona == FOOTHOLD]
+        self.copies: Followed = follow(copies, self.horizon_s)
+        self.footholds: Followed = follow(footholds, self.horizon_s)
+
+    def replications(self) -> list[dict[str, float]]:
+        """Return the counts of each (regime, replication) by name, with agents and horizon."""
+        found: dict[tuple[str, int], dict[str, float]] = defaultdict(self._givens)
+        for count in self.counts:
+            found[(count.regime, count.replication)][count.name] = count.value
+        return [found[key] for key in sorted(found)]
+
+    def _givens(self) -> dict[str, float]:
+        classes = self.manifest.scenario.get("workloads", ())
+        agents = float(sum(workload["count"] for workload in classes))
+        return {"agents": agents, "horizon_s": self.horizon_s}
+
+    def totals(self) -> dict[str, float]:
+        """Return each count summed over regimes and replications."""
+        sums: dict[str, float] = defaultdict(float)
+        for count in self.counts:
+            sums[count.name] += count.value
+        return sums
+
+    def interval_s(self) -> float:
+        """Return the resolution of the series."""
+        return float(self.manifest.scenario.get("series_interval_s", 1.0))
+
+    def agent_s(self) -> float:
+        """Return the agent-seconds that were simulated or measured."""
+        return sum(c["agents"] * c["horizon_s"] for c in self.replications())
+
+
+def the_point(record: RunRecord, wanted: str | None) -> str:
+    """Return the wanted point of a record's sweep, or the only one; raises RecordError else."""
+    tables = (record.counts, record.operations, record.incidents)
+    points = {row.point for rows in tables for row in rows}
+    if wanted is None and len(points) == 1:
+        return points.pop()
+    if wanted is None and not points:
+        return ""
+    if wanted not in points:
+        found = ", ".join(sorted(points)) or "none"
+        raise RecordError(f"run {record.manifest.run_id}: found points {found}; name one of them")
+    return wanted
+
+
+def holds(record: RunRecord, point: str, regime: str) -> bool:
+    """Return whether the record has a row of this regime at this point."""
+    tables = (record.counts, record.operations, record.incidents)
+    return any(row.point == point and row.regime == regime for rows in tables for row in rows)

@@ -1,0 +1,72 @@
+"""The first page's table: a few numbers for each regime, each held against the baseline."""
+
+from dataclasses import dataclass
+
+from analysis import words
+from analysis.metrics import METRICS
+from analysis.summary import Summary
+from analysis.verdict import baseline, resolved
+from scenarios.record.estimate import Estimate
+
+BETTER, WORSE, OPEN, BASE, UNKNOWN = "better", "worse", "not resolved", "", "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One number, its interval, and how it stands to the baseline's."""
+
+    value: str
+    interval: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Regimes down, numbers across."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    baseline: str
+
+
+def glance(summary: Summary) -> Glance:
+    """Return the numbers that a reader of one page needs."""
+    base = baseline(summary) or ""
+    within = words.duration(summary.pooled.time_to_detection.within_s)
+    wanted = [
+        (f"copy usable, of the first {within}", summary.exposure_name, -1),
+        ("life left when stolen", "residual_validity_s", -1),
+        ("detected while usable", "detected_share", 1),
+        ("failed authentications per agent and day", "auth_failures_per_agent_day", -1),
+        ("busiest second, issued", "peak_issuances_per_s", -1),
+    ]
+    rows = []
+    for name in summary.regimes:
+        cells = tuple(
+            _cell(_find(summary, name, metric), _find(summary, base, metric), better, name == base)
+            for _, metric, better in wanted
+        )
+        rows.append((name, cells))
+    return Glance(tuple(title for title, _, _ in wanted), tuple(rows), base)
+
+
+def _find(summary: Summary, regime: str, metric: str) -> Estimate | None:
+    if metric == "detected_share":
+        return summary.regimes[regime].time_to_detection.detected_share
+    return summary.regimes[regime].metrics.get(metric)
+
+
+def _cell(of: Estimate | None, base: Estimate | None, better: int, is_base: bool) -> Cell:
+    if of is None or (of.value is None and not of.infinite):
+        return Cell("–", "", UNKNOWN)
+    plain = {metric.unit for metric in METRICS} - {"s", "1"}
+    shown = Estimate(of.value, of.low, of.high, of.n, "" if of.unit in plain else of.unit)
+    value = words.WITHOUT_END if of.infinite else words.value(shown)
+    verdict = BASE if is_base else _verdict(resolved(of, base), better)
+    return Cell(value, words.interval(shown), verdict)
+
+
+def _verdict(sign: int | None, better: int) -> str:
+    if sign is None:
+        return UNKNOWN
+    return OPEN if sign == 0 else BETTER if sign == better else WORSE

@@ -1,0 +1,265 @@
+"""``summarise``: the only place where a record becomes estimates.
+
+``--json``, the terminal's tables and the report all show what is made here, so they cannot differ.
+
+Which interval stands where:
+
+=============================  ==================================================================
+means of counts                Student's t over replications; exact Poisson where nothing happened
+``residual_validity_s``        the same; with one replication, t over its probes
+``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance
+``foothold…_s``                the same, for thieves who live in the workload
+``time_to_detection``          Aalen–Johansen, log(−log) band
+``thefts_in_vain_share``       Wilson
+``detector_latency_s``         median, exact order statistics, over alerts of thefts
+``permissions_per_theft``      Student's t over thefts
+``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
+``false_alarms_…_day``         exact Poisson
+latency percentiles            merged histogram; t over batches
+=============================  ==================================================================
+
+Thefts are pooled over replications: each is an independent keyed draw, coupled to the others only
+through the analysts' queue. ``n`` is the number of thefts. Copies of a credential and footholds are
+never pooled: their mix in a record is a choice of the scenario. A metric that cannot be estimated
+is there all the same, its value None and the reason in ``not_estimable``.
+"""
+
+from collections import defaultdict
+from math import isfinite
+
+import msgspec
+
+from analysis import estimators, survival
+from analysis.detection import TimeToDetection, time_to_detection
+from analysis.metrics import METRICS
+from analysis.operations import Operation, lag_p99_s, operations
+from analysis.part import Part, holds, the_point
+from analysis.thefts import follow_up_s
+from analysis.uncertainty import hazard_ranges, rate_over_ranges
+from scenarios.record.estimate import Estimate
+from scenarios.record.manifest import Manifest
+from scenarios.record.record import RunRecord
+from scenarios.record.tables import Incident
+from scenarios.spec.rules import SECONDS_PER_DAY
+
+SECONDS_PER_YEAR = 365.25 * SECONDS_PER_DAY
+MAX_BINS = 120
+
+
+class RegimeSummary(msgspec.Struct, frozen=True):
+    """Everything said about one regime."""
+
+    metrics: dict[str, Estimate]
+    time_to_detection: TimeToDetection
+    """of thieves who took a copy"""
+    foothold_detection: TimeToDetection
+    """of thieves who live in the workload"""
+    operations: dict[str, Operation]
+    issuance_rate: tuple[survival.Point, ...]
+    """start of the interval, mean over replications, ends of its t interval"""
+    thefts: int
+    detectors: dict[str, int]
+    """thefts that each detector saw first"""
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """All estimates of one record at one point of its sweep."""
+
+    manifest: Manifest
+    point: str
+    regimes: dict[str, RegimeSummary]
+    pooled: RegimeSummary
+    """all regimes together: what a run of one regime says"""
+    thefts: tuple[Incident, ...]
+    exposure_name: str
+    """``exposure_within_…_s``: the restricted mean's name, the same in every regime"""
+    lag_p99_s: float | None
+    events_executed: int
+    switches_counted: int
+    not_estimable: dict[str, str]
+    """``regime.metric`` → why it has no value or no interval"""
+
+
+def summarise(record: RunRecord, point: str | None = None) -> Summary:
+    """Return every estimate that a record supports.
+
+    Args:
+        record: of either world.
+        point: point of a sweep; None is the only one there is.
+
+    Raises:
+        RecordError: the record has no such point, or several when none is named.
+    """
+    point = the_point(record, point)
+    names = [name for name in record.manifest.regimes if holds(record, point, name)]
+    parts = {name: Part(record, point, (name,)) for name in names}
+    pooled = Part(record, point, tuple(names))
+    until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
+    reasons: dict[str, str] = {}
+    regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
+    totals = pooled.totals()
+    return Summary(
+        manifest=record.manifest,
+        point=point,
+        regimes=regimes,
+        pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
+        thefts=tuple(pooled.incidents),
+        exposure_name=_exposure_name(until_s),
+        lag_p99_s=lag_p99_s(pooled.operations),
+        events_executed=int(totals.get("events_executed", 0)),
+        switches_counted=int(totals.get("switches", 0)),
+        not_estimable=reasons,
+    )
+
+
+# --- estimates ------------------------------------------------------------------------------------
+
+
+def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> RegimeSummary:
+    missing: dict[str, str] = {}
+    metrics = _means(part, missing)
+    metrics |= _residual_validity(part, missing)
+    metrics |= _exposure(part, until_s, missing)
+    metrics |= _frequencies(part, missing)
+    metrics |= _thefts(part, missing)
+    by_operation = operations(part.operations, missing)
+    reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
+    seen = [theft.detector for theft in part.incidents if theft.detector and theft.alert_s]
+    return RegimeSummary(
+        metrics=metrics,
+        time_to_detection=time_to_detection(part.copies, until_s),
+        foothold_detection=time_to_detection(part.footholds, until_s),
+        operations=by_operation,
+        issuance_rate=_issuance_rate(part),
+        thefts=len(part.incidents),
+        detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
+    )
+
+
+def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
+    replications = part.replications()
+    found: dict[str, Estimate] = {}
+    for metric in METRICS:
+        found[metric.name] = Estimate(None, None, None, 0, metric.unit)
+        try:
+            values = [metric.of(counts) for counts in replications]
+        except KeyError as exc:
+            missing[metric.name] = _why(part, str(exc.args[0]))
+            continue
+        except ZeroDivisionError:
+            missing[metric.name] = "nothing of the kind happened"
+            continue
+        if not values:
+            missing[metric.name] = "this record holds no counts"
+            continue
+        found[metric.name] = estimators.mean(values, metric.unit)
+        if metric.exposure is not None and not any(values):
+            exposure = sum(metric.exposure(counts) for counts in replications)
+            none = estimators.rate(0, exposure, metric.unit)
+            found[metric.name] = msgspec.structs.replace(none, n=len(values))
+    return found
+
+
+def _why(part: Part, count: str) -> str:
+    """Return why a record holds no such count, in the engine's words where it has some."""
+    own = part.manifest.not_observable.get(f"counts.{count}")
+    return own or f"{part.manifest.engine} does not count {count}"
+
+
+def _residual_validity(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
+    """Mean remaining life of the credential that a random agent holds at a random instant."""
+    name = "residual_validity_s"
+    probed = [c for c in part.replications() if c.get("probes", 0) > 0]
+    if not probed:
+        missing[name] = "no credential was probed"
+        return {name: Estimate(None, None, None, 0, "s")}
+    if len(probed) == 1 and isfinite(probed[0]["residual_validity_sum_s"]):
+        n, total = int(probed[0]["probes"]), probed[0]["residual_validity_sum_s"]
+        squares = probed[0]["residual_validity_sq_s2"]
+        return {name: estimators.mean_of_sums(n, total, squares, "s")}
+    means = [c["residual_validity_sum_s"] / c["probes"] for c in probed]
+    return {name: estimators.mean(means, "s")}
+
+
+def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, Estimate]:
+    """Time from a theft until the thief could use what he took for the last time."""
+    within = _exposure_name(until_s)
+    found: dict[str, Estimate] = {}
+    for name, within_name, followed in (
+        ("exposure_s", within, part.copies),
+        ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
+    ):
+        n, open_ends = len(followed), int((~followed.ended).sum())
+        found[name] = Estimate(None, None, None, n, "s")
+        found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
+        if not n:
+            missing[name] = missing[within_name] = "no such theft happened inside the run"
+        elif open_ends:
+            missing[name] = f"{open_ends} of {n} were still open at the end; see {within_name}"
+        else:
+            found[name] = estimators.mean([float(time) for time in followed.use_s], "s")
+    return found
+
+
+def _exposure_name(until_s: float) -> str:
+    return (
+        f"exposure_within_{until_s:.0f}s_s" if until_s >= 1 else f"exposure_within_{until_s:g}s_s"
+    )
+
+
+def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
+    """Incidents and false alarms per time."""
+    name, unit = "incidents_per_agent_year", "1/(agent yr)"
+    found = {name: Estimate(None, None, None, 0, unit)}
+    natural = [t for t in part.incidents if not t.injected and t.stolen_s >= 0]
+    if part.counts and part.manifest.world == "simulated":
+        ranges = hazard_ranges(part.manifest, part.regimes)
+        found[name] = rate_over_ranges(natural, part.agent_s() / SECONDS_PER_YEAR, ranges)
+    else:
+        missing[name] = "every theft of this run was put there"
+    name, unit = "false_alarms_per_identity_day", "1/(identity d)"
+    watched_s = part.totals().get("watched_identity_s", 0.0)
+    false = sum(alert.incident is None for alert in part.alerts)
+    found[name] = estimators.rate(false, watched_s / SECONDS_PER_DAY, unit)
+    if not watched_s:
+        missing[name] = _why(part, "watched_identity_s")
+    return found
+
+
+def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
+    """What a theft opens, whether it was in vain, and how fast detectors are."""
+    late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
+    opened = [float(theft.permissions) for theft in part.incidents]
+    found = {
+        "detector_latency_s": estimators.median(late, "s"),
+        "permissions_per_theft": estimators.mean(opened, "permissions"),
+        "thefts_in_vain_share": Estimate(None, None, None, 0, "1"),
+    }
+    if not late:
+        missing["detector_latency_s"] = "no theft raised an alert"
+    if "thefts_in_vain" in part.totals():
+        vain = int(part.totals()["thefts_in_vain"])
+        found["thefts_in_vain_share"] = estimators.share(vain, vain + len(part.copies))
+    else:
+        missing["thefts_in_vain_share"] = _why(part, "thefts_in_vain")
+    return found
+
+
+def _issuance_rate(part: Part) -> tuple[survival.Point, ...]:
+    """Mean over replications in at most ``MAX_BINS`` intervals; neighbours are joined before."""
+    samples = [sample for sample in part.series if sample.name == "issued"]
+    starts = sorted({sample.t_s for sample in samples})
+    width = -(-len(starts) // MAX_BINS)
+    place = {t_s: number // width for number, t_s in enumerate(starts)}
+    totals: dict[int, dict[tuple[str, int], float]] = defaultdict(lambda: defaultdict(float))
+    for sample in samples:
+        totals[place[sample.t_s]][(sample.regime, sample.replication)] += sample.value
+    points: list[survival.Point] = []
+    for number in sorted(totals):
+        start_s = starts[number * width]
+        length_s = min(part.interval_s() * width, part.horizon_s - start_s)
+        rate = estimators.mean([total / length_s for total in totals[number].values()], "1/s")
+        value = rate.value or 0.0
+        low = value if rate.low is None else max(0.0, rate.low)
+        points.append((start_s, value, low, value if rate.high is None else rate.high))
+    return tuple(points)

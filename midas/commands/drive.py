@@ -1,0 +1,56 @@
+"""``midas drive``: the scenario's load at a real service, while credentials are stolen from it."""
+
+from typing import Annotated
+
+import typer
+
+from midas import inputs
+from midas.options import Json, Out, Quiet, Regimes, ScenarioFile, Seed
+from midas.output import Output
+
+
+def drive(
+    file: ScenarioFile,
+    target: Annotated[
+        str, typer.Option("--target", "-t", help="The service; see: midas target list.")
+    ] = "embedded",
+    regime: Regimes = None,
+    rate_hz: Annotated[
+        float | None,
+        typer.Option("--rate-hz", min=0.01, help="Arrivals per second.", show_default=False),
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(min=1, max=86_400, help="Length.", show_default=False)
+    ] = None,
+    attack: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME[:COUNT]", help="A thief. [default: each kind once]"),
+    ] = None,
+    fail_if: Annotated[
+        list[str] | None,
+        typer.Option(metavar="EXPR", help="Exit 1 if so, as in 'issue.p99 > 50ms'."),
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Generator processes.")] = 1,
+    seed: Seed = 1,
+    out: Out = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Drive a scenario's load at a service, steal credentials, and time their detection.
+
+    Arrivals are open-loop: they come when the scenario says, however slow the service is, and
+    latency counts from the intended instant. A run that the generator spoiled is called not valid.
+    Exit code 1 if it is not valid or a `--fail-if` holds.
+
+    Example: `midas drive customer-service --target embedded --rate-hz 200 --seconds 20`
+    """
+    from midas.measured import Options, measure
+    from midas.render import run as render
+
+    scenario = inputs.load(file)
+    options = Options(regime, rate_hz, seconds, attack or [], workers)
+    output = Output(json, quiet)
+    run = measure(scenario, target, seed, options, fail_if or [], out, output)
+    output.result(run.document(), *render.lines(run.summary, run.path), *run.judged())
+    if run.code:
+        raise typer.Exit(run.code)

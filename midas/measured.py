@@ -1,0 +1,128 @@
+"""A measured run from options to a saved record: drive, summarise, judge, save."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from midas import provenance, results
+from midas.output import Output, Progress
+
+if TYPE_CHECKING:
+    from analysis.summary import Summary
+    from loadgen.session import DriveProgress
+    from loadgen.threshold import Judgement
+    from scenarios.spec.resolve import Resolved
+
+INTERRUPTED = 130
+
+
+class Options(NamedTuple):
+    """What of the scenario's ``[drive]`` the command line replaces."""
+
+    regimes: list[str] | None = None
+    rate_hz: float | None = None
+    seconds: float | None = None
+    attacks: Sequence[str] = ()
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A saved measured run with its estimates and what its thresholds say."""
+
+    summary: "Summary"
+    path: Path
+    judgements: list[tuple[str, "Judgement"]]
+    """(regime, judgement)"""
+
+    @property
+    def code(self) -> int:
+        """Return the exit code that the run deserves."""
+        manifest = self.summary.manifest
+        if manifest.reason.startswith("interrupted"):
+            return INTERRUPTED
+        kept = all(judgement.verdict.value == "kept" for _, judgement in self.judgements)
+        return 0 if manifest.valid and kept else 1
+
+    def document(self) -> dict[str, Any]:
+        """Return what ``--json`` prints."""
+        from midas.render.run import document
+
+        return document(self.summary, self.path) | {
+            "thresholds": [
+                {
+                    "regime": regime,
+                    "expression": judgement.threshold.text,
+                    "verdict": judgement.verdict.value,
+                    "value": judgement.value,
+                    "low": judgement.low,
+                    "high": judgement.high,
+                    "n": judgement.n,
+                }
+                for regime, judgement in self.judgements
+            ]
+        }
+
+    def judged(self) -> Iterator[str]:
+        """Return one line for each threshold."""
+        for regime, judgement in self.judgements:
+            yield f"{regime}: {judgement.sentence()}"
+
+
+def measure(
+    resolved: "Resolved",
+    target: str,
+    seed: int,
+    options: Options,
+    fail_if: Sequence[str],
+    out: Path | None,
+    output: Output,
+) -> Measured:
+    """Drive a target and save the record, a partial one too.
+
+    Raises:
+        UsageError: options that make no sense, before anything is started.
+        TargetError, ProcessError: nothing could be measured.
+        StoreError: the record could not be saved.
+    """
+    from analysis.summary import summarise
+    from loadgen import threshold
+    from loadgen.drive import drive
+    from loadgen.targets.registry import find, make_target
+
+    thresholds = [threshold.parse(text) for text in fail_if]
+    known = find(target)
+    for warning in resolved.warnings:
+        output.warn(warning)
+    with output.progress(f"driving {known.name}") as bar:
+        record = drive(
+            resolved.scenario,
+            lambda: make_target(known.name),
+            seed,
+            **options._asdict(),
+            on_progress=_shown(bar),
+            sources=resolved.sources,
+            machine=provenance.machine(),
+        )
+    path = results.save(record, out)
+    summary = summarise(record)
+    judgements = [
+        (name, threshold.judge(one, [row for row in record.operations if row.regime == name]))
+        for name in record.manifest.regimes
+        for one in thresholds
+    ]
+    return Measured(summary, path, judgements)
+
+
+def _shown(bar: Progress) -> Callable[["DriveProgress"], None]:
+    def show(now: "DriveProgress") -> None:
+        errors = sum(now.errors.values())
+        p99 = "–" if now.p99_s is None else f"{now.p99_s * 1e3:.1f} ms"
+        doing = (
+            f"{now.regime} {now.phase}: {now.sent:,} sent, {errors:,} errors, p99 {p99}, "
+            f"{now.thefts} thefts, {now.alerts} alerts"
+        )
+        bar(min(1.0, max(0.0, now.t_s / now.seconds)), doing)
+
+    return show

@@ -1,0 +1,76 @@
+"""Estimates under each other: value, interval and n, aligned, in one unit for each quantity."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import floor, log10
+from typing import TYPE_CHECKING
+
+from midas.output import heading
+from scenarios.record.estimate import Estimate
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_SECONDS = (
+    (1e-6, "µs"),
+    (1e-3, "ms"),
+    (1.0, "s"),
+    (60.0, "min"),
+    (3600.0, "h"),
+    (86_400.0, "d"),
+    (31_557_600.0, "y"),
+)
+_NAME, _VALUE, _INTERVAL = 20, 14, 30
+
+
+def block(
+    title: str, found: Mapping[str, Estimate], missing: str = "not estimable"
+) -> Iterator["RenderableType"]:
+    """Return a heading and one line for each name: value, [low, high], n.
+
+    The heading says the unit of times; others have theirs in the title. ``missing`` stands where
+    there is no value.
+    """
+    size, unit = unit_for(found.values())
+    yield heading(f"{title}, {unit}" if unit else title)
+    for name, estimate in found.items():
+        value, interval, n = cells(estimate, size, missing)
+        yield f"  {name:<{_NAME}}{value:>{_VALUE}}  {interval:<{_INTERVAL}} n = {n}"
+
+
+def unit_for(estimates: Iterable[Estimate]) -> tuple[float, str]:
+    """Return divisor and name of the unit in which times are shown; 1 and nothing for the rest.
+
+    Seconds become the largest unit of which the largest value holds at least two.
+    """
+    shown = list(estimates)
+    if not shown or shown[0].unit != "s":
+        return 1.0, ""
+    largest = max((abs(e.value) for e in shown if e.value is not None), default=0.0)
+    if largest == 0.0:
+        return 1.0, "s"
+    fitting = [(size, name) for size, name in _SECONDS if largest >= 2 * size]
+    return fitting[-1] if fitting else _SECONDS[0]
+
+
+def cells(
+    estimate: Estimate, size: float = 1.0, missing: str = "not estimable"
+) -> tuple[str, str, str]:
+    """Return value, ``[low, high]`` and n; the digits shown follow the interval's width."""
+    n = f"{estimate.n:,}"
+    if estimate.infinite:
+        return "without end", "", n
+    if estimate.value is None:
+        return missing, "", n
+    value = estimate.value / size
+    low, high = (None if end is None else end / size for end in (estimate.low, estimate.high))
+    decimals = _decimals(value, low, high)
+    ends = ["…" if end is None else f"{end:,.{decimals}f}" for end in (low, high)]
+    interval = "" if low is None and high is None else f"[{ends[0]}, {ends[1]}]"
+    return f"{value:,.{decimals}f}", interval, n
+
+
+def _decimals(value: float, low: float | None, high: float | None) -> int:
+    """Return decimals that show two digits of the interval's width, three of a bare value."""
+    width = max((abs(end - value) for end in (low, high) if end is not None), default=0.0)
+    scale, digits = (width, 1) if width > 0.0 else (abs(value), 2)
+    return max(0, min(9, digits - floor(log10(scale)))) if scale > 0.0 else 0

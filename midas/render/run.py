@@ -1,0 +1,113 @@
+"""A run's estimates for a terminal, and the document that ``--json`` promises."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from midas.output import heading, table
+from midas.render.estimate import block
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from analysis.summary import RegimeSummary, Summary
+
+
+def document(summary: "Summary", path: Path) -> dict[str, Any]:
+    """Return a run of either world as ``midas simulate`` and ``midas drive`` print it."""
+    from analysis import document as documents
+
+    simulated = summary.manifest.world == "simulated"
+    return (documents.simulated if simulated else documents.measured)(summary, str(path))
+
+
+def lines(summary: "Summary", path: Path) -> Iterator["RenderableType"]:
+    """Return a run of either world for a terminal."""
+    manifest = summary.manifest
+    yield heading(manifest.scenario["title"])
+    yield from _simulated(summary) if manifest.world == "simulated" else _measured(summary)
+    yield "95 % intervals; n is the number of independent observations behind each."
+    for note in manifest.notes:
+        yield f"Note: {note}"
+    yield f"Run {manifest.run_id} in {path}"
+    yield f"Next: midas report {manifest.run_id}"
+
+
+def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
+    from analysis import terse
+
+    manifest = summary.manifest
+    yield (
+        f"simulated: {manifest.engine} engine, {manifest.replications} replications, "
+        f"seed {manifest.seed}, {summary.events_executed:,} events in {manifest.wall_s:.1f} s\n"
+    )
+    lead = ("residual_validity_s", summary.exposure_name)
+    for name in _ordered(summary, lead):
+        found = {r: of.metrics[name] for r, of in summary.regimes.items() if name in of.metrics}
+        if any(one.infinite or one.value is not None for one in found.values()):
+            yield from block(terse.title(name, summary), found)
+    yield from _detection(summary)
+
+
+def _measured(summary: "Summary") -> Iterator["RenderableType"]:
+    manifest = summary.manifest
+    lag = "unknown" if summary.lag_p99_s is None else f"{summary.lag_p99_s * 1e3:.2f} ms"
+    target = " ".join(manifest.target.get(key, "") for key in ("name", "version")).strip()
+    yield f"measured: {target}; the generator's own lag, p99: {lag}"
+    yield ("Valid." if manifest.valid else f"NOT VALID: {manifest.reason}") + "\n"
+    for name, regime in summary.regimes.items():
+        yield from _operations(name, regime)
+    yield from _detection(summary)
+    yield from _thefts(summary)
+
+
+def _ordered(summary: "Summary", lead: tuple[str, ...]) -> list[str]:
+    names = dict.fromkeys(name for of in summary.regimes.values() for name in of.metrics)
+    return [name for name in lead if name in names] + [n for n in names if n not in lead]
+
+
+def _detection(summary: "Summary") -> Iterator["RenderableType"]:
+    regimes = summary.regimes.items()
+    if not any(of.time_to_detection.detected_share.n for _, of in regimes):
+        return
+    shares = {name: of.time_to_detection.detected_share for name, of in regimes}
+    yield from block("Share of thefts detected while the credential was usable", shares)
+    medians = {name: of.time_to_detection.median_s for name, of in regimes}
+    title = "Time until half of all thefts were detected"
+    yield from block(title, medians, missing="not reached")
+    yield ""
+
+
+def _operations(regime: str, of: "RegimeSummary") -> Iterator["RenderableType"]:
+    for name, operation in of.operations.items():
+        errors = "".join(f", {n:,} {code}" for code, n in operation.errors.items())
+        counts = f"{operation.sent:,} sent, {operation.ok:,} ok{errors}"
+        named = {label.removesuffix("_s"): e for label, e in operation.percentiles.items()}
+        yield from block(f"{regime}, {name}: {counts}; latency", named)
+    yield ""
+
+
+def _thefts(summary: "Summary") -> Iterator["RenderableType"]:
+    from analysis.thefts import as_expected, outcome
+
+    if not summary.thefts:
+        return
+    rows = [
+        (
+            theft.persona,
+            _at(theft.stolen_s),
+            _at(theft.first_use_s),
+            _at(theft.alert_s),
+            _at(theft.last_accepted_s),
+            outcome(theft).replace("-", " "),
+            {True: "yes", False: f"NO: {theft.expected}", None: "–"}[as_expected(theft)],
+        )
+        for theft in summary.thefts
+    ]
+    columns = ("thief", "stolen", "used", "alert", "last ok", "outcome", "expected")
+    yield table(columns, rows, right=columns[1:5], wrap=("outcome", "expected"))
+    yield "Seconds on the run clock; – did not happen. last ok: last use that was accepted.\n"
+
+
+def _at(time_s: float | None) -> str:
+    return "–" if time_s is None else f"{time_s:.2f}"

@@ -1,0 +1,55 @@
+"""The results folder: where a run is saved and how it is found again."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from midas.provenance import results_folder
+
+if TYPE_CHECKING:
+    from scenarios.record.record import RunRecord
+
+LATEST = "latest"
+
+
+def save(record: "RunRecord", out: Path | None) -> Path:
+    """Save a record under its run id and return its folder.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    from scenarios.record import store
+
+    return store.save(record, results_folder(out) / record.manifest.run_id)
+
+
+def find(name: str, out: Path | None = None) -> tuple[Path, "RunRecord"]:
+    """Load a run by id, beginning of an id, folder, or ``latest``.
+
+    Raises:
+        RecordError: there is no such run, or several begin so.
+    """
+    from scenarios.record import store
+
+    path = locate(name, out)
+    return path, store.load(path)
+
+
+def locate(name: str, out: Path | None = None) -> Path:
+    """Return the folder of a run; raises RecordError as `find` does."""
+    from scenarios.errors import RecordError
+    from scenarios.record import store
+
+    if Path(name).is_dir():
+        return Path(name)
+    folder = results_folder(out)
+    runs = [run for run in store.list_runs(folder) if run.manifest is not None]
+    if name == LATEST:
+        if not runs:
+            raise RecordError(f"{folder}: holds no run yet; make one with midas simulate or drive")
+        return runs[-1].path
+    found = [run.path for run in runs if run.path.name.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise RecordError(f"{name}: no such run in {folder}; see: midas runs list")
+    raise RecordError(f"{name}: {len(found)} runs begin so: {', '.join(p.name for p in found)}")

@@ -1,0 +1,1 @@
+"""Experiments whose outcome is known in closed form: what ``simulator.validate`` runs."""

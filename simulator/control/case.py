@@ -1,0 +1,164 @@
+"""One theft from the theft to its end: what the thief holds, does and loses (model.md §4, §5)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import takewhile
+from math import exp, inf
+from statistics import NormalDist
+from typing import Final, NamedTuple
+
+from scenarios.demand.streams import Stream
+from scenarios.spec.regime import Binding, Enforcer, Scope
+from simulator.control.world import World
+from simulator.layout import AgentClass
+from simulator.population import CredentialView
+
+_NORMAL: Final = NormalDist()
+_BEFORE_START: Final = 1 << 40
+"""first occurrence number of uses before t = 0"""
+
+
+class Use(NamedTuple):
+    """The n-th time that a thief presents what he holds."""
+
+    t_s: float
+    permission: str
+    foreign: bool
+    """asks for what the task does not need whose credential was taken"""
+
+
+@dataclass(slots=True, eq=False)
+class Case:
+    """A theft in the making of its record.
+
+    A leak is a copy of one document. A foothold is a life inside the workload: until it is evicted
+    the thief holds whatever the workload holds, afterwards a copy of the last document.
+    """
+
+    entity: int
+    """of the draws that concern this theft"""
+    persona: str
+    injected: bool
+    agent: int
+    """the robbed agent"""
+    owner: int
+    """the agent that stands for the stolen secret: ``agent``, or the first of its group"""
+    slot: int
+    task: int
+    """whose work the document was for; the slot under ONE_TASK"""
+    document: CredentialView | None
+    """the copy; for a foothold what it found first, and from eviction on what it took along"""
+    credential: str
+    """serial of what was taken first, as text"""
+    stolen_s: float
+    eviction_s: float
+    """when a foothold loses the workload; -inf for a leak"""
+    usable: bool
+    """False for a copy of a node-bound document, which no other node can use"""
+    alert_s: float | None = None
+    detector: str | None = None
+    decided_s: float | None = None
+    revoked_s: float | None = None
+    denied: dict[tuple[int, int], float] = field(default_factory=dict)
+    """(slot, serial) → when the verifiers began to refuse it"""
+
+    @property
+    def foothold(self) -> bool:
+        """Whether the thief lives in the workload rather than owning a copy."""
+        return self.persona == "foothold"
+
+    def inside(self, t_s: float) -> bool:
+        """Return whether the thief lives in the workload at ``t_s``."""
+        return t_s < self.eviction_s
+
+    def copy_valid_until_s(self) -> float:
+        """Return when the copy stops being accepted as a credential."""
+        if self.document is None or not self.usable:
+            return -inf
+        denied_s = self.denied.get((self.document.slot, self.document.serial), inf)
+        return min(self.document.expires_s, denied_s)
+
+    def copy_access_ends_s(self, world: World) -> float:
+        """Return when access with the copy ends: later than the copy if a session outlives it."""
+        valid_s = self.copy_valid_until_s()
+        session = self.first_use_s(world) < valid_s
+        return valid_s + world.regime.session_overhang_s if session else valid_s
+
+    # -- the thief's plan, drawn -----------------------------------------------------------------
+
+    def first_use_s(self, world: World) -> float:
+        """Return when the thief means to present the credential for the first time."""
+        abuse = world.scenario.threats.abuse
+        z = _NORMAL.inv_cdf(min(world.uniform(self.entity, Stream.FIRST_USE, 0), 1.0 - 2.0**-53))
+        return self.stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
+
+    def uses(self, world: World) -> Iterator[Use]:
+        """Yield the thief's uses from t = 0 on, without end: he goes on until he is refused.
+
+        A Poisson process forgets, so the first of one who began before t = 0 is an ordinary gap.
+        """
+        first_s = self.first_use_s(world)
+        if first_s >= 0.0:
+            return self._uses_from(world, first_s, 0)
+        mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
+        return self._uses_from(
+            world, world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, 0), 1
+        )
+
+    def uses_before_start(self, world: World) -> Iterator[Use]:
+        """Yield the uses of one who stole before t = 0, up to then."""
+        found = self._uses_from(world, self.first_use_s(world), _BEFORE_START)
+        return takewhile(lambda use: use.t_s < 0.0, found)
+
+    def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
+        mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
+        own, foreign = permissions_of(world, self)
+        while True:
+            yield self._use(world, t_s, n, own, foreign)
+            t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)
+            n += 1
+
+    def _use(
+        self, world: World, t_s: float, n: int, own: tuple[str, ...], foreign: tuple[str, ...]
+    ) -> Use:
+        share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
+        u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
+        if u < share:
+            return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True)
+        place = (u - share) / (1.0 - share)
+        return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False)
+
+
+def permissions_of(world: World, case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the robbed task's permissions, and all others that anybody in the scenario has."""
+    own = world.layout.of(case.agent).workload.tasks[case.task].permissions
+    everybodys = dict.fromkeys(
+        permission
+        for workload in world.scenario.workloads
+        for task in workload.tasks
+        for permission in task.permissions
+    )
+    return own, tuple(permission for permission in everybodys if permission not in own)
+
+
+def opened(world: World, case: Case) -> frozenset[str]:
+    """Return the permissions that the stolen credential opens.
+
+    A document for one task opens that task's permissions if somebody else than its holder enforces
+    it; otherwise, and for a thief inside the workload, who is served every task's document in
+    turn, it is the union over the tasks of the class.
+    """
+    agent_class: AgentClass = world.layout.of(case.agent)
+    regime = world.regime
+    scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY
+    if scoped and not case.foothold:
+        return frozenset(agent_class.workload.tasks[case.task].permissions)
+    return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
+
+
+def usable_elsewhere(world: World) -> bool:
+    """Return whether a copy is of use away from its node.
+
+    A key-bound document counts as taken with its key: how much rarer that is, ``leak_ratio`` says.
+    """
+    return world.regime.binding is not Binding.NODE

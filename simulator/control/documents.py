@@ -1,0 +1,71 @@
+"""What one identity was issued while somebody was interested in it."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from operator import attrgetter
+
+from simulator.population import Command, CommandKind, CredentialView, Population
+
+
+@dataclass(slots=True)
+class _Tenure:
+    """The documents of one slot in order of issue."""
+
+    views: list[CredentialView] = field(default_factory=list)
+    ended_s: dict[int, float] = field(default_factory=dict)
+    """serial → when a replacement ended it"""
+
+
+class Documents:
+    """A timeline of one agent's documents, from a first look on; watches the agent.
+
+    Args:
+        population: at the instant of the first look.
+        owner: the agent; of a shared secret the one that stands for its group.
+    """
+
+    def __init__(self, population: Population, owner: int) -> None:
+        self.owner = owner
+        self._tenures: dict[int, _Tenure] = {}
+        population.command(Command(CommandKind.WATCH, owner))
+        for view in population.read(owner):
+            self._add(view)
+
+    def update(self, population: Population) -> None:
+        """Take up what was issued until now."""
+        for view in population.issued(self.owner):
+            self._add(view)
+
+    def end(self, population: Population, now_s: float) -> None:
+        """Note that a replacement ended every document issued before now."""
+        self.update(population)
+        for tenure in self._tenures.values():
+            for view in tenure.views:
+                if view.issued_s < now_s < view.expires_s:
+                    tenure.ended_s.setdefault(view.serial, now_s)
+
+    def slots(self) -> list[int]:
+        """Return the slots that have held a document, in order."""
+        return sorted(self._tenures)
+
+    def of(self, slot: int) -> list[CredentialView]:
+        """Return a slot's documents in order of issue."""
+        return self._tenures[slot].views if slot in self._tenures else []
+
+    def at(self, slot: int, t_s: float) -> CredentialView | None:
+        """Return the document that a slot held at ``t_s`` if it was valid then."""
+        views = self.of(slot)
+        place = bisect_right(views, t_s, key=attrgetter("issued_s")) - 1
+        if place < 0:
+            return None
+        view = views[place]
+        return view if t_s < self.valid_until_s(view) else None
+
+    def valid_until_s(self, view: CredentialView) -> float:
+        """Return when a document's validity ends: its expiry or its replacement."""
+        return min(
+            view.expires_s, self._tenures[view.slot].ended_s.get(view.serial, view.expires_s)
+        )
+
+    def _add(self, view: CredentialView) -> None:
+        self._tenures.setdefault(view.slot, _Tenure()).views.append(view)

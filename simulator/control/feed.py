@@ -1,0 +1,198 @@
+"""What detectors read of an identity under attack: the owner's accesses and the thief's uses.
+
+Detectors are keyed by identity, so only the lines of identities under attack have to exist. Of the
+owner's lines only some can change what a detector says, and only those are made:
+
+* Superseded serial looks at the newest document seen; two origins at the first origin of each
+  document. Between two uses of the thief a detector therefore learns from the owner's *first*
+  access with each document and from no later one.
+* Before the theft one access with the stolen document, if there was any, says all.
+* New permission looks at single lines, and the owner stays within its task's permissions.
+
+So the simulation wakes at the thief's uses and, where a use raised no alert, at the owner's first
+access through the same slot after it: that access can be the second origin of the document. No
+later access can, unless the thief acts again. This is exact for detectors of that kind, and a test
+holds it against waking at every access (``World.every_access``). Documents of several tasks under
+one task-less identity would alternate; there every access is fed.
+"""
+
+from collections.abc import Iterator
+
+from scenarios.detection.audit import Alert, AuditEvent, Outcome
+from scenarios.detection.origins import TwoOrigins
+from scenarios.detection.permissions import NewPermission
+from scenarios.detection.serials import SupersededSerial
+from simulator.control.case import Case, Use, permissions_of
+from simulator.control.owner import Access, Owner
+from simulator.control.world import World
+from simulator.population import CredentialView
+
+
+class Feed:
+    """The log of one identity, in order of time, as its detectors see it.
+
+    Args:
+        world: clock, laws and detectors.
+        owner: the agent that stands for the identity.
+    """
+
+    def __init__(self, world: World, owner: int) -> None:
+        self._world = world
+        self._agent_class = world.layout.of(owner)
+        self._node = node_address(world, owner)
+        self.identity = identity_of(world, owner)
+        self.reads_owner = any(
+            isinstance(detector, (TwoOrigins, SupersededSerial)) for detector in world.detectors
+        )
+        self._origins_matter = any(isinstance(d, TwoOrigins) for d in world.detectors)
+        self._permissions_matter = any(isinstance(d, NewPermission) for d in world.detectors)
+        self._every = world.every_access or (
+            self._agent_class.slots > 1 and world.regime.attribution != "task"
+        )
+        self._fed_s: float | None = None
+        if self.reads_owner:
+            self.documents = world.documents(owner)
+            self._owner = Owner(world, owner, self.documents)
+
+    # -- the owner -------------------------------------------------------------------------------
+
+    def open(self, stolen: CredentialView) -> None:
+        """Begin at a theft: what the detectors know of the stolen document by now."""
+        if not self.reads_owner or self._fed_s is not None:
+            return
+        now_s = self._world.now_s
+        since_s = 0.0 if self._world.every_access else max(0.0, stolen.issued_s)
+        self.documents.update(self._world.population)
+        for access in self._owner.accesses(since_s, now_s):
+            if self._world.every_access or access.document.serial == stolen.serial:
+                self._feed(self._line(access))
+                if not self._world.every_access:
+                    break
+        self._fed_s = now_s
+
+    def owner_until(self, to_s: float) -> Alert | None:
+        """Feed the owner's decisive accesses before ``to_s``; return the first alert."""
+        if not self.reads_owner or self._fed_s is None:
+            return None
+        self.documents.update(self._world.population)
+        found = None
+        for access in self._decisive(self._fed_s, to_s):
+            alert = self._feed(self._line(access))
+            found = found or alert
+        self._fed_s = to_s
+        return found
+
+    def next_owner_use(self, slot: int, to_s: float) -> float | None:
+        """Return when the owner next uses ``slot``, if that can raise an alert before ``to_s``."""
+        if not self._origins_matter or self._fed_s is None:
+            return None
+        return self._owner.first(slot, self._fed_s, to_s)
+
+    def _decisive(self, from_s: float, to_s: float) -> Iterator[Access]:
+        seen: set[tuple[int, int]] = set()
+        for access in self._owner.accesses(from_s, to_s):
+            document = access.document.slot, access.document.serial
+            if self._every or document not in seen:
+                seen.add(document)
+                yield access
+
+    def _line(self, access: Access) -> AuditEvent:
+        permission = self._agent_class.workload.tasks[access.task].permissions[0]
+        return self._event(access.t_s, access.task, access.document, self._node, permission, "ok")
+
+    # -- the thief -------------------------------------------------------------------------------
+
+    def decisive(self, case: Case, use: Use) -> bool:
+        """Return whether a use can change what a detector says.
+
+        Inside the workload the thief's lines differ from the owner's by their permissions only.
+        """
+        if self.reads_owner and not case.inside(use.t_s):
+            return True
+        return self._permissions_matter and out_of_need(self._world, case, use)
+
+    def thief(
+        self, case: Case, use: Use, document: CredentialView, outcome: Outcome
+    ) -> Alert | None:
+        """Feed one use of the thief; return the alert that it raises."""
+        inside = case.inside(use.t_s)
+        origin = node_address(self._world, case.agent) if inside else f"thief-{case.entity:x}"
+        return self._feed(
+            self._event(use.t_s, case.task, document, origin, use.permission, outcome)
+        )
+
+    def forget(self) -> None:
+        """Start anew, after the identity's credential was replaced."""
+        for detector in self._world.detectors:
+            detector.forget(self.identity)
+
+    # -- detectors -------------------------------------------------------------------------------
+
+    def _event(
+        self,
+        t_s: float,
+        task: int,
+        document: CredentialView,
+        origin: str,
+        permission: str,
+        outcome: Outcome,
+    ) -> AuditEvent:
+        workload = self._agent_class.workload
+        named = self._world.regime.attribution == "task"
+        return AuditEvent(
+            occurred_s=t_s,
+            observed_s=t_s + self._world.scenario.detection.delivery_s,
+            identity=self.identity,
+            workload=workload.name,
+            task=workload.tasks[task].name if named else "",
+            serial=serial_text(self._agent_class.slots, document),
+            issued_s=document.issued_s,
+            origin=origin,
+            operation="use",
+            permission=permission,
+            outcome=outcome,
+        )
+
+    def _feed(self, event: AuditEvent) -> Alert | None:
+        alerts = [detector.update(event) for detector in self._world.detectors]
+        return next((alert for alert in alerts if alert is not None), None)
+
+
+def out_of_need(world: World, case: Case, use: Use) -> bool:
+    """Return whether the task that a line names, or else its workload, does not need a use."""
+    if not use.foreign or world.regime.attribution == "task":
+        return use.foreign
+    return use.permission not in _needed(world, case)
+
+
+def any_out_of_need(world: World, case: Case) -> bool:
+    """Return whether the thief may ask for anything that ``out_of_need`` would name."""
+    if world.scenario.threats.abuse.foreign_permission_share == 0.0:
+        return False
+    _, foreign = permissions_of(world, case)
+    named = world.regime.attribution == "task"
+    return bool(foreign) and (named or not set(foreign) <= _needed(world, case))
+
+
+def _needed(world: World, case: Case) -> set[str]:
+    tasks = world.layout.of(case.owner).workload.tasks
+    return {permission for task in tasks for permission in task.permissions}
+
+
+def identity_of(world: World, owner: int) -> str:
+    """Return what an audit line identifies: the shared secret or the workload."""
+    agent_class = world.layout.of(owner)
+    name, number = agent_class.workload.name, world.layout.number(owner)
+    if world.regime.attribution == "secret":
+        return f"key://{name}/{number // world.regime.shared_by}"
+    return f"spiffe://{world.scenario.trust_domain}/{name}/{number}"
+
+
+def node_address(world: World, agent: int) -> str:
+    """Return the source address of an agent's node; a node has one."""
+    return f"{world.layout.of(agent).workload.name}-node-{world.layout.node(agent)}"
+
+
+def serial_text(slots: int, document: CredentialView) -> str:
+    """Return a document's serial as text, unique within its agent."""
+    return f"{document.slot}.{document.serial}" if slots > 1 else str(document.serial)

@@ -1,0 +1,137 @@
+"""What is counted and sampled in one replication: the rows of ``counts`` and ``series``."""
+
+from collections.abc import Generator
+from math import ceil, inf
+
+import numpy as np
+import simpy
+from numpy.typing import NDArray
+
+from scenarios.demand.streams import Stream
+from scenarios.record.tables import Incident
+from simulator.control.threats import Threats
+from simulator.control.world import World
+
+Series = list[tuple[float, str, float]]
+
+
+class Measures:
+    """Probes and level samples of a running world.
+
+    Args:
+        world: clock and population.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._residual_s: list[float] = []
+        self._empty_probes = 0
+        self._expired: list[tuple[float, int]] = []
+        for n in range(world.scenario.probes):
+            world.clock.process(self._probe(n))
+        world.clock.process(self._levels())
+
+    def _probe(self, n: int) -> Generator[simpy.Event, object, None]:
+        """Read what a uniformly chosen agent holds at a uniform instant."""
+        world = self._world
+        yield world.clock.at(world.uniform(0, Stream.PROBE_TIME, n) * world.horizon_s)
+        agents = world.layout.agents
+        agent = min(int(world.uniform(0, Stream.PROBE_TARGET, n) * agents), agents - 1)
+        held = world.population.read(world.layout.group(agent).start)
+        newest = max(held, key=lambda view: view.issued_s, default=None)
+        if newest is None:
+            self._empty_probes += 1
+        else:
+            self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
+
+    def _levels(self) -> Generator[simpy.Event, object, None]:
+        """Sample how many hold an expired credential, from the first fault on."""
+        world = self._world
+        if not world.scenario.faults:
+            return
+        first_s = min(fault.start_s for fault in world.scenario.faults)
+        interval_s = world.scenario.series_interval_s
+        step = int(first_s // interval_s) + 1
+        while step * interval_s < world.horizon_s:
+            yield world.clock.at(step * interval_s)
+            self._expired.append((step * interval_s, world.population.expired_now()))
+            step += 1
+
+    def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
+        """Return the totals of the replication by name; the unit ends the name.
+
+        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``;
+        ``peak_issuances_per_s`` in the busiest second; ``service_s`` asked of the issuer on
+        average; probes of the residual validity of the newest document that a random agent holds
+        (``probes``, their sum and sum of squares; ``empty_probes`` found nothing); ``accesses``
+        at the start and end of tasks, ``attributed_accesses`` of them under a line that names the
+        acting workload; ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
+        """
+        world = self._world
+        counters = world.population.counters()
+        per_second = world.population.issuances_per_second()
+        residual_s = np.array(self._residual_s)
+        accesses = 2.0 * (counters.switches - counters.auth_failures)
+        named = world.regime.attribution != "secret"
+        return {
+            "agents": float(world.layout.agents),
+            "secrets": float(world.layout.secrets),
+            "horizon_s": world.horizon_s,
+            **{name: float(value) for name, value in counters._asdict().items()},
+            "peak_issuances_per_s": float(per_second.max(initial=0)),
+            "probes": float(len(residual_s)),
+            "empty_probes": float(self._empty_probes),
+            "residual_validity_sum_s": float(residual_s.sum()),
+            "residual_validity_sq_s2": float(np.square(residual_s).sum()),
+            "accesses": accesses,
+            "attributed_accesses": accesses if named else 0.0,
+            "thefts_in_vain": float(threats.in_vain),
+            "replacements": float(replacements),
+        }
+
+    def series(self, incidents: list[Incident]) -> Series:
+        """Return (start of interval, name, value): ``issued``, ``refusals``, ``open_incidents``.
+
+        ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
+        the interval in which it begins), ``open_incidents`` the level at its end, and
+        ``expired_agents`` likewise, from the first fault on.
+        """
+        world = self._world
+        interval_s = world.scenario.series_interval_s
+        intervals = ceil(world.horizon_s / interval_s)
+        starts = np.arange(intervals) * interval_s
+        rows: Series = []
+        issued = _by_interval(world.population.issuances_per_second(), interval_s, intervals)
+        refused = _by_interval(world.population.refusals_per_second(), interval_s, intervals)
+        open_ = _open(incidents, np.minimum(starts + interval_s, world.horizon_s))
+        for name, values in (("issued", issued), ("refusals", refused), ("open_incidents", open_)):
+            rows += [(float(t), name, float(v)) for t, v in zip(starts, values, strict=True)]
+        rows += [(t_s - interval_s, "expired_agents", float(n)) for t_s, n in self._expired]
+        return rows
+
+
+def _by_interval(
+    per_second: NDArray[np.int64], interval_s: float, intervals: int
+) -> NDArray[np.float64]:
+    place = (np.arange(len(per_second)) // interval_s).astype(np.int64)
+    totals = np.bincount(place, weights=per_second, minlength=intervals)[:intervals]
+    return totals.astype(np.float64)
+
+
+def _open(incidents: list[Incident], at_s: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many thefts have begun and not ended at each instant."""
+    began = np.sort([theft.stolen_s for theft in incidents])
+    ended = np.sort([end_s for theft in incidents if (end_s := access_end_s(theft)) < inf])
+    return np.searchsorted(began, at_s, "right") - np.searchsorted(ended, at_s, "right")
+
+
+def access_end_s(theft: Incident) -> float:
+    """Return when a thief's access ended, inf while it is open."""
+    if theft.end == "open":
+        return inf
+    if theft.evicted_s is not None:
+        return theft.evicted_s
+    if theft.end == "refused":
+        return theft.stolen_s
+    ends = [end for end in (theft.expires_s, theft.revoked_s) if end is not None]
+    return min(ends, default=inf)

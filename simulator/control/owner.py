@@ -1,0 +1,114 @@
+"""When the owner of a stolen credential uses it: materialised for one identity, on demand.
+
+The switch law is a function of keys, so nobody has to have watched. An agent uses its credential
+when a task starts and once more when it ends; under renewal at use a document is also used when it
+arrives, because that is what it was fetched for. A use that finds no valid document leaves no line.
+"""
+
+from collections.abc import Iterator
+from heapq import merge
+from itertools import takewhile
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from scenarios.demand.streams import Stream, entity_key, keyed_uniform
+from scenarios.demand.switches import gap, switches
+from scenarios.spec.regime import Renewal
+from simulator.control.documents import Documents
+from simulator.control.world import World
+from simulator.population import CredentialView
+
+_gap: Final[Any] = njit(gap)
+
+
+def _skip(
+    gaps: np.uint64, total_rate_hz: float, t_s: float, candidate: int, to_s: float
+) -> tuple[float, int]:
+    while True:
+        next_s = t_s + _gap(keyed_uniform(gaps, np.uint64(candidate)), total_rate_hz)
+        if next_s >= to_s:
+            return t_s, candidate
+        t_s = next_s
+        candidate += 1
+
+
+_skip_compiled: Final[Any] = njit(_skip)
+
+
+class Access(NamedTuple):
+    """One use of a credential by its owner."""
+
+    t_s: float
+    task: int
+    document: CredentialView
+
+
+class Owner:
+    """The accesses of one agent, asked for in ascending order of time.
+
+    Args:
+        world: clock and laws.
+        agent: whose switches.
+        documents: what its identity is issued.
+    """
+
+    def __init__(self, world: World, agent: int, documents: Documents) -> None:
+        self._documents = documents
+        self._agent, self._seed_key = agent, world.seed_key
+        agent_class = world.layout.of(agent)
+        self._law = agent_class.law
+        self._slotted = agent_class.slots > 1
+        self._durations_s = [task.duration_s for task in agent_class.workload.tasks]
+        self._at_use = world.regime.renewal.rule is Renewal.AT_USE
+        gaps = entity_key(self._seed_key, np.uint64(agent), np.uint64(Stream.SWITCH_GAP))
+        self._gaps = np.uint64(gaps)
+        self._t_s, self._candidate = 0.0, 0
+
+    def accesses(self, from_s: float, to_s: float) -> Iterator[Access]:
+        """Yield the accesses in [from_s, to_s) in order; documents must be known up to ``to_s``."""
+        moments = merge(self.moments(from_s, to_s), self._arrivals(from_s, to_s))
+        for t_s, task in moments:
+            document = self._documents.at(task if self._slotted else 0, t_s)
+            if document is not None:
+                yield Access(t_s, task, document)
+
+    def first(self, slot: int, from_s: float, to_s: float) -> float | None:
+        """Return the first instant in [from_s, to_s) at which a task uses ``slot``."""
+        for t_s, task in self.moments(from_s, to_s):
+            if not self._slotted or task == slot:
+                return t_s
+        return None
+
+    def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
+        """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
+        before_s = from_s - max(self._durations_s)
+        if self._law.total_rate_hz <= 0.0:
+            return
+        if before_s > self._t_s:
+            self._t_s, self._candidate = _skip_compiled(
+                self._gaps, self._law.total_rate_hz, self._t_s, self._candidate, before_s
+            )
+        pending: list[tuple[float, int]] = []
+        found = switches(self._seed_key, self._agent, self._law, self._t_s, self._candidate)
+        for switch in takewhile(lambda switch: switch.t_s < to_s, found):
+            yield from (moment for moment in sorted(pending) if moment[0] <= switch.t_s)
+            pending = [moment for moment in pending if moment[0] > switch.t_s]
+            if switch.t_s >= from_s:
+                yield switch.t_s, switch.task
+            end_s = switch.t_s + self._durations_s[switch.task]
+            if from_s <= end_s < to_s:
+                pending.append((end_s, switch.task))
+        yield from sorted(pending)
+
+    def _arrivals(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
+        if not self._at_use:
+            return iter(())
+        found = [
+            (view.issued_s, slot)
+            for slot in self._documents.slots()
+            for view in self._documents.of(slot)
+            if from_s <= view.issued_s < to_s
+        ]
+        return iter(sorted(found))

@@ -1,0 +1,126 @@
+"""What people do about an alert: wait for an analyst, decide, revoke, replace (model.md §5)."""
+
+from collections.abc import Generator
+from math import inf
+
+import simpy
+
+from scenarios.demand.streams import Stream
+from scenarios.record.tables import AlertRow
+from scenarios.spec.regime import Revocation
+from simulator.control.case import Case
+from simulator.control.feed import Feed, identity_of
+from simulator.control.world import World
+from simulator.population import Command, CommandKind, CredentialView
+
+NOTICE = "external-notice"
+
+
+class Response:
+    """The alert queue, its analysts, and what they end.
+
+    Args:
+        world: clock, laws and population.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._analysts = simpy.Resource(world.clock, world.scenario.response.analysts)
+        self._cases: dict[int, list[Case]] = {}
+        self.alerts: list[tuple[Case, AlertRow]] = []
+        self.replacements = 0
+
+    def follow(self, case: Case) -> None:
+        """Take note of a theft, so that ending a credential ends it for every thief of it."""
+        self._cases.setdefault(case.owner, []).append(case)
+
+    def alarm(
+        self, case: Case, detector: str, event_s: float, alert_s: float, feed: Feed | None
+    ) -> Generator[simpy.Event, object, None]:
+        """Handle one alert from its arrival; only the first one of a case makes people move."""
+        world = self._world
+        if alert_s >= world.horizon_s:
+            return
+        yield world.clock.at(alert_s)
+        point = ("", world.regime.name, 0)
+        identity = identity_of(world, case.owner)
+        self.alerts.append((case, AlertRow(*point, alert_s, event_s, detector, identity, None)))
+        if case.alert_s is not None:
+            return
+        case.alert_s, case.detector = alert_s, detector
+        response = world.scenario.response
+        if not response.automatic:
+            with self._analysts.request() as turn:
+                yield turn
+                mean_s = response.triage_mean_s
+                triage_s = world.exponential(mean_s, case.entity, Stream.TRIAGE)
+                yield world.clock.at(world.now_s + triage_s)
+        case.decided_s = world.now_s
+        rule = world.regime.revocation
+        if rule.method is Revocation.NONE:
+            return
+        if world.uniform(case.entity, Stream.REVOCATION, 0) >= rule.probability:
+            return
+        yield world.clock.at(world.now_s + rule.delay_s)
+        self._revoke(case)
+        if feed is not None:
+            feed.forget()
+
+    def _revoke(self, case: Case) -> None:
+        """Have the verifiers refuse what was stolen, and give the owner something new.
+
+        A deny list names the documents that the thief is known to hold; the owner is disturbed
+        only if it still holds one of them. Deletion ends whatever the identity holds.
+        """
+        world = self._world
+        now_s = world.now_s
+        held = world.population.read(case.owner)
+        if world.regime.revocation.method is Revocation.DELETE:
+            ended = {(view.slot, view.serial) for view in held}
+            victims = self._cases[case.owner]
+            for victim in victims:
+                if victim.document is not None:
+                    ended.add((victim.document.slot, victim.document.serial))
+        else:
+            ended = {(view.slot, view.serial) for view in _stolen(case, held, now_s)}
+        for victim in self._cases[case.owner]:
+            self._end(victim, held, ended)
+        if any((view.slot, view.serial) in ended for view in held):
+            for agent in world.layout.group(case.agent):
+                world.population.command(Command(CommandKind.REPLACE, agent))
+                world.replaced(agent)
+                self.replacements += 1
+
+    def _end(
+        self, case: Case, held: tuple[CredentialView, ...], ended: set[tuple[int, int]]
+    ) -> None:
+        now_s = self._world.now_s
+        mine = {(view.slot, view.serial) for view in _stolen(case, held, now_s)} & ended
+        if not mine:
+            return
+        if not case.inside(now_s) and case.copy_access_ends_s(self._world) <= now_s:
+            return
+        for key in mine:
+            case.denied.setdefault(key, now_s)
+        if case.revoked_s is None:
+            case.revoked_s = now_s
+
+
+def _stolen(
+    case: Case, held: tuple[CredentialView, ...], now_s: float
+) -> tuple[CredentialView, ...]:
+    """Return what the thief has in his hands now."""
+    if case.inside(now_s):
+        return held
+    return () if case.document is None else (case.document,)
+
+
+def notice(world: World, response: Response, case: Case) -> Generator[simpy.Event, object, None]:
+    """Let somebody outside notice the theft after an exponential time, whatever is logged."""
+    mean_s = world.scenario.detection.external_notice_mean_s
+    if mean_s is None:
+        return
+    at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
+    if at_s >= world.horizon_s or at_s == inf:
+        return
+    yield from response.alarm(case, NOTICE, at_s, max(at_s, world.now_s), None)

@@ -1,0 +1,172 @@
+"""Thefts that are already open at t = 0, from their stationary law.
+
+Thefts are a Poisson process, so the open ones at a random instant are Poisson with mean h·E[D] and
+the theft of one lies back by an age of density P(D > a)/E[D] (M/G/∞; Eick, Massey and Whitt 1993,
+"The physics of the M_t/G/∞ queue"). Candidates are drawn with the density of what ends every theft
+that nobody watches and then thinned by what may have ended it sooner.
+
+Exact: the age under external notice (exponential) and under expiry, the document that was stolen
+(by walking back over the renewals that the law draws), footholds (exponential eviction).
+Approximate: a theft that detectors watch counts as ended at the first use that would have alerted
+them, response time left out; a notice is taken to lead to revocation at once and always.
+Left out: thefts without any law that ends them (no expiry, no notice), for which there is no
+stationary state; a foothold's alerts before t = 0.
+"""
+
+from collections.abc import Iterator
+from itertools import count
+from math import inf, log1p
+
+from scenarios.demand.streams import Stream
+from scenarios.demand.switches import gap
+from scenarios.spec.regime import Renewal, regime_row
+from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
+from simulator.control.case import Case, usable_elsewhere
+from simulator.control.feed import any_out_of_need, out_of_need, serial_text
+from simulator.control.threats import Threats
+from simulator.control.world import FOOTHOLD_AT_START, LEAK_AT_START, World, case_entity
+from simulator.population import CredentialView
+
+
+def open_thefts(world: World, threats: Threats) -> None:
+    """Begin every theft that a run in its stationary state finds open at t = 0.
+
+    None where ``start.ages`` is ``synchronised``: everything was issued just now.
+    """
+    if world.scenario.start.ages != "stationary":
+        return
+    for n, age_s in _leak_ages(world):
+        agent = threats.target(LEAK_AT_START, n)
+        if threats.carries_leak(LEAK_AT_START, n, agent):
+            _begin_leak(world, threats, n, agent, -age_s)
+    for n, age_s in _foothold_ages(world):
+        _begin_foothold(world, threats, n, -age_s)
+
+
+def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
+    """Yield number and age of every candidate; intensity h·exp(−a/m), m the mean time to notice."""
+    per_agent_hz = world.scenario.threats.leak.rate_per_secret_year / SECONDS_PER_YEAR
+    rate_hz = per_agent_hz * world.layout.agents
+    mean_s = world.scenario.detection.external_notice_mean_s
+    ttl_s = world.regime.ttl_s
+    if rate_hz <= 0.0 or (mean_s is None and ttl_s == inf):
+        return
+    total = rate_hz * (ttl_s if mean_s is None else mean_s)
+    reached = 0.0
+    for n in count():
+        reached += world.exponential(1.0, LEAK_AT_START, Stream.OPEN_AT_START, n)
+        if reached >= total:
+            return
+        age_s = reached / rate_hz if mean_s is None else -mean_s * log1p(-reached / total)
+        if age_s < ttl_s:
+            yield n, age_s
+
+
+def _foothold_ages(world: World) -> Iterator[tuple[int, float]]:
+    foothold = world.scenario.threats.foothold
+    rate_hz = foothold.rate_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
+    total, reached = rate_hz * foothold.eviction_mean_s, 0.0
+    for n in count():
+        reached += world.exponential(1.0, FOOTHOLD_AT_START, Stream.OPEN_AT_START, n)
+        if reached >= total:
+            return
+        yield n, -foothold.eviction_mean_s * log1p(-reached / total)
+
+
+def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: float) -> None:
+    held = world.population.read(agent)
+    if not held:
+        return
+    newest = max(held, key=lambda view: view.issued_s)
+    document, successor_s = _held_at(world, newest, stolen_s)
+    if document.expires_s <= 0.0:
+        return
+    case = Case(
+        entity=case_entity(LEAK_AT_START, n),
+        persona="leak",
+        injected=False,
+        agent=agent,
+        owner=agent,
+        slot=document.slot,
+        task=threats.task_of(agent, document.slot),
+        document=document,
+        credential=serial_text(world.layout.of(agent).slots, document),
+        stolen_s=stolen_s,
+        eviction_s=-inf,
+        usable=usable_elsewhere(world),
+    )
+    if not (threats.watched(agent) and _seen_before_start(world, case, successor_s)):
+        threats.begin(case)
+
+
+def _begin_foothold(world: World, threats: Threats, n: int, stolen_s: float) -> None:
+    foothold = world.scenario.threats.foothold
+    agent = threats.target(FOOTHOLD_AT_START, n)
+    owner = world.layout.group(agent).start
+    entity = case_entity(FOOTHOLD_AT_START, n)
+    held = world.population.read(owner)
+    newest = max(held, key=lambda view: view.issued_s, default=None)
+    slot = newest.slot if newest is not None else 0
+    threats.begin(
+        Case(
+            entity=entity,
+            persona="foothold",
+            injected=False,
+            agent=agent,
+            owner=owner,
+            slot=slot,
+            task=threats.task_of(agent, slot),
+            document=newest if newest is not None and newest.expires_s > 0.0 else None,
+            credential=serial_text(world.layout.of(owner).slots, newest) if newest else "",
+            stolen_s=stolen_s,
+            eviction_s=world.exponential(foothold.eviction_mean_s, entity, Stream.EVICTION),
+            usable=True,
+        )
+    )
+
+
+def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[CredentialView, float]:
+    """Return what a slot held at ``at_s`` before t = 0, and when its successor was issued.
+
+    Walks back from the document held at t = 0: the lives before it are ordinary renewal ages, with
+    the wait for a use after each under renewal at use.
+    """
+    view, successor_s, k = newest, inf, 0
+    row = regime_row(world.regime)
+    agent_class = world.layout.of(newest.agent)
+    while view.issued_s > at_s and row.ttl_s < inf and view.expires_s > 0.0:
+        u_phase, u_draw, u_wait = (
+            world.uniform(newest.agent, Stream.OPEN_AT_START, 3 * k + i) for i in range(3)
+        )
+        life_s = renewal_age(
+            row.rule,
+            row.ttl_s,
+            row.fraction,
+            row.jitter,
+            row.poll_s,
+            row.before_expiry_s,
+            u_phase,
+            u_draw,
+        )
+        if world.regime.renewal.rule is Renewal.AT_USE:
+            life_s += gap(u_wait, agent_class.use_hz(newest.slot))
+        successor_s = view.issued_s
+        issued_s = view.issued_s - life_s
+        view = CredentialView(
+            view.agent, view.slot, view.serial - 1, issued_s, expiry(issued_s, row.ttl_s)
+        )
+        k += 1
+    return view, successor_s
+
+
+def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:
+    """Return whether a use before t = 0 would have alerted a detector that watches the identity."""
+    names = {detector.name for detector in world.detectors}
+    if not names - {"new-permission"} and not any_out_of_need(world, case):
+        return False
+    for use in case.uses_before_start(world):
+        if "two-origins" in names or ("new-permission" in names and out_of_need(world, case, use)):
+            return True
+        if "superseded-serial" in names and use.t_s > successor_s:
+            return True
+    return False

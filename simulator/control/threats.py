@@ -1,0 +1,241 @@
+"""Who steals what, when: leaks, footholds and what a thief then does (model.md §4).
+
+A natural leak comes from one candidate process over all agents at the hazard of a static key. A
+candidate counts if its agent stands for a secret and the regime's ``leak_ratio`` accepts it, so
+regimes share their candidates: a regime with half the ratio suffers a subset of the thefts. What an
+agent holds for its tasks lies in one place and leaks as one secret; the thief takes the document of
+the task at hand.
+"""
+
+from collections.abc import Generator
+from itertools import count
+from math import inf, nextafter
+
+import simpy
+
+from scenarios.demand.streams import Stream
+from scenarios.demand.switches import gap
+from scenarios.detection.audit import Alert, Outcome
+from scenarios.spec.rules import SECONDS_PER_YEAR
+from simulator.control.case import Case, Use, opened, usable_elsewhere
+from simulator.control.feed import Feed, serial_text
+from simulator.control.response import Response, notice
+from simulator.control.world import (
+    FOOTHOLD,
+    INJECTED_FOOTHOLD,
+    INJECTED_LEAK,
+    LEAK,
+    World,
+    case_entity,
+)
+from simulator.population import CredentialView
+
+Events = Generator[simpy.Event, object, None]
+
+
+class Threats:
+    """All thieves of one world.
+
+    Args:
+        world: clock, laws and population.
+        response: what happens to their alerts.
+
+    Attributes:
+        cases: every theft of something usable, in order of discovery.
+        in_vain: leaks of nothing: an empty slot or an expired document.
+    """
+
+    def __init__(self, world: World, response: Response) -> None:
+        self._world, self._response = world, response
+        self._feeds: dict[int, Feed] = {}
+        self.cases: list[Case] = []
+        self.in_vain = 0
+        threats = world.scenario.threats
+        agents = world.layout.agents
+        leaks_hz = threats.leak.rate_per_secret_year * agents / SECONDS_PER_YEAR
+        footholds_hz = threats.foothold.rate_per_agent_year * agents / SECONDS_PER_YEAR
+        world.clock.process(self._hazard(LEAK, leaks_hz))
+        world.clock.process(self._hazard(FOOTHOLD, footholds_hz))
+        for n in range(threats.injected_thefts):
+            world.clock.process(self._injected(INJECTED_LEAK, n))
+        for n in range(threats.injected_footholds):
+            world.clock.process(self._injected(INJECTED_FOOTHOLD, n))
+
+    # -- when and whom ---------------------------------------------------------------------------
+
+    def _hazard(self, kind: int, rate_hz: float) -> Events:
+        world = self._world
+        t_s = 0.0
+        for n in count():
+            t_s += gap(world.uniform(kind, Stream.THEFT_TIME, n), rate_hz)
+            if t_s >= world.horizon_s:
+                return
+            agent = self.target(kind, n)
+            if kind == LEAK and not self.carries_leak(kind, n, agent):
+                continue
+            yield world.clock.at(t_s)
+            self._steal(case_entity(kind, n), agent, foothold=kind == FOOTHOLD, injected=False)
+
+    def _injected(self, kind: int, n: int) -> Events:
+        world = self._world
+        yield world.clock.at(world.uniform(kind, Stream.THEFT_TIME, n) * world.horizon_s)
+        foothold = kind == INJECTED_FOOTHOLD
+        self._steal(case_entity(kind, n), self.target(kind, n), foothold=foothold, injected=True)
+
+    def target(self, kind: int, n: int) -> int:
+        """Return the agent that candidate ``n`` of a kind of theft hits, uniform over all."""
+        agents = self._world.layout.agents
+        return min(int(self._world.uniform(kind, Stream.THEFT_TARGET, n) * agents), agents - 1)
+
+    def carries_leak(self, kind: int, n: int, agent: int) -> bool:
+        """Return whether a leak candidate is a leak: one carrier a secret, thinned by ratio."""
+        world = self._world
+        if world.layout.group(agent).start != agent:
+            return False
+        return world.uniform(kind, Stream.THEFT_ACCEPT, n) < world.regime.leak_ratio
+
+    # -- the theft -------------------------------------------------------------------------------
+
+    def _steal(self, entity: int, agent: int, *, foothold: bool, injected: bool) -> None:
+        world = self._world
+        owner = world.layout.group(agent).start
+        document = self._taken(owner)
+        usable = document is not None and document.expires_s > world.now_s
+        if not usable and not foothold:
+            self.in_vain += 1
+            return
+        mean_s = world.scenario.threats.foothold.eviction_mean_s
+        slot = document.slot if document is not None else 0
+        self.begin(
+            Case(
+                entity=entity,
+                persona="foothold" if foothold else "leak",
+                injected=injected,
+                agent=agent,
+                owner=owner,
+                slot=slot,
+                task=self.task_of(agent, slot),
+                document=document if usable else None,
+                credential=serial_text(world.layout.of(owner).slots, document) if document else "",
+                stolen_s=world.now_s,
+                eviction_s=world.now_s + world.exponential(mean_s, entity, Stream.EVICTION)
+                if foothold
+                else -inf,
+                usable=foothold or usable_elsewhere(world),
+            )
+        )
+
+    def _taken(self, owner: int) -> CredentialView | None:
+        """Return the document of the task at hand, or else the newest one."""
+        population = self._world.population
+        held = population.read(owner)
+        task = population.current_task(owner)
+        at_hand = [view for view in held if view.slot == task and len(held) > 1]
+        return max(at_hand or held, key=lambda view: view.issued_s, default=None)
+
+    def task_of(self, agent: int, slot: int) -> int:
+        """Return the task for whose work a document was taken."""
+        if self._world.layout.of(agent).slots > 1:
+            return slot
+        return max(0, self._world.population.current_task(agent))
+
+    def begin(self, case: Case) -> None:
+        """Let a theft take its course from now on."""
+        world = self._world
+        self.cases.append(case)
+        self._response.follow(case)
+        world.clock.process(notice(world, self._response, case))
+        if case.foothold:
+            world.documents(case.owner)
+            world.clock.process(self._evict(case))
+        if self.watched(case.owner):
+            world.clock.process(self._abuse(case))
+
+    def watched(self, owner: int) -> bool:
+        """Return whether an identity's log reaches an armed detector."""
+        world = self._world
+        covered = world.uniform(owner, Stream.COVERAGE, 0) < world.scenario.detection.coverage
+        return covered and bool(world.detectors)
+
+    def _evict(self, case: Case) -> Events:
+        """Leave the evicted thief with a copy of the last document."""
+        world = self._world
+        if case.eviction_s >= world.horizon_s:
+            return
+        yield world.clock.at(case.eviction_s)
+        held = [view for view in world.population.read(case.owner) if view.slot == case.slot]
+        case.document = held[0] if held and held[0].expires_s > world.now_s else None
+        case.usable = usable_elsewhere(world)
+
+    # -- abuse, as far as a detector may see it --------------------------------------------------
+
+    def _abuse(self, case: Case) -> Events:
+        """Wake at the uses that can raise an alert, and at the owner's answers to them."""
+        world = self._world
+        feed = self._feeds.setdefault(case.owner, Feed(world, case.owner))
+        if case.document is not None:
+            feed.open(case.document)
+        uses = case.uses(world)
+        use, last_seen_s = next(uses), -inf
+        while use.t_s < world.horizon_s:
+            if use.t_s >= world.now_s and feed.decisive(case, use):
+                yield world.clock.at(use.t_s)
+                if case.alert_s is not None or self._gave_up(case, last_seen_s):
+                    return
+                if self._raised(case, feed.owner_until(use.t_s), feed):
+                    return
+                if self._raised(case, self._present(case, use, feed), feed):
+                    return
+                following = next(uses)
+                if not case.inside(use.t_s):
+                    answered = yield from self._owner_answers(case, feed, following.t_s)
+                    if answered:
+                        return
+                use, last_seen_s = following, use.t_s
+            else:
+                use, last_seen_s = next(uses), use.t_s
+
+    def _owner_answers(
+        self, case: Case, feed: Feed, to_s: float
+    ) -> Generator[simpy.Event, object, bool]:
+        """Wake at the owner's next use of the slot; return whether that raised an alert."""
+        world = self._world
+        to_s = min(to_s, world.horizon_s)
+        while (at_s := feed.next_owner_use(case.slot, to_s)) is not None:
+            yield world.clock.at(at_s)
+            if case.alert_s is not None:
+                return True
+            if self._raised(case, feed.owner_until(nextafter(at_s, inf)), feed):
+                return True
+            if not world.every_access:
+                break
+        return False
+
+    def _gave_up(self, case: Case, last_use_s: float) -> bool:
+        """Return whether the thief was refused at his last use, or before, and stopped."""
+        if case.inside(last_use_s) or last_use_s == -inf:
+            return False
+        return last_use_s >= case.copy_access_ends_s(self._world)
+
+    def _present(self, case: Case, use: Use, feed: Feed) -> Alert | None:
+        """Present a credential to a verifier; return the alert that the audit line raises."""
+        world = self._world
+        document = case.document
+        accepted_until_s = case.copy_access_ends_s(world)
+        if case.inside(use.t_s):
+            held = [v for v in world.population.read(case.owner) if v.slot == case.slot]
+            document = held[0] if held else None
+            accepted_until_s = document.expires_s if document is not None else -inf
+        if document is None:
+            return None
+        accepted = use.t_s < accepted_until_s and use.permission in opened(world, case)
+        outcome: Outcome = "ok" if accepted else "denied"
+        return feed.thief(case, use, document, outcome)
+
+    def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:
+        if alert is None:
+            return False
+        self._world.clock.process(
+            self._response.alarm(case, alert.detector, alert.event.occurred_s, alert.alert_s, feed)
+        )
+        return True

@@ -1,0 +1,92 @@
+"""What every process of the control plane shares: clock, population, draws and what became of it.
+
+The population moves only when somebody looks at it. Any sequence of stops gives the same trace, so
+bringing it up to the present at a look is the same as stopping it at every control event, and the
+events that only concern people and paper (a triage that ends) cost the engine nothing.
+"""
+
+from math import log
+from typing import Final
+
+import numpy as np
+
+from scenarios.demand.streams import Stream, uniform
+from scenarios.detection.detector import Detector
+from scenarios.detection.suite import detectors
+from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Scenario
+from simulator.clock import Clock
+from simulator.control.documents import Documents
+from simulator.layout import Layout
+from simulator.population import Population
+
+LEAK, FOOTHOLD, INJECTED_LEAK, INJECTED_FOOTHOLD, LEAK_AT_START, FOOTHOLD_AT_START = range(1, 7)
+"""kinds of theft, each an entity of its own for the draws that decide when and whom"""
+
+_ORDINAL_BITS: Final = 40
+
+
+class World:
+    """One regime in one replication, as the control plane sees it.
+
+    Args:
+        scenario: the resolved scenario.
+        regime: the regime of all agents.
+        seed_key: from ``streams.seed_key``.
+        population: at t = 0.
+        every_access: feed detectors with every access of an owner, not only with the decisive ones
+            (slower, the same alerts; ``feed.py``).
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        regime: Regime,
+        seed_key: np.uint64,
+        population: Population,
+        every_access: bool = False,
+    ) -> None:
+        self.scenario, self.regime, self.seed_key = scenario, regime, seed_key
+        self.horizon_s = scenario.horizon_s
+        self.every_access = every_access
+        self.layout = Layout(scenario, regime)
+        self.clock = Clock()
+        self.detectors: list[Detector] = detectors(scenario, regime)
+        self._population = population
+        self._documents: dict[int, Documents] = {}
+
+    @property
+    def now_s(self) -> float:
+        """The current time."""
+        return float(self.clock.now)
+
+    @property
+    def population(self) -> Population:
+        """The population, brought up to the present."""
+        if self._population.now_s < self.now_s:
+            self._population.advance(self.now_s)
+        return self._population
+
+    def uniform(self, entity: int, stream: Stream, k: int) -> float:
+        """Return one keyed draw, uniform on (0, 1)."""
+        return uniform(self.seed_key, entity, stream, k)
+
+    def exponential(self, mean: float, entity: int, stream: Stream, k: int = 0) -> float:
+        """Return one keyed draw of the exponential law with this mean."""
+        return -log(self.uniform(entity, stream, k)) * mean
+
+    def documents(self, owner: int) -> Documents:
+        """Return what is issued to ``owner`` from the first time that anybody asked."""
+        if owner not in self._documents:
+            self._documents[owner] = Documents(self.population, owner)
+        return self._documents[owner]
+
+    def replaced(self, owner: int) -> None:
+        """Tell the documents of ``owner``, if anybody follows them, that they end now."""
+        if owner in self._documents:
+            self._documents[owner].end(self.population, self.now_s)
+
+
+def case_entity(kind: int, ordinal: int) -> int:
+    """Return the entity of one theft's own draws: the same in every regime and engine."""
+    return kind << _ORDINAL_BITS | ordinal

@@ -1,0 +1,542 @@
+"""The agents: lazy, replayed exactly when something shared touches them.
+
+An agent's switches touch nothing but itself, so nobody executes them in order: they are counted
+when the agent is next issued a credential, is read, or the run ends, from the same keyed draws at
+the same instants. Each agent is touched once a renewal.
+"""
+
+from math import inf
+
+import numpy as np
+from numba import njit, types
+
+from scenarios.demand.streams import Stream, entity_key, keyed_uniform
+from scenarios.demand.switches import active_at, gap, task_at
+from scenarios.spec.rules import AT_USE, FRACTION_POLLED, backoff_delay, expiry, renewal_age
+from simulator.fleet import laws  # noqa: F401  (makes the laws callable from here)
+from simulator.fleet.issuer import (
+    ISSUED,
+    ISSUER,
+    accept,
+    count_issue,
+    log_attempt,
+    overtake,
+)
+from simulator.fleet.layout import (
+    AGENT_CLASS,
+    ENTRY,
+    FLEET,
+    ISSUE,
+    LANE,
+    NO_SERIAL,
+    RECORD,
+    REFUSED,
+    REVOKED,
+    SERIAL_SHIFT,
+    SHARD,
+    SHARDS,
+    TASK_MASK,
+    WAKE,
+    WATCHED,
+    AgentClass,
+    Entry,
+    Fleet,
+    Lane,
+    Record,
+    agent_and_slot,
+    class_of,
+    log_event,
+)
+from simulator.fleet.memory import Table, prefetch, table
+from simulator.fleet.wheel import WHEEL, Wheel, file, put
+from simulator.initial import SLOTS, initial_slot
+from simulator.population import EventKind
+
+SWITCH = int(EventKind.SWITCH)
+GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
+RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
+BACKOFF = np.uint64(Stream.BACKOFF)
+INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
+INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
+INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
+AHEAD = 12
+"""answers between the request for a cache line and its use"""
+STRIDE = np.uint64(RECORD.itemsize)
+
+
+# -- a slot ---------------------------------------------------------------------------------------
+
+
+@njit
+def issues(record: Record) -> int:
+    """Return how often the slot was issued a credential; its serial is one less."""
+    return np.int64(record.tag) >> SERIAL_SHIFT
+
+
+@njit
+def flag(record: Record, mask: int) -> bool:
+    """Return whether a flag of a record is set."""
+    return np.int64(record.tag) & mask != 0
+
+
+@njit
+def retag(record: Record, clear: int, add: int) -> None:
+    """Clear and set bits of a record's tag."""
+    record.tag = np.uint32((np.int64(record.tag) & ~clear) | add)
+
+
+@njit
+def expires_s(fleet: Fleet, record: Record, i: int) -> float:
+    """Return when the credential of record number ``i`` ends or ended."""
+    if flag(record, REVOKED):
+        return table(fleet.ended_s, fleet.record_count, np.float64)[i]
+    return expiry(record.issued_s, fleet.ttl_s)
+
+
+@njit
+def in_flight(record: Record, now_s: float) -> bool:
+    """Return whether a request of the slot is being answered or backs off."""
+    return flag(record, REFUSED) or record.event_s < now_s
+
+
+@njit
+def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int) -> float:
+    """Draw the renewal age of one credential."""
+    k = np.uint64(SLOTS * serial + slot)
+    u_phase = 0.0
+    if fleet.rule == FRACTION_POLLED:
+        u_phase = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), POLL_PHASE), k)
+    u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
+    return renewal_age(
+        fleet.rule,
+        fleet.ttl_s,
+        fleet.fraction,
+        fleet.jitter,
+        fleet.poll_s,
+        fleet.before_expiry_s,
+        u_phase,
+        u_draw,
+    )
+
+
+# -- switches -------------------------------------------------------------------------------------
+
+
+@njit
+def replay(
+    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
+) -> None:
+    """Execute an agent's switches strictly before ``to_s``; ``first`` is its first record."""
+    records = table(fleet.records, fleet.record_count, RECORD)
+    clock = records[first]
+    if clock.next_switch_s >= to_s:
+        return
+    if agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
+        _replay_plain(fleet, lane, agent_class, agent, first, to_s)
+    else:
+        _replay_any(fleet, lane, agent_class, agent, first, to_s)
+
+
+@njit
+def _replay_plain(
+    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
+) -> None:
+    """One always-active task and a timer rule: every candidate is a switch, none asks."""
+    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    ends_s = expires_s(fleet, clock, first)
+    key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
+    rate_hz = agent_class.rate_hz
+    t_s = clock.next_switch_s
+    begin = np.uint64(clock.candidate)
+    n = begin
+    failures = 0
+    while t_s < to_s:
+        failures += t_s >= ends_s
+        n += np.uint64(1)
+        t_s += gap(keyed_uniform(key, n), rate_hz)
+    clock.next_switch_s = t_s
+    clock.candidate = np.uint32(n)
+    retag(clock, TASK_MASK, 1)
+    lane.switches += np.int64(n - begin)
+    lane.auth_failures += failures
+
+
+@njit
+def _replay_any(
+    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
+) -> None:
+    """Any class and rule, with or without a trace."""
+    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    gaps = entity_key(fleet.seed_key, np.uint64(agent), GAP)
+    marks = entity_key(fleet.seed_key, np.uint64(agent), MARK)
+    t_s = clock.next_switch_s
+    n = np.uint64(clock.candidate)
+    while t_s < to_s:
+        task = task_of(agent_class, marks, n)
+        if agent_class.plain or active(fleet, agent_class, task, t_s):
+            _switch(fleet, lane, agent, first, task, t_s)
+        n += np.uint64(1)
+        t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
+    clock.next_switch_s = t_s
+    clock.candidate = np.uint32(n)
+
+
+@njit
+def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
+    """Return the task of candidate ``n``."""
+    if agent_class.plain:
+        return 0
+    mark_hz = keyed_uniform(marks, n) * agent_class.rate_hz
+    return task_at(mark_hz, agent_class.cumulative_hz[: agent_class.tasks])
+
+
+@njit
+def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
+    """Return whether a task is active at an instant."""
+    return active_at(t_s, fleet.start_hour, np.int64(agent_class.active_masks[task]))
+
+
+@njit
+def _switch(fleet: Fleet, lane: Lane, agent: int, first: int, task: int, t_s: float) -> None:
+    """Count one switch, and whether it found a valid credential."""
+    records = table(fleet.records, fleet.record_count, RECORD)
+    retag(records[first], TASK_MASK, task + 1)
+    lane.switches += 1
+    i = first + task if fleet.one_task else first
+    record = records[i]
+    if issues(record) == NO_SERIAL or t_s >= expires_s(fleet, record, i):
+        backs_off = flag(record, REFUSED) and t_s < record.event_s
+        if fleet.rule == AT_USE and not backs_off:
+            lane.waits += 1
+        else:
+            lane.auth_failures += 1
+    if fleet.tracing:
+        log_event(lane, t_s, SWITCH, agent, task, issues(record) - 1)
+
+
+@njit
+def next_use(
+    fleet: Fleet,
+    agent_class: AgentClass,
+    agent: int,
+    first: int,
+    slot: int,
+    from_s: float,
+    until_s: float,
+) -> float:
+    """Return the first switch that uses a slot in [from_s, until_s), looking ahead; else inf."""
+    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    gaps = entity_key(fleet.seed_key, np.uint64(agent), GAP)
+    marks = entity_key(fleet.seed_key, np.uint64(agent), MARK)
+    t_s = clock.next_switch_s
+    n = np.uint64(clock.candidate)
+    while t_s < until_s:
+        if t_s >= from_s:
+            if agent_class.plain:
+                return t_s
+            task = task_of(agent_class, marks, n)
+            if (task == slot or not fleet.one_task) and active(fleet, agent_class, task, t_s):
+                return t_s
+        n += np.uint64(1)
+        t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
+    return inf
+
+
+# -- what an agent does next ----------------------------------------------------------------------
+
+
+@njit
+def ask_next(
+    fleet: Fleet,
+    agent_class: AgentClass,
+    agent: int,
+    slot: int,
+    i: int,
+    due_s: float,
+    now_s: float,
+    answers: Table[Entry],
+    position: int,
+) -> None:
+    """Write when record ``i`` makes its next request, as an entry and into the record.
+
+    By timer that is when it is due; at use, the first use from then on. An agent whose next use
+    is farther than ``scan_s`` wakes ``margin_s`` before that horizon and looks further.
+    """
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    note = issues(record)
+    t_s = due_s
+    if fleet.rule == AT_USE:
+        until_s = max(now_s, due_s) + fleet.scan_s
+        t_s = next_use(fleet, agent_class, agent, i - slot, slot, due_s, until_s)
+        if t_s == inf:
+            t_s = until_s - fleet.margin_s
+            note = WAKE
+    record.event_s = t_s
+    put(answers, position, t_s, i, note)
+
+
+@njit
+def due_at_use(fleet: Fleet, agent: int, slot: int, record: Record, i: int) -> float:
+    """Return from when on a use makes a request (AT_USE); −inf for an empty slot."""
+    serial = issues(record) - 1
+    if serial < 0:
+        return -inf
+    due_s = record.issued_s + age_at_renewal(fleet, agent, slot, serial)
+    return min(due_s, expires_s(fleet, record, i))
+
+
+@njit
+def renew(
+    fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
+) -> None:
+    """Take note of an issue to record ``i``."""
+    agent_class = class_of(fleet, i)
+    agent, slot = agent_and_slot(agent_class, i)
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    first = i - slot
+    replay(fleet, lane, agent_class, agent, first, t_s)
+    if fleet.rule != AT_USE:
+        overdue_s = t_s - max(0.0, expires_s(fleet, record, i))
+        if overdue_s > 0.0:
+            shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
+            shard.expired_s += overdue_s
+    serial = issues(record)
+    record.issued_s = t_s
+    lane.refused -= flag(record, REFUSED)
+    retag(record, REFUSED | REVOKED, 0)
+    record.tag += np.uint32(1 << SERIAL_SHIFT)
+    due_s = t_s + age_at_renewal(fleet, agent, slot, serial)
+    if fleet.rule == AT_USE:
+        due_s = min(due_s, expires_s(fleet, record, i))
+    ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
+    if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
+        row = table(lane.log, fleet.answer_capacity, ISSUE)[lane.log_rows]
+        row.issued_s = t_s
+        row.record = np.uint32(i)
+        row.serial = np.int32(serial)
+        lane.log_rows += 1
+    if fleet.tracing:
+        log_event(lane, t_s, ISSUED, agent, slot, serial)
+
+
+@njit
+def back_off(
+    fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
+) -> None:
+    """Take note of a refusal of record ``i``'s request."""
+    agent_class = class_of(fleet, i)
+    agent, slot = agent_and_slot(agent_class, i)
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    if fleet.rule == AT_USE:
+        replay(fleet, lane, agent_class, agent, i - slot, t_s)
+    refusals = table(fleet.refusals, fleet.record_count, np.uint32)
+    count = np.int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
+    lane.refused += count == 1
+    refusals[i] = np.uint32(count)
+    key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
+    k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
+    delay_s = backoff_delay(
+        count,
+        fleet.backoff_base_s,
+        fleet.backoff_factor,
+        fleet.backoff_cap_s,
+        fleet.backoff_jitter,
+        keyed_uniform(key, k),
+    )
+    record.event_s = t_s + delay_s
+    retag(record, REFUSED, REFUSED)
+    put(answers, position, record.event_s, i, issues(record))
+
+
+@njit
+def look_further(
+    fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
+) -> None:
+    """Look for the next use of a slot that had none within the last horizon (AT_USE)."""
+    agent_class = class_of(fleet, i)
+    agent, slot = agent_and_slot(agent_class, i)
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    if record.event_s != t_s:  # a command made it ask meanwhile
+        put(answers, position, inf, i, WAKE)
+        return
+    replay(fleet, lane, agent_class, agent, i - slot, t_s)
+    due_s = due_at_use(fleet, agent, slot, record, i)
+    ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
+
+
+@njit
+def _first_record(fleet: Fleet, agent: int) -> int:
+    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    c = fleet.class_count - 1
+    while agent < classes[c].first_agent:
+        c -= 1
+    return classes[c].first_record + (agent - classes[c].first_agent) * classes[c].slots
+
+
+@njit
+def _begin_slot(
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
+) -> float:
+    """Give a slot what it holds at t = 0; return when it is due."""
+    if fleet.synchronised:
+        record.issued_s = 0.0
+        due_s = age_at_renewal(fleet, agent, slot, 0)
+        ends_s = expiry(0.0, fleet.ttl_s)
+    else:
+        record.issued_s, due_s, ends_s = initial_slot(
+            fleet.rule,
+            fleet.ttl_s,
+            fleet.fraction,
+            fleet.jitter,
+            fleet.poll_s,
+            fleet.before_expiry_s,
+            agent_class.use_hz[slot],
+            entity_key(fleet.seed_key, np.uint64(agent), INITIAL_AGE),
+            entity_key(fleet.seed_key, np.uint64(agent), INITIAL_LIFE),
+            entity_key(fleet.seed_key, np.uint64(agent), INITIAL_TASK),
+            slot,
+        )
+    if record.issued_s < inf:
+        record.tag = np.uint32(1 << SERIAL_SHIFT)
+    return min(due_s, ends_s) if fleet.rule == AT_USE else due_s
+
+
+@njit
+def _file_asked(wheel: Wheel, asked: Entry) -> None:
+    if asked.t_s < inf:
+        file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+
+
+# -- entry points ---------------------------------------------------------------------------------
+
+
+@njit(types.void(types.uint64, types.int64, types.int64), nogil=True, cache=True)
+def settle(place: int, thread: int, threads: int) -> None:
+    """Let this thread's share of the agents take note of the answers, in order.
+
+    What they ask for next is left in place of the answers, for ``serve`` to file.
+    """
+    fleet = table(place, 1, FLEET)[0]
+    lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
+    shards = table(fleet.shards, SHARDS, SHARD)
+    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    picks = table(
+        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity), fleet.answer_capacity, np.uint32
+    )
+    begin = shards[SHARDS * thread // threads].first_record
+    end = shards[SHARDS * (thread + 1) // threads - 1].end_record
+    mine = 0
+    for i in range(fleet.answer_count):
+        picks[mine] = np.uint32(i)
+        mine += begin <= np.int64(answers[i].record) < end
+    for j in range(mine):
+        if j + AHEAD < mine:
+            prefetch(fleet.records + np.uint64(answers[picks[j + AHEAD]].record) * STRIDE)
+        position = np.int64(picks[j])
+        answer = answers[position]
+        t_s, i, kind = answer.t_s, np.int64(answer.record), np.int64(answer.note)
+        if kind == ISSUED:
+            renew(fleet, lane, t_s, i, answers, position)
+        elif kind == WAKE:
+            look_further(fleet, lane, t_s, i, answers, position)
+        else:
+            back_off(fleet, lane, t_s, i, answers, position)
+
+
+@njit(
+    types.void(types.uint64, types.int64, types.int64, types.int64, types.int64),
+    nogil=True,
+    cache=True,
+)
+def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: int) -> None:
+    """Put agents into their state at t = 0 and leave their first requests for ``serve``."""
+    fleet = table(place, 1, FLEET)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    share = (end_agent - first_agent + threads - 1) // threads
+    c = 0
+    base = _first_record(fleet, first_agent)
+    low = first_agent + share * thread
+    for agent in range(low, min(low + share, end_agent)):
+        while c + 1 < fleet.class_count and agent >= classes[c + 1].first_agent:
+            c += 1
+        agent_class = classes[c]
+        first = agent_class.first_record + (agent - agent_class.first_agent) * agent_class.slots
+        key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
+        records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+        for slot in range(agent_class.slots):
+            due_s = _begin_slot(fleet, agent_class, agent, slot, records[first + slot])
+            i = first + slot
+            ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
+
+
+@njit(
+    types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True
+)
+def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
+    """Replay every agent of this thread's shards to ``to_s`` and count what is expired then."""
+    fleet = table(place, 1, FLEET)[0]
+    lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
+    shards = table(fleet.shards, SHARDS, SHARD)
+    records = table(fleet.records, fleet.record_count, RECORD)
+    lane.expired_slots = 0
+    for s in range(SHARDS * thread // threads, SHARDS * (thread + 1) // threads):
+        shard = shards[s]
+        shard.open_expired_s = 0.0
+        i = shard.first_record
+        while i < shard.end_record:
+            agent_class = class_of(fleet, i)
+            agent, _ = agent_and_slot(agent_class, i)
+            replay(fleet, lane, agent_class, agent, i, to_s)
+            for slot in range(agent_class.slots):
+                ends_s = expires_s(fleet, records[i + slot], i + slot)
+                if ends_s <= to_s and fleet.rule != AT_USE:
+                    lane.expired_slots += 1
+                    shard.open_expired_s += to_s - max(0.0, ends_s)
+            i += agent_class.slots
+
+
+@njit(types.void(types.uint64, types.int64, types.float64), nogil=True, cache=True)
+def catch_up_one(place: int, agent: int, to_s: float) -> None:
+    """Replay one agent's switches strictly before ``to_s``."""
+    fleet = table(place, 1, FLEET)[0]
+    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
+    first = _first_record(fleet, agent)
+    replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
+
+
+@njit(types.void(types.uint64, types.int64, types.float64), nogil=True, cache=True)
+def replace(place: int, agent: int, now_s: float) -> None:
+    """End the validity of what an agent holds and attempt requests for its successors."""
+    fleet = table(place, 1, FLEET)[0]
+    issuer = table(fleet.issuer, 1, ISSUER)[0]
+    wheel = table(fleet.wheel, 1, WHEEL)[0]
+    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
+    answers = table(fleet.answers, fleet.answer_capacity + 1, ENTRY)
+    spare = fleet.answer_capacity  # the others are still to be filed
+    first = _first_record(fleet, agent)
+    for i in range(first, first + class_of(fleet, first).slots):
+        record = records[i]
+        if issues(record) == NO_SERIAL:
+            continue
+        ended_s[i] = min(expires_s(fleet, record, i), now_s)
+        retag(record, REVOKED, REVOKED)
+        if in_flight(record, now_s):
+            continue
+        overtake(fleet, issuer, record, i, now_s)
+        issuer.requests += 1
+        if fleet.tracing:
+            log_attempt(fleet, lane, now_s, i, issues(record), issuer.down)
+        if issuer.by_hand:
+            count_issue(issuer, now_s)
+            renew(fleet, lane, now_s, i, answers, spare)
+            _file_asked(wheel, answers[spare])
+        elif issuer.down:
+            issuer.refusals += 1
+            back_off(fleet, lane, now_s, i, answers, spare)
+            _file_asked(wheel, answers[spare])
+        else:
+            accept(fleet, issuer, now_s, i, issues(record))

@@ -1,0 +1,213 @@
+"""Lays out the memory of one fleet from a scenario: the only place that allocates."""
+
+from dataclasses import dataclass, field
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.demand.switches import switch_law
+from scenarios.spec import rules
+from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
+from scenarios.spec.schema import Scenario
+from simulator.fleet.issuer import DOUBTS, ISSUER
+from simulator.fleet.layout import (
+    AGENT_CLASS,
+    ENTRY,
+    FLEET,
+    ISSUE,
+    LANE,
+    RECORD,
+    SHARD,
+    SHARDS,
+    TRACE,
+)
+from simulator.fleet.memory import address, reserve
+from simulator.fleet.wheel import BUCKETS, CHUNK, WHEEL
+
+MANUAL = 0
+SCAN_SHARE = 2000.0
+"""buckets that a renewal age spans"""
+
+
+@dataclass(slots=True)
+class Memory:
+    """The arrays of one fleet, kept alive for the kernels that know their addresses."""
+
+    fleet: NDArray[np.void]
+    issuer: NDArray[np.void]
+    wheel: NDArray[np.void]
+    lanes: NDArray[np.void]
+    shards: NDArray[np.void]
+    records: NDArray[np.void]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def hold(
+        self, struct: NDArray[np.void], name: str, array: NDArray[Any], key: str | None = None
+    ) -> None:
+        """Keep an array, by the field's name or ``key``, and write its address into a struct."""
+        self.arrays[key or name] = array
+        struct[name] = address(array)
+
+
+def build(
+    scenario: Scenario, regime: Regime, seed_key: np.uint64, threads: int, batch: int, trace: int
+) -> Memory:
+    """Return the memory of a fleet that was not yet put into its initial state.
+
+    Args:
+        scenario: ``workloads``, ``start`` and ``issuer`` are used.
+        regime: the credential regime of all agents.
+        seed_key: from ``streams.seed_key``.
+        threads: threads that agents are shared among.
+        batch: answers of the issuer that are settled at a time.
+        trace: rows of trace that a lane can hold; 0 for no trace.
+    """
+    classes = agent_classes(scenario, regime)
+    last, workload = classes[-1], scenario.workloads[-1]
+    records = int(last["first_record"] + workload.count * last["slots"])
+    memory = Memory(
+        fleet=np.zeros(1, FLEET),
+        issuer=np.zeros(1, ISSUER),
+        wheel=np.zeros(1, WHEEL),
+        lanes=reserve(threads + 1, LANE),
+        shards=_shards(classes, scenario.agents, records),
+        records=reserve(records, RECORD),
+    )
+    row = regime_row(regime)
+    _fleet(memory, scenario, row, seed_key, classes, batch, trace)
+    _wheel(memory, row, records)
+    _issuer(memory, scenario, row, records)
+    _lanes(memory, batch, trace)
+    return memory
+
+
+def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
+    """Return a row of ``AGENT_CLASS`` for each workload class."""
+    hour = scenario.start.hour_of_day
+    one_task = regime.scope == Scope.ONE_TASK
+    classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
+    agent = record = 0
+    for row, workload in zip(classes, scenario.workloads, strict=True):
+        law = switch_law(workload, hour)
+        tasks = len(workload.tasks)
+        row["first_agent"], row["first_record"] = agent, record
+        row["tasks"], row["slots"] = tasks, tasks if one_task else 1
+        row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
+        row["cumulative_hz"][:tasks] = law.cumulative_hz
+        row["active_masks"][:tasks] = law.active_masks
+        for task, mask in enumerate(law.active_masks):
+            if (mask >> int(hour)) & 1:
+                row["use_hz"][task if one_task else 0] += workload.tasks[task].rate_hz
+        agent += workload.count
+        record += workload.count * int(row["slots"])
+    return classes
+
+
+def _shards(classes: NDArray[np.void], agents: int, records: int) -> NDArray[np.void]:
+    shards = np.zeros(SHARDS, SHARD)
+    firsts = -(-np.arange(SHARDS + 1, dtype=np.int64) * agents // SHARDS)  # agent·64 // N = shard
+    of = np.searchsorted(classes["first_agent"], firsts, side="right") - 1
+    offset = firsts - classes["first_agent"][of]
+    first_records = classes["first_record"][of] + offset * classes["slots"][of]
+    first_records[-1] = records
+    shards["first_agent"], shards["end_agent"] = firsts[:-1], firsts[1:]
+    shards["first_record"], shards["end_record"] = first_records[:-1], first_records[1:]
+    return shards
+
+
+def extreme_ages_s(row: RegimeRow) -> tuple[float, float]:
+    """Return bounds on the renewal age that any draw can give."""
+    ages = [
+        rules.renewal_age(
+            row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s, *u
+        )
+        for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
+    ]
+    return min(ages), max(ages)
+
+
+def _fleet(
+    memory: Memory,
+    scenario: Scenario,
+    row: RegimeRow,
+    seed_key: np.uint64,
+    classes: NDArray[np.void],
+    batch: int,
+    trace: int,
+) -> None:
+    fleet, records = memory.fleet, len(memory.records)
+    threads = len(memory.lanes) - 1
+    for name in ("ttl_s", "rule", "fraction", "jitter", "poll_s", "before_expiry_s"):
+        fleet[name] = getattr(row, name)
+    for name in ("base_s", "factor", "cap_s", "jitter"):
+        fleet[f"backoff_{name}"] = getattr(scenario.issuer.backoff, name)
+    fleet["seed_key"] = seed_key
+    fleet["start_hour"] = scenario.start.hour_of_day
+    fleet["one_task"] = row.scope == Scope.ONE_TASK
+    fleet["synchronised"] = scenario.start.ages == "synchronised"
+    shortest_s, _ = extreme_ages_s(row)
+    if row.rule == Renewal.AT_USE:
+        fleet["margin_s"] = shortest_s
+        fleet["scan_s"] = max(3600.0, 4.0 * shortest_s)
+    fleet["agents"], fleet["record_count"] = scenario.agents, records
+    fleet["class_count"], fleet["lane_count"] = len(classes), len(memory.lanes)
+    fleet["answer_capacity"], fleet["tracing"] = batch, trace > 0
+    memory.hold(fleet, "records", memory.records)
+    memory.hold(fleet, "ended_s", reserve(records, np.float64))
+    memory.hold(fleet, "refusals", reserve(records, np.uint32))
+    memory.hold(fleet, "classes", classes)
+    memory.hold(fleet, "shards", memory.shards)
+    memory.hold(fleet, "lanes", memory.lanes)
+    memory.hold(fleet, "answers", reserve(batch + 1, ENTRY))
+    memory.hold(fleet, "picks", reserve(threads * batch, np.uint32))
+    memory.hold(fleet, "wheel", memory.wheel)
+    memory.hold(fleet, "issuer", memory.issuer)
+
+
+def _wheel(memory: Memory, row: RegimeRow, records: int) -> None:
+    wheel = memory.wheel
+    _, longest_s = extreme_ages_s(row)
+    wheel["buckets_per_s"] = SCAN_SHARE / longest_s if 0.0 < longest_s < inf else 1.0
+    wheel["opened"] = -1
+    capacity = 2 * records + 65_536  # void entries included
+    chunks = capacity // CHUNK + BUCKETS + 1
+    wheel["capacity"], wheel["chunks"], wheel["free_count"] = capacity, chunks, chunks
+    wheel["bin_capacity"] = 1 << 16
+    memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
+    memory.hold(wheel, "entries", reserve(chunks * CHUNK, ENTRY))
+    memory.hold(wheel, "before", reserve(chunks, np.int64))
+    memory.hold(wheel, "free", np.arange(chunks - 1, -1, -1, dtype=np.int64))
+    memory.hold(wheel, "open", reserve(capacity, ENTRY))
+    memory.hold(wheel, "scratch", reserve(capacity, ENTRY))
+    memory.hold(wheel, "late", reserve(capacity, ENTRY))
+    memory.hold(wheel, "bins", reserve(1 << 16, np.int64))
+
+
+def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) -> None:
+    issuer = memory.issuer
+    backoff = scenario.issuer.backoff
+    issuer["servers"] = scenario.issuer.servers
+    issuer["service_time_s"] = scenario.issuer.service_time_s
+    issuer["by_hand"] = row.issuance == MANUAL
+    issuer["issue_lookahead_s"], _ = extreme_ages_s(row)
+    issuer["refuse_lookahead_s"] = rules.backoff_delay(
+        1, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, 0.0
+    )
+    ring = 1 << records.bit_length()
+    issuer["queue_mask"] = ring - 1
+    memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
+    memory.hold(issuer, "queue", reserve(ring, ENTRY))
+    memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    seconds = int(scenario.horizon_s) + 2
+    issuer["seconds"] = seconds
+    memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))
+
+
+def _lanes(memory: Memory, batch: int, trace: int) -> None:
+    for i in range(len(memory.lanes)):
+        lane = memory.lanes[i : i + 1]
+        lane["trace_capacity"] = trace
+        memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
+        memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")

@@ -1,0 +1,212 @@
+"""The issuer: every request of the fleet in one FIFO queue before ``servers`` servers.
+
+The only stage that all agents share, hence the only one that runs in one thread. It executes
+requests and departures in their order up to an instant that no answer can reach back behind: an
+answer at t causes no request before t + lookahead, so the agents may take note of a whole batch of
+answers later, in parallel.
+"""
+
+from math import log
+
+import numpy as np
+from numba import njit, types
+
+from scenarios.demand.streams import Stream, entity_key, keyed_uniform
+from simulator.fleet.layout import (
+    ENTRY,
+    FLEET,
+    LANE,
+    RECORD,
+    WAKE,
+    Fleet,
+    Lane,
+    Record,
+    agent_and_slot,
+    class_of,
+    log_event,
+)
+from simulator.fleet.memory import F8, I8, U8, struct, table
+from simulator.fleet.wheel import WHEEL, file, peek, pop, put, sift_down, sift_up
+from simulator.initial import SLOTS
+from simulator.population import EventKind
+
+ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
+SERVICE = np.uint64(Stream.SERVICE)
+DOUBTS = 1 << 14
+
+
+class Issuer:
+    """State of the issuer; arrays by address."""
+
+    servers: I8
+    service_time_s: F8
+    by_hand: I8
+    """issuance MANUAL: every attempt is answered in the same instant"""
+    down: I8
+    issue_lookahead_s: F8
+    """no answer causes a request sooner than this after it"""
+    refuse_lookahead_s: F8
+    busy: I8
+    serving: U8
+    """entries: heap of departures"""
+    queue: U8
+    """entries: accepted and not yet taken up; a ring, rewound when empty"""
+    queue_mask: I8
+    queue_head: I8
+    queue_tail: I8
+    doubts: U8
+    """uint32 by record modulo ``DOUBTS``: requests on the wheel that a command overtook"""
+    overtaken: I8
+    """entries on the wheel that are void, at most"""
+    requests: I8
+    refusals: I8
+    issued: I8
+    queue_waits: I8
+    queue_wait_s: F8
+    issued_in_second: U8
+    """int32 by second"""
+    seconds: I8
+
+
+ISSUER = struct(Issuer)
+
+
+@njit
+def service_s(fleet: Fleet, issuer: Issuer, record: int, serial: int) -> float:
+    """Return how long the issue of this serial of a slot takes."""
+    agent, slot = agent_and_slot(class_of(fleet, record), record)
+    key = entity_key(fleet.seed_key, np.uint64(agent), SERVICE)
+    return -log(keyed_uniform(key, np.uint64(SLOTS * serial + slot))) * issuer.service_time_s
+
+
+@njit
+def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -> None:
+    """Give a request to a free server or queue it."""
+    if issuer.busy < issuer.servers:
+        serving = table(issuer.serving, issuer.servers, ENTRY)
+        sift_up(serving, issuer.busy, t_s + service_s(fleet, issuer, record, serial), record, 0)
+        issuer.busy += 1
+        return
+    queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
+    put(queue, issuer.queue_tail & issuer.queue_mask, t_s, record, serial)
+    issuer.queue_tail += 1
+    issuer.queue_waits += 1
+
+
+@njit
+def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
+    """Let the next credential leave its server and take up the next request."""
+    serving = table(issuer.serving, issuer.servers, ENTRY)
+    t_s, record = serving[0].t_s, np.int64(serving[0].record)
+    if issuer.queue_head < issuer.queue_tail:
+        queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
+        taken = queue[issuer.queue_head & issuer.queue_mask]
+        next_record = np.int64(taken.record)
+        end_s = t_s + service_s(fleet, issuer, next_record, np.int64(taken.note))
+        issuer.queue_wait_s += t_s - taken.t_s
+        issuer.queue_head += 1
+        if issuer.queue_head == issuer.queue_tail:
+            issuer.queue_head = 0
+            issuer.queue_tail = 0
+        sift_down(serving, 0, issuer.busy, end_s, next_record, 0)
+    else:
+        issuer.busy -= 1
+        last = serving[issuer.busy]
+        sift_down(serving, 0, issuer.busy, last.t_s, np.int64(last.record), 0)
+    return t_s, record
+
+
+@njit
+def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, record: int) -> bool:
+    """Return whether a request on the wheel is void because a command made it sooner."""
+    doubts = table(issuer.doubts, DOUBTS, np.uint32)
+    doubt = record & (DOUBTS - 1)
+    if doubts[doubt] == 0:  # spares a far access for all but a few
+        return False
+    if table(fleet.records, fleet.record_count, RECORD)[record].event_s == t_s:
+        return False
+    doubts[doubt] -= np.uint32(1)
+    issuer.overtaken -= 1
+    return True
+
+
+@njit
+def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float) -> None:
+    """Void the request that record ``i`` has on the wheel: one is made now."""
+    if record.event_s < np.inf:
+        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+        issuer.overtaken += 1
+    record.event_s = np.nextafter(now_s, -np.inf)
+
+
+@njit
+def count_issue(issuer: Issuer, t_s: float) -> None:
+    """Count one issued credential in its second."""
+    issuer.issued += 1
+    table(issuer.issued_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+
+
+@njit
+def log_attempt(fleet: Fleet, lane: Lane, t_s: float, record: int, serial: int, down: int) -> None:
+    """Trace one attempt at a request, for the credential ``serial``."""
+    agent, slot = agent_and_slot(class_of(fleet, record), record)
+    log_event(lane, t_s, REQUEST, agent, slot, serial - 1)
+    if down:
+        log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
+
+
+@njit(types.int64(types.uint64, types.float64), nogil=True, cache=True)
+def serve(place: int, to_s: float) -> int:
+    """Execute what touches the issuer before ``to_s``, and leave the answers for the agents.
+
+    First files what the agents asked for in place of the previous answers. Returns 1 when
+    everything before ``to_s`` is done, 0 when the agents must take note of the answers first.
+    """
+    fleet = table(place, 1, FLEET)[0]
+    issuer = table(fleet.issuer, 1, ISSUER)[0]
+    wheel = table(fleet.wheel, 1, WHEEL)[0]
+    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
+    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    serving = table(issuer.serving, issuer.servers, ENTRY)
+    for i in range(fleet.answer_count):
+        asked = answers[i]
+        if asked.t_s < np.inf:
+            file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+    limit_s = to_s
+    count = 0
+    while count < fleet.answer_capacity:
+        t_s = peek(wheel, limit_s)
+        if issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
+            t_s, record = depart(fleet, issuer)
+            count_issue(issuer, t_s)
+            put(answers, count, t_s, record, ISSUED)
+            count += 1
+            limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
+            continue
+        if t_s == np.inf:
+            break
+        t_s, record, note = pop(wheel)
+        if note == WAKE:
+            put(answers, count, t_s, record, WAKE)
+            count += 1
+            limit_s = min(limit_s, t_s + fleet.margin_s)
+            continue
+        if overtaken(fleet, issuer, t_s, record):
+            continue
+        issuer.requests += 1
+        if fleet.tracing:
+            log_attempt(fleet, lane, t_s, record, note, issuer.down)
+        if issuer.by_hand:
+            count_issue(issuer, t_s)
+            put(answers, count, t_s, record, ISSUED)
+            count += 1
+            limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
+        elif issuer.down:
+            issuer.refusals += 1
+            put(answers, count, t_s, record, REFUSED)
+            count += 1
+            limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
+        else:
+            accept(fleet, issuer, t_s, record, note)
+    fleet.answer_count = count
+    return np.int64(limit_s >= to_s and count < fleet.answer_capacity)

@@ -1,0 +1,216 @@
+"""What the kernels keep in memory: one struct a class, its fields the annotations.
+
+``Fleet`` is the hub: kernels receive its address and reach the rest from there.
+"""
+
+from typing import Annotated
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, struct, table
+from simulator.initial import SLOTS
+from simulator.population import TRACE_DTYPE
+
+SHARDS = 64
+"""logical parts of the fleet, whatever the number of threads; float sums are added in their order"""
+
+
+class Record:
+    """A credential slot and, in an agent's first slot, the agent's switch clock: 32 bytes."""
+
+    next_switch_s: F8
+    """time of the next switch candidate that was not yet counted (first slot)"""
+    issued_s: F8
+    event_s: F8
+    """when the slot makes its next attempt at a request; in the past while one is being served"""
+    candidate: U4
+    """number of the candidate at ``next_switch_s`` (first slot)"""
+    tag: U4
+    """serial + 1 in the upper 24 bits; below them the flags and, in the first slot, task + 1"""
+
+
+RECORD = struct(Record)
+NO_SERIAL = 0
+SERIAL_SHIFT = 8
+MAX_ISSUES = 1 << 24
+REFUSED = 1 << 5
+"""the slot's request was refused at least once; it backs off until ``event_s``"""
+REVOKED = 1 << 6
+"""validity ended by command, at ``Fleet.ended_s`` of the record"""
+WATCHED = 1 << 7
+"""first slot: what is issued to the agent is logged"""
+TASK_MASK = 31
+"""first slot: the current task + 1"""
+
+
+class Entry:
+    """Something that will happen, or just did, to a record at an instant: 16 bytes."""
+
+    t_s: F8
+    record: U4
+    note: U4
+    """of a request: number of issues of the slot so far, ``WAKE`` where an agent only wants to look
+    for its next use; of an answer: its ``EventKind`` or ``WAKE``"""
+
+
+ENTRY = struct(Entry)
+WAKE = 1 << 31
+
+
+class AgentClass:
+    """A workload class."""
+
+    first_agent: I8
+    first_record: I8
+    slots: I8
+    tasks: I8
+    plain: I8
+    """one always-active task: no marks are drawn"""
+    rate_hz: F8
+    cumulative_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
+    active_masks: Annotated[NDArray[np.uint32], "u4", SLOTS]
+    use_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
+    """by slot: rate of its tasks active at the starting hour"""
+
+
+AGENT_CLASS = struct(AgentClass)
+
+
+class Lane:
+    """What one thread counts and logs; each on cache lines of its own."""
+
+    switches: I8
+    auth_failures: I8
+    waits: I8
+    refused: I8
+    """slots with a request under way that was refused at least once, counted up and down"""
+    expired_slots: I8
+    trace: U8
+    trace_rows: I8
+    trace_capacity: I8
+    log: U8
+    log_rows: I8
+
+
+LANE = struct(Lane, align=128)
+
+
+class Shard:
+    """Sums of seconds, kept by shard so that no number of threads changes their rounding."""
+
+    first_agent: I8
+    end_agent: I8
+    first_record: I8
+    end_record: I8
+    expired_s: F8
+    open_expired_s: F8
+
+
+SHARD = struct(Shard)
+
+
+class Issue:
+    """A log line of an issue to a watched agent."""
+
+    issued_s: F8
+    record: U4
+    serial: I4
+
+
+ISSUE = struct(Issue)
+
+
+class Fleet:
+    """The hub: rules, sizes, and the addresses of everything."""
+
+    seed_key: U8
+    start_hour: F8
+    ttl_s: F8
+    rule: I8
+    fraction: F8
+    jitter: F8
+    poll_s: F8
+    before_expiry_s: F8
+    one_task: I8
+    """scope ONE_TASK: a slot for each task"""
+    synchronised: I8
+    backoff_base_s: F8
+    backoff_factor: F8
+    backoff_cap_s: F8
+    backoff_jitter: F8
+    scan_s: F8
+    """how far ahead an agent looks for its next use at a time (AT_USE)"""
+    margin_s: F8
+    """how long before the end of that it wakes to look further"""
+    agents: I8
+    records: U8
+    record_count: I8
+    ended_s: U8
+    """float64 by record: when a revoked credential ended"""
+    refusals: U8
+    """uint32 by record: refusals of the request under way"""
+    classes: U8
+    class_count: I8
+    shards: U8
+    lanes: U8
+    lane_count: I8
+    answers: U8
+    """entries: what the issuer answered, and in their place what the agents ask for next"""
+    answer_count: I8
+    answer_capacity: I8
+    picks: U8
+    """uint32 by thread and answer: the answers that concern a thread"""
+    wheel: U8
+    issuer: U8
+    tracing: I8
+
+
+FLEET = struct(Fleet)
+TRACE = TRACE_DTYPE
+MAX_LANES = 9
+
+
+class Trace:
+    """A row of ``population.TRACE_DTYPE``."""
+
+    t_s: F8
+    kind: U1
+    agent: I8
+    slot: I4
+    serial: I8
+
+
+@njit
+def class_of(fleet: Fleet, record: int) -> AgentClass:
+    """Return the class of the agent that a record belongs to."""
+    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    i = fleet.class_count - 1
+    while record < classes[i].first_record:
+        i -= 1
+    return classes[i]
+
+
+@njit
+def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
+    """Return whose slot a record is."""
+    offset = record - agent_class.first_record
+    if agent_class.slots == 1:
+        return agent_class.first_agent + offset, 0
+    return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
+
+
+@njit
+def log_event(
+    lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int
+) -> None:
+    """Add a row to a lane's trace; one that does not fit is counted, so that it is noticed."""
+    if lane.trace_rows < lane.trace_capacity:
+        row = table(lane.trace, lane.trace_capacity, TRACE)[lane.trace_rows]
+        row.t_s = t_s
+        row.kind = kind
+        row.agent = agent
+        row.slot = slot
+        row.serial = serial
+    lane.trace_rows += 1

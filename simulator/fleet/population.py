@@ -1,0 +1,301 @@
+"""The fleet behind the port ``population.Population``: the same trace, event for event.
+
+``advance`` only moves the clock; work is done when somebody looks. What touches the issuer is
+executed in batches (``issuer.serve``, one thread), and agents take note of its answers in parallel
+(``agents.settle``); private switches are counted when an agent is touched, or at the end.
+"""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.errors import RunError
+from scenarios.spec import rules
+from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.schema import Scenario
+from simulator.fleet import agents
+from simulator.fleet.build import build, extreme_ages_s
+from simulator.fleet.issuer import serve
+from simulator.fleet.layout import (
+    ENTRY,
+    ISSUE,
+    REVOKED,
+    SERIAL_SHIFT,
+    TASK_MASK,
+    TRACE,
+    WATCHED,
+)
+from simulator.fleet.memory import address, reserve
+from simulator.population import Command, CommandKind, Counters, CredentialView
+
+BATCH = 1 << 16
+"""answers settled at a time"""
+WORTHWHILE = 2048
+"""answers from which a second thread pays"""
+TRACE_ROWS = 1 << 20
+
+
+def available_threads() -> int:
+    """Return how many threads this machine runs at once for us, at most 8."""
+    return min(8, len(os.sched_getaffinity(0)))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="fleet")
+
+
+class FleetPopulation:
+    """A population as ``population.Population`` describes it, compiled.
+
+    Args:
+        scenario: the resolved scenario; ``workloads``, ``start`` and ``issuer`` are used.
+        regime: the credential regime of all agents.
+        seed_key: from ``streams.seed_key``.
+        trace: keep a trace of every event.
+        threads: threads to use; all available ones when None. They change no result.
+        batch: answers of the issuer settled at a time. It changes no result.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        regime: Regime,
+        seed_key: np.uint64,
+        trace: bool = False,
+        threads: int | None = None,
+        batch: int = BATCH,
+    ) -> None:
+        self._regime = regime
+        self._threads = threads or available_threads()
+        self._batch = batch
+        self._memory = build(
+            scenario, regime, seed_key, self._threads, batch, TRACE_ROWS if trace else 0
+        )
+        self._place = address(self._memory.fleet)
+        self._records = self._memory.records
+        self._classes: list[tuple[int, int, int]] = [
+            (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
+            for row in self._memory.arrays["classes"]
+        ]
+        self._agents = scenario.agents
+        self.now_s = 0.0
+        self._done_s = self._caught_up_s = 0.0
+        self._rows: list[NDArray[np.void]] | None = [] if trace else None
+        self._watched: dict[int, list[CredentialView]] = {}
+        self._lag_s = self._longest_lag(scenario, trace)
+        self._begin()
+
+    def _longest_lag(self, scenario: Scenario, trace: bool) -> float:
+        """Return how far work may lie behind the clock."""
+        if not trace:
+            return scenario.horizon_s
+        rate_hz = sum(w.count * sum(t.rate_hz for t in w.tasks) for w in scenario.workloads)
+        return TRACE_ROWS / 8 / max(rate_hz, 1e-9)
+
+    def _begin(self) -> None:
+        block = self._batch // max(slots for _, _, slots in self._classes)
+        for first in range(0, self._agents, max(1, block)):
+            end = min(self._agents, first + max(1, block))
+            self._in_threads(agents.begin, first, end)
+            records = self._first_record(end) - self._first_record(first)
+            self._memory.fleet["answer_count"] = records
+            serve(self._place, 0.0)
+
+    # -- work -----------------------------------------------------------------------------------
+
+    def _in_threads(self, kernel: Callable[..., None], *args: float) -> None:
+        pool, threads = _pool(self._threads), self._threads
+        others = [pool.submit(kernel, self._place, i, threads, *args) for i in range(1, threads)]
+        kernel(self._place, 0, threads, *args)
+        for other in others:
+            other.result()
+
+    def _work_to(self, to_s: float) -> None:
+        """Execute everything that touches the issuer strictly before ``to_s``."""
+        if self._done_s >= to_s:
+            return
+        self._provide_seconds(to_s)
+        fleet = self._memory.fleet
+        done = 0
+        while not done:
+            done = serve(self._place, to_s)
+            answers = int(fleet["answer_count"][0])
+            if answers >= WORTHWHILE and self._threads > 1:
+                self._in_threads(agents.settle)
+            elif answers:
+                agents.settle(self._place, 0, 1)
+            if self._watched:
+                self._collect_issues()
+        self._done_s = to_s
+        if self._rows is not None:
+            self._catch_up()
+            self._collect_rows()
+
+    def _catch_up(self) -> None:
+        """Count every private switch before now."""
+        self._work_to(self.now_s)
+        if self._caught_up_s < self._done_s:
+            self._caught_up_s = self._done_s
+            self._in_threads(agents.catch_up, self._done_s)
+
+    def _provide_seconds(self, to_s: float) -> None:
+        issuer = self._memory.issuer
+        have, need = int(issuer["seconds"][0]), int(to_s) + 2
+        if need > have:
+            grown = reserve(2 * need, np.int32)
+            grown[:have] = self._issued_in_second()
+            issuer["seconds"] = len(grown)
+            self._memory.hold(issuer, "issued_in_second", grown)
+
+    def _issued_in_second(self) -> NDArray[np.int32]:
+        return self._memory.arrays["issued_in_second"]
+
+    def _collect_issues(self) -> None:
+        for i, lane in enumerate(self._memory.lanes):
+            count = int(lane["log_rows"])
+            if count:
+                log = self._memory.arrays[f"log{i}"]
+                for issued_s, record, serial in log[:count].tolist():
+                    agent, slot = self._agent_and_slot(record)
+                    if agent in self._watched:
+                        ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                        view = CredentialView(agent, slot, serial, issued_s, ends_s)
+                        self._watched[agent].append(view)
+                lane["log_rows"] = 0
+
+    def _collect_rows(self) -> None:
+        assert self._rows is not None
+        for i, lane in enumerate(self._memory.lanes):
+            count = int(lane["trace_rows"])
+            if count > TRACE_ROWS:
+                raise RunError(f"trace: {count} rows at a time, room for {TRACE_ROWS}")
+            self._rows.append(self._memory.arrays[f"trace{i}"][:count].copy())
+            lane["trace_rows"] = 0
+
+    # -- numbers --------------------------------------------------------------------------------
+
+    def _first_record(self, agent: int) -> int:
+        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
+        return first_record + (agent - first_agent) * slots
+
+    def _agent_and_slot(self, record: int) -> tuple[int, int]:
+        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[1] <= record)
+        offset = record - first_record
+        return first_agent + offset // slots, offset % slots
+
+    def _slots(self, agent: int) -> slice:
+        _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
+        first = self._first_record(agent)
+        return slice(first, first + slots)
+
+    def _settled(self, agent: int) -> slice:
+        """Do the work that an agent's state depends on; return its records."""
+        where = self._slots(agent)
+        if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
+            self._work_to(self.now_s)
+        return where
+
+    # -- the port -------------------------------------------------------------------------------
+
+    def advance(self, to_s: float) -> None:
+        """Execute every event before ``to_s``; ValueError when that is in the past."""
+        if to_s < self.now_s:
+            raise ValueError(f"cannot advance to {to_s} s from {self.now_s} s")
+        while to_s - self._done_s > self._lag_s:
+            self.now_s = self._done_s + self._lag_s
+            self._work_to(self.now_s)
+        self.now_s = to_s
+
+    def read(self, agent: int) -> tuple[CredentialView, ...]:
+        """Return what ``agent`` holds now."""
+        where = self._settled(agent)
+        views = []
+        for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
+            serial = (tag >> SERIAL_SHIFT) - 1
+            if serial >= 0:
+                ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                if tag & REVOKED:
+                    ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
+                views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
+        return tuple(views)
+
+    def command(self, command: Command) -> None:
+        """Execute an order at the current time."""
+        agent = command.agent
+        match command.kind:
+            case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
+                self._work_to(self.now_s)
+                self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
+            case CommandKind.REPLACE:
+                self._work_to(self.now_s)
+                self._provide_seconds(self.now_s)
+                agents.replace(self._place, agent, self.now_s)
+                if self._watched:
+                    self._collect_issues()
+            case CommandKind.WATCH:
+                self._work_to(self.now_s)
+                self._watched.setdefault(agent, [])
+                self._records["tag"][self._slots(agent).start] |= WATCHED
+            case CommandKind.UNWATCH:
+                self._work_to(self.now_s)
+                self._watched.pop(agent, None)
+                self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+
+    def issued(self, agent: int) -> tuple[CredentialView, ...]:
+        """Return what was issued to a watched agent since it was last asked."""
+        self._settled(agent)
+        log, self._watched[agent] = self._watched[agent], []
+        return tuple(log)
+
+    def current_task(self, agent: int) -> int:
+        """Return the task that ``agent`` switched to last, -1 before its first."""
+        where = self._settled(agent)
+        agents.catch_up_one(self._place, agent, self.now_s)
+        return (int(self._records["tag"][where.start]) & TASK_MASK) - 1
+
+    def counters(self) -> Counters:
+        """Return the totals up to now."""
+        self._catch_up()
+        lanes, shards = self._memory.lanes, self._memory.shards
+        issuer = self._memory.issuer[0]
+        requests, refusals, issued = (int(issuer[n]) for n in ("requests", "refusals", "issued"))
+        return Counters(
+            events_executed=requests + refusals + issued,
+            switches=int(lanes["switches"].sum()),
+            requests=requests,
+            refusals=refusals,
+            issued=issued,
+            auth_failures=int(lanes["auth_failures"].sum()),
+            waits=int(lanes["waits"].sum()),
+            expired_agent_s=sum(shards["expired_s"].tolist())
+            + sum(shards["open_expired_s"].tolist()),
+            queue_waits=int(issuer["queue_waits"]),
+            queue_wait_s=float(issuer["queue_wait_s"]),
+        )
+
+    def issuances_per_second(self) -> NDArray[np.int64]:
+        """Return the credentials issued in each whole second since t = 0."""
+        self._work_to(self.now_s)
+        return self._issued_in_second()[: ceil(self.now_s)].astype(np.int64)
+
+    def expired_now(self) -> int:
+        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        if self._regime.renewal.rule == Renewal.AT_USE:
+            return 0
+        self._catch_up()
+        return int(self._memory.lanes["expired_slots"].sum())
+
+    def trace(self) -> NDArray[np.void]:
+        """Return the trace up to now; ValueError when none was asked for."""
+        if self._rows is None:
+            raise ValueError("this population was built without a trace")
+        self._work_to(self.now_s)
+        self._collect_rows()
+        return np.sort(np.concatenate(self._rows), order=TRACE.names)

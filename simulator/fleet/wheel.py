@@ -1,0 +1,268 @@
+"""The time wheel: which request comes next.
+
+Entries lie in buckets of time, each a chain of chunks, so that filing one is an append to a hot
+cache line. When a bucket's time comes it is gathered and sorted once; whatever is filed for a time
+that is already open goes to a small heap beside it. Order is by (time, record), which is
+(time, agent, slot).
+"""
+
+import numpy as np
+from numba import njit
+
+from simulator.fleet.layout import ENTRY, Entry
+from simulator.fleet.memory import F8, I8, U8, Table, struct, table
+
+BUCKETS = 4096
+CHUNK = 16
+"""entries in a chunk"""
+SMALL = 24
+"""entries up to which insertion sort is the fastest"""
+
+
+class Wheel:
+    """State of the wheel; arrays by address."""
+
+    buckets_per_s: F8
+    opened: I8
+    """number of the newest opened bucket, counted from t = 0"""
+    waiting: I8
+    """entries in buckets not yet opened"""
+    ends: U8
+    """int64 by bucket modulo ``BUCKETS``: position after the last entry, 0 when empty"""
+    entries: U8
+    """``CHUNK`` entries a chunk"""
+    before: U8
+    """int64 by chunk: position after the last entry of the previous chunk of its bucket"""
+    chunks: I8
+    free: U8
+    """int64: stack of unused chunks"""
+    free_count: I8
+    open: U8
+    """the opened bucket, sorted"""
+    open_count: I8
+    open_next: I8
+    scratch: U8
+    bins: U8
+    """int64: counts of the sort"""
+    late: U8
+    """heap of entries filed for a bucket already open"""
+    late_count: I8
+    capacity: I8
+    """entries that ``open``, ``scratch`` and ``late`` can hold"""
+    bin_capacity: I8
+
+
+WHEEL = struct(Wheel)
+
+
+@njit
+def bucket_of(wheel: Wheel, t_s: float) -> int:
+    """Return the number of the bucket of an instant."""
+    return np.int64(t_s * wheel.buckets_per_s)
+
+
+@njit
+def precedes(a: Entry, b: Entry) -> bool:
+    """Return whether ``a`` comes before ``b``."""
+    return a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record)
+
+
+@njit
+def put(entries: Table[Entry], i: int, t_s: float, record: int, note: int) -> None:
+    """Write one entry."""
+    entry = entries[i]
+    entry.t_s = t_s
+    entry.record = np.uint32(record)
+    entry.note = np.uint32(note)
+
+
+@njit
+def copy(entries: Table[Entry], i: int, source: Entry) -> None:
+    """Write a copy of an entry."""
+    put(entries, i, source.t_s, source.record, source.note)
+
+
+@njit
+def sift_up(heap: Table[Entry], count: int, t_s: float, record: int, note: int) -> None:
+    """Add an entry to a heap of ``count`` entries."""
+    i = count
+    while i > 0:
+        parent = (i - 1) >> 1
+        above = heap[parent]
+        if above.t_s < t_s or (above.t_s == t_s and above.record < record):
+            break
+        copy(heap, i, above)
+        i = parent
+    put(heap, i, t_s, record, note)
+
+
+@njit
+def sift_down(
+    heap: Table[Entry], start: int, count: int, t_s: float, record: int, note: int
+) -> None:
+    """Place an entry at ``start`` of a heap of ``count`` entries or below."""
+    i = start
+    while True:
+        child = 2 * i + 1
+        if child >= count:
+            break
+        if child + 1 < count and precedes(heap[child + 1], heap[child]):
+            child += 1
+        below = heap[child]
+        if t_s < below.t_s or (t_s == below.t_s and record < below.record):
+            break
+        copy(heap, i, below)
+        i = child
+    put(heap, i, t_s, record, note)
+
+
+@njit
+def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
+    """File an entry."""
+    bucket = bucket_of(wheel, t_s)
+    if bucket <= wheel.opened:
+        late = table(wheel.late, wheel.capacity, ENTRY)
+        sift_up(late, wheel.late_count, t_s, record, note)
+        wheel.late_count += 1
+        return
+    ends = table(wheel.ends, BUCKETS, np.int64)
+    slot = bucket & (BUCKETS - 1)
+    end = ends[slot]
+    if end & (CHUNK - 1) == 0:
+        wheel.free_count -= 1
+        chunk = table(wheel.free, wheel.chunks, np.int64)[wheel.free_count]
+        table(wheel.before, wheel.chunks, np.int64)[chunk] = end
+        end = chunk * CHUNK
+    put(table(wheel.entries, wheel.chunks * CHUNK, ENTRY), end, t_s, record, note)
+    ends[slot] = end + 1
+    wheel.waiting += 1
+
+
+@njit
+def _gather(wheel: Wheel) -> int:
+    """Move the entries of the newest opened bucket to ``scratch``; return their number."""
+    ends = table(wheel.ends, BUCKETS, np.int64)
+    before = table(wheel.before, wheel.chunks, np.int64)
+    free = table(wheel.free, wheel.chunks, np.int64)
+    entries = table(wheel.entries, wheel.chunks * CHUNK, ENTRY)
+    scratch = table(wheel.scratch, wheel.capacity, ENTRY)
+    slot = wheel.opened & (BUCKETS - 1)
+    end = ends[slot]
+    ends[slot] = 0
+    count = 0
+    while end > 0:
+        chunk = (end - 1) // CHUNK
+        for i in range(chunk * CHUNK, end):
+            entry = entries[i]
+            wheel.waiting -= 1
+            if bucket_of(wheel, entry.t_s) == wheel.opened:
+                copy(scratch, count, entry)
+                count += 1
+            else:  # of a later turn of the wheel
+                file(wheel, entry.t_s, entry.record, entry.note)
+        end = before[chunk]
+        free[wheel.free_count] = chunk
+        wheel.free_count += 1
+    return count
+
+
+@njit
+def _insertion_sort(entries: Table[Entry], begin: int, end: int) -> None:
+    for i in range(begin + 1, end):
+        t_s, record, note = entries[i].t_s, entries[i].record, entries[i].note
+        j = i
+        while j > begin:
+            left = entries[j - 1]
+            if left.t_s < t_s or (left.t_s == t_s and left.record < record):
+                break
+            copy(entries, j, left)
+            j -= 1
+        put(entries, j, t_s, record, note)
+
+
+@njit
+def _merge_sort(entries: Table[Entry], spare: Table[Entry], begin: int, end: int) -> None:
+    """Sort entries that fell into one bin; bottom-up, so that ties by the thousand cost n log n."""
+    for i in range(begin, end, SMALL):
+        _insertion_sort(entries, i, min(i + SMALL, end))
+    width = SMALL
+    while width < end - begin:
+        for low in range(begin, end, 2 * width):
+            middle, high = min(low + width, end), min(low + 2 * width, end)
+            left, right = low, middle
+            for i in range(low, high):
+                take_left = left < middle and (
+                    right >= high or precedes(entries[left], entries[right])
+                )
+                copy(spare, i, entries[left] if take_left else entries[right])
+                left, right = left + take_left, right + (not take_left)
+        for i in range(begin, end):
+            copy(entries, i, spare[i])
+        width *= 2
+
+
+@njit
+def _sort(wheel: Wheel, count: int) -> None:
+    """Sort ``scratch`` into ``open``: counting sort by time, then each bin by itself."""
+    scratch = table(wheel.scratch, wheel.capacity, ENTRY)
+    opened = table(wheel.open, wheel.capacity, ENTRY)
+    if count <= SMALL:
+        for i in range(count):
+            copy(opened, i, scratch[i])
+        _insertion_sort(opened, 0, count)
+        return
+    bins = min(wheel.bin_capacity - 1, count)
+    ends = table(wheel.bins, wheel.bin_capacity, np.int64)
+    for b in range(bins + 1):
+        ends[b] = 0
+    offset = np.float64(wheel.opened)
+    for i in range(count):
+        b = np.int64((scratch[i].t_s * wheel.buckets_per_s - offset) * bins)
+        ends[min(b, bins - 1) + 1] += 1
+    for b in range(bins):
+        ends[b + 1] += ends[b]
+    for i in range(count):
+        b = min(np.int64((scratch[i].t_s * wheel.buckets_per_s - offset) * bins), bins - 1)
+        copy(opened, ends[b], scratch[i])
+        ends[b] += 1
+    begin = 0
+    for b in range(bins):  # ends[b] is now the end of bin b
+        if ends[b] - begin > SMALL:
+            _merge_sort(opened, scratch, begin, ends[b])
+        elif ends[b] - begin > 1:
+            _insertion_sort(opened, begin, ends[b])
+        begin = ends[b]
+
+
+@njit
+def peek(wheel: Wheel, limit_s: float) -> float:
+    """Return the time of the next entry; inf when none comes before ``limit_s``."""
+    last = bucket_of(wheel, limit_s)
+    while wheel.open_next == wheel.open_count and wheel.waiting > 0 and wheel.opened < last:
+        wheel.opened += 1
+        if table(wheel.ends, BUCKETS, np.int64)[wheel.opened & (BUCKETS - 1)] > 0:
+            wheel.open_count = _gather(wheel)
+            wheel.open_next = 0
+            _sort(wheel, wheel.open_count)
+    t_s = np.inf
+    if wheel.open_next < wheel.open_count:
+        t_s = table(wheel.open, wheel.capacity, ENTRY)[wheel.open_next].t_s
+    if wheel.late_count > 0:
+        t_s = min(t_s, table(wheel.late, wheel.capacity, ENTRY)[0].t_s)
+    return t_s if t_s < limit_s else np.inf
+
+
+@njit
+def pop(wheel: Wheel) -> tuple[float, int, int]:
+    """Take the entry that ``peek`` announced: its time, record and note."""
+    opened = table(wheel.open, wheel.capacity, ENTRY)
+    late = table(wheel.late, wheel.capacity, ENTRY)
+    i = wheel.open_next
+    if wheel.late_count == 0 or (i < wheel.open_count and precedes(opened[i], late[0])):
+        wheel.open_next += 1
+        return opened[i].t_s, np.int64(opened[i].record), np.int64(opened[i].note)
+    t_s, record, note = late[0].t_s, np.int64(late[0].record), np.int64(late[0].note)
+    wheel.late_count -= 1
+    tail = late[wheel.late_count]
+    sift_down(late, 0, wheel.late_count, tail.t_s, tail.record, tail.note)
+    return t_s, record, note

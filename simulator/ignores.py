@@ -1,0 +1,23 @@
+"""Keys of a scenario that the simulator reads and does not use, each with its reason.
+
+Held by ``tests/laws/test_every_key_matters.py``: every other key changes a record.
+"""
+
+from typing import Final
+
+_WORDS = "words for people"
+
+IGNORES: Final = {
+    "schema_version": "one version exists",
+    "name": _WORDS,
+    "title": _WORDS,
+    "question": _WORDS,
+    "expected": _WORDS,
+    "source": _WORDS,
+    "drive": "how a measured window is driven; the simulator runs the window as its own scenario",
+    "regimes.title": _WORDS,
+    "regimes.source": _WORDS,
+    "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
+    "workloads.agents_per_node": "decides addresses; an agent stays on its node, so none changes",
+    "workloads.tasks.sensitivity": "weighs permissions in the analysis",
+}

@@ -1,0 +1,141 @@
+"""Closed forms that a right simulator must reproduce (model.md §8), each with its source.
+
+T is a credential's life, renewal is due at age f·T, times in seconds, rates per second.
+"""
+
+from math import exp, factorial, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+_PHASES = 2000
+"""nodes of the midpoint rule over the phase of the first poll"""
+
+
+class Moments(NamedTuple):
+    """First two moments of a renewal age."""
+
+    mean: float
+    square: float
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation."""
+        return sqrt(max(0.0, self.square - self.mean**2))
+
+
+def uniform_age(ttl_s: float, fraction: float, jitter: float) -> Moments:
+    """Return the moments of a renewal age uniform on f·T·(1 ± jitter)."""
+    mean = fraction * ttl_s
+    return Moments(mean, mean**2 * (1.0 + jitter**2 / 3.0))
+
+
+def polled_age_law(
+    ttl_s: float, fraction: float, jitter: float, poll_s: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return ages and their probabilities when the threshold is redrawn at every poll.
+
+    P(no renewal through poll j) = E_u ∏_{i≤j} (1 − min(1, (u + i·δ)/w)), u ~ U(0, δ), age counted
+    from the opening of the window, w its width: 0.45·L and 0.1·L for SPIRE, L = T + 10 s there.
+    Exact up to the midpoint rule over u. SPIRE: pkg/common/rotationutil/rotationutil.go.
+
+    Args:
+        ttl_s: life of the credential.
+        fraction: centre of the renewal age as a share of the life.
+        jitter: half-width of the threshold on the remaining life, as a share of it.
+        poll_s: δ.
+    """
+    opens_s = ttl_s * (1.0 - (1.0 + jitter) * (1.0 - fraction))
+    width_s = 2.0 * jitter * (1.0 - fraction) * ttl_s
+    phases = (np.arange(_PHASES) + 0.5) / _PHASES * poll_s
+    polls = np.arange(int(width_s // poll_s) + 2)
+    past_s = phases[:, None] + polls[None, :] * poll_s
+    survival = np.cumprod(1.0 - np.minimum(1.0, past_s / width_s), axis=1)
+    before = np.hstack([np.ones((_PHASES, 1)), survival[:, :-1]])
+    return (opens_s + past_s).ravel(), ((before - survival) / _PHASES).ravel()
+
+
+def polled_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> Moments:
+    """Return the moments of ``polled_age_law``."""
+    age_s, p = polled_age_law(ttl_s, fraction, jitter, poll_s)
+    return Moments(float(p @ age_s), float(p @ age_s**2))
+
+
+def rayleigh_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> Moments:
+    """Return the limit of ``polled_age`` for T ≫ δ: opening + Rayleigh(√(w·δ))."""
+    opens_s = ttl_s * (1.0 - (1.0 + jitter) * (1.0 - fraction))
+    scale = sqrt(2.0 * jitter * (1.0 - fraction) * ttl_s * poll_s)
+    mean = opens_s + scale * sqrt(pi / 2.0)
+    return Moments(mean, mean**2 + (2.0 - pi / 2.0) * scale**2)
+
+
+def residual_validity(ttl_s: float, age: Moments) -> float:
+    """Return E[W] = T − E[R²]/(2·E[R]), W the remaining life at a random instant.
+
+    The age at a random instant has the equilibrium law of the renewal process (Cox 1962, "Renewal
+    Theory", §5.2).
+    """
+    return ttl_s - age.square / (2.0 * age.mean)
+
+
+def detected_before_expiry(ttl_s: float, fraction: float, rate_hz: float) -> float:
+    """Return g = E[1 − e^{−μW}] = 1 − (e^{−μ(1−f)T} − e^{−μT})/(μfT), W uniform on ((1−f)T, T)."""
+    mu_t = rate_hz * ttl_s
+    return 1.0 - (exp(-mu_t * (1.0 - fraction)) - exp(-mu_t)) / (mu_t * fraction)
+
+
+def exposure(ttl_s: float, fraction: float, rate_hz: float) -> float:
+    """Return E[min(W, Exp(μ))] = g/μ: ∫ P(W > t)·e^{−μt} dt by parts."""
+    return detected_before_expiry(ttl_s, fraction, rate_hz) / rate_hz
+
+
+def superseded_detected(
+    ttl_s: float, fraction: float, use_rate_hz: float, owner_rate_hz: float
+) -> float:
+    """Return P(a superseded document is used while valid and after its successor was seen).
+
+    The stolen document is superseded and valid for L = (1−f)T, whenever it was stolen; its
+    successor is seen X ~ Exp(ν) after that. P = 1 − E[e^{−λ(L−X)⁺}]
+    = 1 − e^{−λL}·ν/(ν−λ)·(1 − e^{−(ν−λ)L}) − e^{−νL} → 1 − e^{−λ(1−f)T} for ν → ∞.
+    """
+    window_s = (1.0 - fraction) * ttl_s
+    lam, nu = use_rate_hz, owner_rate_hz
+    seen = nu / (nu - lam) * (1.0 - exp(-(nu - lam) * window_s))
+    return 1.0 - exp(-lam * window_s) * seen - exp(-nu * window_s)
+
+
+def expired_share(ttl_s: float, fraction: float, outage_s: float) -> float:
+    """Return the share of credentials expired at the end of an issuer outage.
+
+    The time to the next due instant is uniform on (0, fT), to expiry (1−f)T later.
+    """
+    return min(1.0, max(0.0, (outage_s - (1.0 - fraction) * ttl_s) / (fraction * ttl_s)))
+
+
+def downtime(ttl_s: float, fraction: float, outage_s: float) -> float:
+    """Return the mean time without a valid credential within the outage: ∫ of ``expired_share``."""
+    late = max(0.0, outage_s - (1.0 - fraction) * ttl_s) ** 2
+    beyond = max(0.0, outage_s - ttl_s) ** 2
+    return (late - beyond) / (2.0 * fraction * ttl_s)
+
+
+def drain(agents: int, ttl_s: float, fraction: float, outage_s: float, capacity_hz: float) -> float:
+    """Return the fluid time to serve the backlog of an outage: min(ρD/(1−ρ), ρfT).
+
+    ρ = N/(fT·capacity); the backlog N·min(1, D/(fT)) shrinks at capacity − N/(fT) while agents
+    not yet due go on renewing (Newell 1982, "Applications of Queueing Theory", ch. 2).
+    """
+    rho = agents / (fraction * ttl_s * capacity_hz)
+    return min(rho * outage_s / (1.0 - rho), rho * fraction * ttl_s)
+
+
+def erlang_c(servers: int, load: float) -> float:
+    """Return the probability of waiting in M/M/c; ``load`` = λ/μ < c (Erlang 1917)."""
+    last = load**servers / factorial(servers) * servers / (servers - load)
+    return last / (sum(load**k / factorial(k) for k in range(servers)) + last)
+
+
+def mean_wait(servers: int, rate_hz: float, service_s: float) -> float:
+    """Return the mean time in queue of M/M/c over all arrivals: C/(cμ − λ)."""
+    return erlang_c(servers, rate_hz * service_s) / (servers / service_s - rate_hz)

@@ -1,0 +1,121 @@
+"""Whatever a server does, every arrival is accounted for, under a code of its own."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from loadgen.targets.port import Endpoint
+from tests.integration.generator_runs import rogue_server, run, write_run
+
+
+def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path) -> None:
+    paths = {
+        "/ok": "ok",
+        "/chunked": "ok",
+        "/interim": "ok",
+        "/closing": "ok",
+        "/until-eof": "ok",
+        "/twice": "ok",
+        "/ok#3000000": "ok",
+        "/teapot": "418",
+        "/half": "half",
+        "/half-head": "half",
+        "/rubbish": "protocol",
+        "/drop": "closed",
+        "/hang": "timeout",
+    }
+    each = 10
+    with rogue_server() as (port, _):
+        write_run(
+            tmp_path,
+            Endpoint("127.0.0.1", port),
+            np.linspace(0.0, 1.0, each * len(paths)),
+            list(paths),
+            timeout_s=0.8,
+            connections=2,
+        )
+        outcome = run(tmp_path)
+    expected: dict[str, int] = {}
+    for code in paths.values():
+        expected[code] = expected.get(code, 0) + each
+    assert outcome.counts() == expected
+    result = outcome.result
+    assert result.complete
+    assert result.sent == result.arrivals == each * len(paths)
+    assert result.ok == expected.pop("ok")
+    assert result.errors == expected
+    assert outcome.code == 0
+    hung = outcome.histogram(code="timeout")
+    assert hung.get_min_value() >= 800_000
+
+
+def test_bounded_pool_queues_and_drops_nothing(tmp_path: Path) -> None:
+    with rogue_server() as (port, _):
+        write_run(
+            tmp_path,
+            Endpoint("127.0.0.1", port),
+            np.zeros(400),
+            ["/ok"],
+            seconds=1.0,
+            connections=2,
+            max_connections=2,
+        )
+        outcome = run(tmp_path)
+    assert outcome.counts() == {"ok": 400}
+    assert outcome.result.connections_peak == 2
+    assert outcome.result.waited_for_connection == 398
+    # who waits longer is served later: the queueing is inside the latency
+    latency = outcome.histogram()
+    assert latency.get_value_at_percentile(99) > 3 * latency.get_value_at_percentile(10)
+
+
+def test_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
+    write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0, 0.1], ["/ok"])
+    outcome = run(tmp_path)
+    assert outcome.code == 1
+    assert outcome.fault.message == "127.0.0.1:1: Connection refused"
+    assert not (tmp_path / "result.json").exists()
+
+
+def test_target_that_dies_in_the_middle(tmp_path: Path) -> None:
+    import os
+    import signal
+    import threading
+
+    with rogue_server() as (port, pid):
+        write_run(
+            tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), ["/ok"], connections=4
+        )
+        killer = threading.Timer(1.5, os.kill, (pid, signal.SIGKILL))
+        killer.start()
+        outcome = run(tmp_path)
+        killer.join()
+    counts = outcome.counts()
+    assert sum(counts.values()) == 400
+    assert counts["ok"] > 0
+    assert counts["refused"] > 0
+    assert outcome.result.complete
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("plan.json", b"{", "plan.json: Input data was truncated"),
+        ("plan.json", b'{"seconds": 1}', "plan.json: Object missing required field"),
+        ("demand.npz", b"rubbish", "demand.npz: not a demand file"),
+        ("demand.npz", None, "demand.npz: No such file or directory"),
+    ],
+)
+def test_bad_run_folder_is_one_line_and_exit_code_2(
+    tmp_path: Path, file: str, content: bytes | None, message: str
+) -> None:
+    write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0], ["/ok"])
+    (tmp_path / file).unlink()
+    if content is not None:
+        (tmp_path / file).write_bytes(content)
+    outcome = run(tmp_path)
+    assert outcome.code == 2
+    assert message in outcome.fault.message
+    assert "\n" not in outcome.fault.message
+    assert "Traceback" not in outcome.log

@@ -1,0 +1,80 @@
+"""How a theft's end is read from its row."""
+
+from math import inf
+
+import pytest
+
+from analysis import thefts
+from analysis.thefts import CAUSES, OPEN, as_expected, end_of_use_s, follow, follow_up_s, outcome
+from tests.records import HORIZON_S, theft
+
+
+@pytest.mark.parametrize(
+    ("row", "end_s", "cause"),
+    [
+        ({"end": "open"}, inf, "open"),
+        ({"end": "open", "expires_s": 9e9}, inf, "open"),
+        ({"end": "expired", "expires_s": 900.0}, 900.0, "expired"),
+        ({"end": "revoked", "revoked_s": 700.0, "expires_s": 900.0}, 700.0, "revoked"),
+        ({"end": "refused", "last_accepted_s": 650.0}, 650.0, "refused"),
+        ({"end": "refused", "first_use_s": 150.0}, 100.0, "refused"),
+        ({"end": "evicted", "evicted_s": 5000.0, "expires_s": 4900.0}, 5000.0, "evicted"),
+        ({"end": "expired", "evicted_s": 1000.0, "expires_s": 900.0}, 1000.0, "expired"),
+        ({"end": "open", "evicted_s": 1000.0}, 1000.0, "evicted"),
+    ],
+)
+def test_an_end_is_read_from_the_row(row: dict[str, object], end_s: float, cause: str) -> None:
+    stolen = theft(**row)
+    assert end_of_use_s(stolen) == end_s
+    followed = follow([stolen], HORIZON_S)
+    assert followed.time_s[0] == min(end_s, HORIZON_S) - 100
+    assert CAUSES.get(int(followed.cause[0]), "open") == cause
+    assert bool(followed.ended[0]) == (end_s < inf)
+
+
+def test_detection_counts_when_it_comes_before_the_end_and_not_after() -> None:
+    before = theft(end="expired", expires_s=900.0, alert_s=800.0, detector="x")
+    after = theft(end="expired", expires_s=900.0, alert_s=950.0, detector="x")
+    followed = follow([before, after], HORIZON_S)
+    assert followed.time_s.tolist() == [700.0, 800.0]
+    assert followed.cause.tolist() == [thefts.DETECTED, thefts.EXPIRED]
+    assert followed.use_s.tolist() == [800.0, 800.0]
+
+
+def test_a_theft_that_was_open_at_the_start_is_left_out() -> None:
+    assert len(follow([theft(stolen_s=-10.0)], HORIZON_S)) == 0
+
+
+def test_a_measured_run_is_watched_until_its_last_event() -> None:
+    late = theft(stolen_s=5.0, alert_s=21.0, detector="x")
+    other = theft(stolen_s=6.0)
+    followed = follow([late, other], 20.0)
+    assert followed.cause.tolist() == [thefts.DETECTED, OPEN]
+    assert followed.time_s.tolist() == [16.0, 144.0]  # its first use at 150 was seen
+
+
+def test_curves_go_as_far_as_a_fifth_of_the_thefts_was_watched() -> None:
+    evenly = follow([theft(stolen_s=1000.0 * k) for k in range(20)], HORIZON_S)
+    assert follow_up_s([evenly]) == 16_000.0
+    assert follow_up_s([evenly, follow([theft(stolen_s=HORIZON_S - 1234.0)], HORIZON_S)]) == 1200.0
+    assert follow_up_s([follow([], HORIZON_S)]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("row", "became", "expected"),
+    [
+        ({"alert_s": 5.0, "detector": "x", "expected": "x"}, "x", True),
+        ({"alert_s": 5.0, "detector": "x", "expected": "y"}, "x", False),
+        ({"expected": "undetected"}, "undetected", True),
+        ({"alert_s": 5.0, "detector": "x", "expected": "undetected"}, "x", False),
+        ({"end": "expired", "expected": "undetected"}, "expired", True),
+        ({"end": "expired", "expected": "expired"}, "expired", True),
+        ({"end": "open", "expected": "expired"}, "undetected", False),
+        ({"end": "open"}, "undetected", None),
+    ],
+)
+def test_an_outcome_is_held_against_what_was_expected(
+    row: dict[str, object], became: str, expected: bool | None
+) -> None:
+    assert outcome(theft(**row)) == became
+    assert as_expected(theft(**row)) is expected
