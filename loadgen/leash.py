@@ -4,10 +4,12 @@ The parent holds the write end of the child's stdin. However the parent ends, th
 that end, and the child notices.
 
 - Python children of ours call ``end_with_stdin()`` first thing.
-- Foreign binaries are started as ``python -m loadgen.leash [--grace SECONDS] [--remove FOLDER] CMD
-  ARG…``: the command runs in a process group of its own, with /dev/null as stdin; when our stdin closes, or we
-  get SIGTERM or SIGINT, the whole group gets SIGTERM and, after the grace, SIGKILL. The exit code
-  is the command's (128 + n if signal n ended it, 127 if it could not be started). Afterwards FOLDER, the command's own data, is removed.
+- Foreign binaries are started as
+  ``python -m loadgen.leash [--grace SECONDS] [--remove FOLDER] CMD ARG…``: the command runs in a
+  process group of its own, with /dev/null as stdin; when our stdin closes, or we get SIGTERM or
+  SIGINT, the whole group gets SIGTERM and, after the grace, SIGKILL. The exit code is the
+  command's (128 + n if signal n ended it, 127 if it could not be started). Afterwards FOLDER, the
+  command's own data, is removed.
 
 Second belt on Linux: PR_SET_PDEATHSIG, so that the command dies even if this process is killed.
 """
