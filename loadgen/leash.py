@@ -4,10 +4,12 @@ The parent holds the write end of the child's stdin. However the parent ends, th
 that end, and the child notices.
 
 - Python children of ours call ``end_with_stdin()`` first thing.
-- Foreign binaries are started as ``python -m loadgen.leash [--grace SECONDS] CMD ARG…``: the
-  command runs in a process group of its own, with /dev/null as stdin; when our stdin closes, or we
-  get SIGTERM or SIGINT, the whole group gets SIGTERM and, after the grace, SIGKILL. The exit code
-  is the command's (128 + n if signal n ended it, 127 if it could not be started).
+- Foreign binaries are started as
+  ``python -m loadgen.leash [--grace SECONDS] [--remove FOLDER] CMD ARG…``: the command runs in a
+  process group of its own, with /dev/null as stdin; when our stdin closes, or we get SIGTERM or
+  SIGINT, the whole group gets SIGTERM and, after the grace, SIGKILL. The exit code is the
+  command's (128 + n if signal n ended it, 127 if it could not be started). Afterwards FOLDER, the
+  command's own data, is removed.
 
 Second belt on Linux: PR_SET_PDEATHSIG, so that the command dies even if this process is killed.
 """
@@ -16,6 +18,7 @@ import argparse
 import ctypes
 import os
 import select
+import shutil
 import signal
 import stat
 import subprocess
@@ -136,11 +139,16 @@ def main() -> int:
         description="Run CMD until it ends, this process is told to end, or its stdin closes.",
     )
     parser.add_argument("--grace", type=float, default=5.0, metavar="SECONDS")
+    parser.add_argument("--remove", metavar="FOLDER", help="removed once CMD has ended")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
     options = parser.parse_args()
     if not options.command:
         parser.error("CMD is missing")
-    return run(options.command, options.grace)
+    try:
+        return run(options.command, options.grace)
+    finally:
+        if options.remove is not None:
+            shutil.rmtree(options.remove, ignore_errors=True)
 
 
 if __name__ == "__main__":

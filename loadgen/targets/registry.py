@@ -41,6 +41,13 @@ TARGETS: dict[str, Known] = {
             "loadgen.targets.embedded.wire",
             {"mtls": True},
         ),
+        Known(
+            "openbao",
+            "OpenBao's PKI, OIDC tokens, ACL and audit device (extra: openbao)",
+            "loadgen.targets.openbao.target",
+            "OpenBaoTarget",
+            "loadgen.targets.openbao.wire",
+        ),
     )
 }
 

@@ -76,7 +76,16 @@ def _sqlite_lines(folder: Path) -> int:
         return int(db.execute("SELECT count(*) FROM audit").fetchone()[0])
 
 
+def _openbao_lines(folder: Path) -> int:
+    """Uses alone: a login and the administrator's calls have lines of their own."""
+    (path,) = folder.rglob("audit.log")
+    uses = b'"path":"secret/data/res/'
+    lines = path.read_bytes().splitlines()
+    return sum(b'"type":"response"' in line and uses in line for line in lines)
+
+
 SUBJECTS = [
     Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
+    Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
 ]

@@ -136,20 +136,22 @@ def test_an_expired_document_is_refused(target: Target) -> None:
 
 
 def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> None:
+    revocable = []
     for op in ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
-            owner = identities(op)[0].name
-            if Capability.REVOKE not in target.capabilities:
-                with pytest.raises(TargetRefused):
-                    target.revoke(owner, stolen.serial)
+            try:
+                target.revoke(identities(op)[0].name, stolen.serial)
+            except TargetRefused as exc:
+                assert "\n" not in str(exc)
                 continue
-            target.revoke(owner, stolen.serial)
+            revocable.append(op)
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
             hold(client, op)
             assert client.steal().serial != stolen.serial
             assert client.do(Op.AUTHORIZE) == "ok"
+    assert bool(revocable) == (Capability.REVOKE in target.capabilities)
 
 
 def events(target: Target, client: Client, act: Callable[[], None]) -> list[AuditEvent]:
@@ -191,7 +193,6 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             expected = {
                 "identity": owner.name,
                 "workload": owner.workload,
-                "serial": stolen.serial,
                 "origin": THIEF,
                 "permission": "ticket:read",
                 "outcome": "ok",
@@ -199,8 +200,11 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             for field, value in expected.items():
                 if field in target.audit_fields:
                     assert getattr(theft, field) == value, field
+            if "serial" in target.audit_fields:
+                assert theft.serial, "one name for one document, whoever uses it"
+                assert {event.serial for event in uses} == {theft.serial}
             if "issued_s" in target.audit_fields:
-                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.05)
+                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.5)
             assert theft.observed_s >= theft.occurred_s
             assert theft.observed_s - theft.occurred_s < 1.0
 
