@@ -26,6 +26,8 @@ Kind = Literal["scenario", "constant", "poisson", "herd", "trace"]
 TRACE_COLUMNS = ["t_s", "agent", "task", "op"]
 OP_NAMES = {"authorize": AUTHORIZE, "issue": ISSUE}
 MAX_FAULTS = 20
+HERD_SPREAD_S = 1.0
+"""in which everything that restarts asks again, at uniform instants"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def shaped(scenario: Scenario, seed: int, shape: Shape) -> tuple[Scenario, Deman
         return _fitted(scenario, read_trace(shape.trace, per_task=per_task), shape.trace)
     if shape.kind == "herd":
         scenario = herded(scenario)
-        return scenario, herd(arrivals(scenario, seed))
+        return scenario, herd(arrivals(scenario, seed), seed)
     demand = arrivals(scenario, seed)
     if shape.kind == "constant":
         demand = constant(demand, seconds)
@@ -122,18 +124,21 @@ def herded(scenario: Scenario) -> Scenario:
     return scenario.model_copy(update={"start": start})
 
 
-def herd(demand: Demand) -> Demand:
-    """Return the arrivals after a restart of everything: each slot asks at 0, nothing is primed.
+def herd(demand: Demand, seed: int) -> Demand:
+    """Return the arrivals after a restart of everything: each slot asks in the first second.
 
-    The demand is one of a ``herded`` scenario, so that the herd meets again at its renewals.
+    Nothing is primed. The demand is one of a ``herded`` scenario, so that the herd meets again at
+    its renewals.
     """
-    primed = demand.primed
-    zeros = np.zeros(len(primed))
+    primed, key = demand.primed, seed_key(seed)
+    asks_s = [uniform(key, 0, Stream.ARRIVAL, k) * HERD_SPREAD_S for k in range(len(primed))]
+    t_s = np.concatenate([np.array(asks_s, dtype=np.float64), demand.t_s])
+    order = np.argsort(t_s, kind="stable")
     return Demand(
-        t_s=np.concatenate([zeros, demand.t_s]),
-        agent=np.concatenate([primed[:, 0], demand.agent]),
-        task=np.concatenate([primed[:, 1], demand.task]).astype(np.int32),
-        op=np.concatenate([np.full(len(primed), ISSUE), demand.op]).astype(np.uint8),
+        t_s=t_s[order],
+        agent=np.concatenate([primed[:, 0], demand.agent])[order],
+        task=np.concatenate([primed[:, 1], demand.task]).astype(np.int32)[order],
+        op=np.concatenate([np.full(len(primed), ISSUE), demand.op]).astype(np.uint8)[order],
         primed=primed[:0],
     )
 
