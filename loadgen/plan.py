@@ -21,8 +21,9 @@ from loadgen.generator.protocol import (
     WirePlan,
     default_warmup_s,
 )
+from loadgen.shapes import SCENARIO_SHAPE, Shape, shaped
 from loadgen.targets.port import Capability, Endpoint, Identity, Op
-from scenarios.demand.schedule import ISSUE, Demand, arrivals
+from scenarios.demand.schedule import ISSUE, Demand
 from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
@@ -63,6 +64,7 @@ class Plan:
     prologue_s: float
     warmup_s: float
     """of the window's beginning, reported apart"""
+    shape: Shape = SCENARIO_SHAPE
 
     @property
     def regime(self) -> Regime:
@@ -132,6 +134,7 @@ def plan(
     rate_hz: float,
     seconds: float,
     warmup_s: float | None = None,
+    shape: Shape = SCENARIO_SHAPE,
 ) -> Plan:
     """Return the measured run of one regime.
 
@@ -141,17 +144,21 @@ def plan(
         seed: of every draw.
         rate_hz: operations a second that the window's agents offer together.
         seconds: length of the window.
-        warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
+        warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s), or
+            nothing after a restart, whose beginning is what matters.
+        shape: how the arrivals lie in time.
 
     Raises:
         UsageError: the window offers nothing at all.
+        ScenarioError: a recording cannot be read or does not fit.
     """
-    small = window(scenario, regime, rate_hz, seconds)
-    demand = arrivals(small, seed)
+    small, demand = shaped(window(scenario, regime, rate_hz, seconds), seed, shape)
     if not len(demand):
         raise UsageError(f"{rate_hz:g}/s for {seconds:g} s: no arrival falls into the window")
-    if small.regimes[0].renewal.rule is Renewal.AT_USE:
+    if small.regimes[0].renewal.rule is Renewal.AT_USE and shape.kind != "trace":
         demand = _use_after_issue(demand)
+    if warmup_s is None:
+        warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)
     demand = replace(demand, primed=_worth_priming(demand))
     priming_hz = max(rate_hz, MIN_PRIMING_HZ)
     prologue_s = len(demand.primed) / priming_hz + PROLOGUE_SLACK_S
@@ -161,7 +168,8 @@ def plan(
         demand=demand,
         identities=identities(small),
         prologue_s=prologue_s,
-        warmup_s=default_warmup_s(seconds) if warmup_s is None else warmup_s,
+        warmup_s=warmup_s,
+        shape=shape,
     )
 
 
@@ -220,18 +228,13 @@ def _worth_priming(demand: Demand) -> NDArray[np.int64]:
 
 
 def _use_after_issue(demand: Demand) -> Demand:
-    """Let each use that needs a new credential follow the request by the allowance."""
+    """Let each use that directly follows a request of its agent come no sooner than allowed."""
     t_s = demand.t_s.copy()
     needs = np.zeros(len(t_s), dtype=bool)
     issue = demand.op == ISSUE
-    same = (
-        issue[:-1]
-        & ~issue[1:]
-        & (demand.t_s[:-1] == demand.t_s[1:])
-        & (demand.agent[:-1] == demand.agent[1:])
-    )
-    needs[1:] = same
-    t_s[needs] += ISSUE_ALLOWANCE_S
+    needs[1:] = issue[:-1] & ~issue[1:] & (demand.agent[:-1] == demand.agent[1:])
+    asked_s = np.roll(t_s, 1)
+    t_s[needs] = np.maximum(t_s[needs], asked_s[needs] + ISSUE_ALLOWANCE_S)
     order = np.argsort(t_s, kind="stable")
     return replace(
         demand,
