@@ -34,6 +34,7 @@ from analysis.detection import TimeToDetection, time_to_detection
 from analysis.metrics import METRICS
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
+from analysis.split import Splits, splits
 from analysis.thefts import follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
@@ -71,6 +72,8 @@ class Summary(msgspec.Struct, frozen=True):
     pooled: RegimeSummary
     """all regimes together: what a run of one regime says"""
     thefts: tuple[Incident, ...]
+    splits: Splits | None
+    """of a measured run's detected thefts; a simulated one has its own delivery delay inside"""
     exposure_name: str
     """``exposure_within_…_s``: the restricted mean's name, the same in every regime"""
     lag_p99_s: float | None
@@ -104,6 +107,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         regimes=regimes,
         pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
         thefts=tuple(pooled.incidents),
+        splits=splits(record, point) if record.manifest.world == "measured" else None,
         exposure_name=_exposure_name(until_s),
         lag_p99_s=lag_p99_s(pooled.operations),
         events_executed=int(totals.get("events_executed", 0)),

@@ -107,7 +107,7 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
     if sim is not None:
         found.append(terse.regimes(sim))
     if real is not None:
-        found += [terse.operations(real), terse.thefts(real)]
+        found += [terse.operations(real), terse.thefts(real), terse.split(real)]
     if real is not None and twin is not None:
         rows = tuple(
             (pair.name, words.full(pair.simulated), words.full(pair.measured), _ratio(pair.ratio))

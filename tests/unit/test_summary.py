@@ -129,6 +129,22 @@ def test_detector_latency_is_event_to_alert(summary: Summary) -> None:
     assert 0.5 <= latency.low <= latency.value <= latency.high <= 1.4
 
 
+def test_a_measured_detection_is_split_into_what_was_assumed_and_what_was_measured() -> None:
+    found = summarise(measured()).splits
+    assert found is not None
+    assert [(of.row, of.assumed_s, of.measured_s) for of in found.thefts] == [
+        (0, 1.0, 1.0),
+        (1, 1.0, 1.0),
+    ]
+    assert found.thefts[0].revoked_s == pytest.approx(0.01)
+    assert (found.measured_s.value, found.measured_s.n) == (1.0, 2)
+    assert found.added_floor_s == 300.0
+
+
+def test_a_simulated_detection_has_its_delivery_inside(summary: Summary) -> None:
+    assert summary.splits is None
+
+
 def test_what_an_engine_does_not_count_is_named(summary: Summary) -> None:
     assert summary.regimes["svid"].metrics["attribution_share"].value is None
     reason = summary.not_estimable["svid.attribution_share"]
