@@ -19,6 +19,7 @@ from simulator.fleet.issuer import (
     ISSUER,
     accept,
     count_issue,
+    count_refusal,
     log_attempt,
     overtake,
 )
@@ -49,7 +50,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import Table, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
-from simulator.initial import SLOTS, initial_slot
+from scenarios.demand.initial import SLOTS, initial_slot
 from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
@@ -529,13 +530,13 @@ def replace(place: int, agent: int, now_s: float) -> None:
         overtake(fleet, issuer, record, i, now_s)
         issuer.requests += 1
         if fleet.tracing:
-            log_attempt(fleet, lane, now_s, i, issues(record), issuer.down)
+            log_attempt(fleet, lane, issuer, now_s, i, issues(record))
         if issuer.by_hand:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, answers, spare)
             _file_asked(wheel, answers[spare])
         elif issuer.down:
-            issuer.refusals += 1
+            count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, answers, spare)
             _file_asked(wheel, answers[spare])
         else:

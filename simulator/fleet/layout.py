@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, struct, table
-from simulator.initial import SLOTS
+from scenarios.demand.initial import SLOTS
 from simulator.population import TRACE_DTYPE
 
 SHARDS = 64
