@@ -1,7 +1,8 @@
 """What a record says in plain words, each sentence decided by intervals and by nothing else.
 
 A difference between two regimes is *resolved* when the interval of their difference leaves zero
-out (``estimators.difference``). What is not resolved is said to be so.
+out (``estimators.difference``), judged as if the regimes were independent: under common random
+numbers that is on the safe side (``paired.py`` is sharper). What is not resolved is said to be so.
 """
 
 from collections.abc import Sequence
