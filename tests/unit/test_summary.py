@@ -8,7 +8,7 @@ import pytest
 from analysis.summary import Summary, summarise
 from scenarios.errors import RecordError
 from scenarios.record.record import RunRecord
-from scenarios.record.tables import AlertRow, Count
+from scenarios.record.tables import AlertRow, Count, Sample
 from tests.records import AGENTS, HORIZON_S, counts, manifest, measured, simulated, theft
 
 
@@ -161,6 +161,20 @@ def test_operations_count_every_arrival_and_time_those_after_the_warm_up() -> No
     assert authorize.max_s == pytest.approx(10, rel=1e-3)
     assert set(found.regimes["svid"].operations) == {"authorize", "issue-x509"}
     assert found.lag_p99_s == pytest.approx(0.0023, rel=0.2)
+
+
+def test_a_measured_rate_takes_its_interval_from_batches() -> None:
+    record = measured()
+    record.manifest.scenario["series_interval_s"] = 1.0
+    record.series = [
+        Sample("0", "svid", 0, float(t_s), "issued", 100.0 + (-1) ** (t_s // 2))
+        for t_s in range(20)
+    ]
+    rate = summarise(record).regimes["svid"].metrics["issuances_per_s"]
+    assert (rate.value, rate.n) == (100.0, 20)
+    assert rate.low == pytest.approx(100 - 2.093 * 1.026 / 20**0.5, abs=1e-3)
+    record.series = record.series[:4]
+    assert summarise(record).regimes["svid"].metrics["issuances_per_s"].value is None
 
 
 def test_points_of_a_sweep_are_told_apart() -> None:
