@@ -108,16 +108,16 @@ def test_what_was_computed_is_shown_again(simulated: Done, results: Path) -> Non
 
 def test_runs_are_listed_and_shown(simulated: Done, results: Path) -> None:
     run_id = json.loads(simulated.stdout)["run_id"]
-    (listed,) = json.loads(midas("runs", "list", "--json", "--out", results).stdout)
+    (listed,) = json.loads(midas("runs", "list", "--json", "--results", results).stdout)
     assert listed["run_id"] == run_id
     for name in (run_id, run_id[:5], "latest"):
-        shown = midas("runs", "show", name, "--json", "--out", results)
+        shown = midas("runs", "show", name, "--json", "--results", results)
         assert json.loads(shown.stdout) == json.loads(simulated.stdout)
 
 
 @pytest.mark.usefixtures("simulated")
 def test_people_get_aligned_lines_within_80_columns(results: Path) -> None:
-    shown = midas("runs", "show", "latest", "--out", results)
+    shown = midas("runs", "show", "latest", "--results", results)
     lines = shown.stdout.splitlines()
     estimates = [line for line in lines if " n = " in line]
     assert len(estimates) > 20
@@ -207,5 +207,5 @@ def test_a_results_folder_that_is_a_file_is_named(command: str, tmp_path: Path) 
         )
         assert "Traceback" not in done.stderr
     else:
-        assert midas("runs", "list", "--out", file).returncode == 0
+        assert midas("runs", "list", "--results", file).returncode == 0
     assert file.read_text() == ""
