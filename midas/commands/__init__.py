@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from midas.commands import runs, scenario
+from midas.commands.compare import compare
 from midas.commands.demo import demo
 from midas.commands.drive import drive
 from midas.commands.report import report
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(demo)
 app.add_typer(scenario.app, name="scenario")
 app.command()(simulate)
+app.command()(compare)
 app.command()(drive)
 app.command()(report)
 app.add_typer(runs.app, name="runs")

@@ -1,0 +1,311 @@
+"""SPIRE's server and agent as processes of ours: on loopback, on the leash, with data of their own.
+
+Sockets lie in a folder with a short name, because a Unix socket's path has at most 107 bytes.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from loadgen.supervise import Child
+from loadgen.targets.spire.call import COUNT_AGENTS, CREATE_JOIN_TOKEN, Caller
+from loadgen.targets.spire.credentials import NodeAuthority
+from loadgen.targets.spire.install import Programs
+from loadgen.targets.spire.proto import spire_api_pb2 as api
+from scenarios.errors import TargetError, TargetUnavailable
+
+HEALTHY_WITHIN_S = 60.0
+_TRIES = 3
+_TOKEN_TTL_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What a run varies; lifetimes in seconds."""
+
+    audit: bool = True
+    rate_limits: bool = False
+    """SPIRE's own: one attestation and 500 signatures a second and source address"""
+    ca_ttl_s: int = 604_800
+    agent_ttl_s: int = 3600
+    x509_ttl_s: int = 3600
+    jwt_ttl_s: int = 300
+
+
+def server_config(
+    settings: ServerSettings, trust_domain: str, port: int, workdir: Path, sockets: Path
+) -> str:
+    """Return the server's configuration, HCL."""
+    on = str(settings.rate_limits).lower()
+    return f"""\
+server {{
+  bind_address = "127.0.0.1"
+  bind_port = {port}
+  socket_path = "{sockets}/server.sock"
+  trust_domain = "{trust_domain}"
+  data_dir = "{workdir}/server"
+  log_level = "INFO"
+  log_format = "json"
+  log_file = "{workdir}/server.log"
+  audit_log_enabled = {str(settings.audit).lower()}
+  ca_ttl = "{settings.ca_ttl_s}s"
+  agent_ttl = "{settings.agent_ttl_s}s"
+  default_x509_svid_ttl = "{settings.x509_ttl_s}s"
+  default_jwt_svid_ttl = "{settings.jwt_ttl_s}s"
+  ratelimit {{
+    attestation = {on}
+    signing = {on}
+  }}
+}}
+plugins {{
+  DataStore "sql" {{
+    plugin_data {{
+      database_type = "sqlite3"
+      connection_string = "{workdir}/server/datastore.sqlite3"
+    }}
+  }}
+  KeyManager "memory" {{ plugin_data {{}} }}
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  NodeAttestor "x509pop" {{
+    plugin_data {{ ca_bundle_path = "{workdir}/node-authority.pem" }}
+  }}
+}}
+"""
+
+
+def agent_config(trust_domain: str, server_port: int, workdir: Path, sockets: Path) -> str:
+    """Return the agent's configuration, HCL."""
+    return f"""\
+agent {{
+  server_address = "127.0.0.1"
+  server_port = {server_port}
+  socket_path = "{sockets}/agent.sock"
+  trust_domain = "{trust_domain}"
+  data_dir = "{workdir}/agent"
+  log_level = "INFO"
+  log_format = "json"
+  log_file = "{workdir}/agent.log"
+  insecure_bootstrap = true
+}}
+plugins {{
+  KeyManager "memory" {{ plugin_data {{}} }}
+  NodeAttestor "join_token" {{ plugin_data {{}} }}
+  WorkloadAttestor "unix" {{ plugin_data {{}} }}
+}}
+"""
+
+
+class SpireServer:
+    """A running server; ``start`` returns when it answers.
+
+    Args:
+        programs: from ``install.require``.
+        workdir: gets ``server/`` (data), the configuration and the log.
+        trust_domain: of its own.
+        settings: what the run varies.
+    """
+
+    def __init__(
+        self,
+        programs: Programs,
+        workdir: Path,
+        trust_domain: str,
+        settings: ServerSettings | None = None,
+    ) -> None:
+        self.programs = programs
+        self.workdir = workdir.resolve()
+        self.trust_domain = trust_domain
+        self.settings = settings if settings is not None else ServerSettings()
+        self.nodes = NodeAuthority()
+        self.port = 0
+        self._sockets = Path()
+        self._child: Child | None = None
+
+    @property
+    def log(self) -> Path:
+        """Return the log, audit lines included."""
+        return self.workdir / "server.log"
+
+    @property
+    def socket(self) -> str:
+        """Return the path of the admin socket."""
+        return str(self._sockets / "server.sock")
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the leash; the server is its child."""
+        return self._child.pid if self._child is not None else 0
+
+    def start(self) -> None:
+        """Start with clean data and wait until it answers.
+
+        Raises:
+            TargetUnavailable: it does not, in one line; nothing is left running.
+        """
+        try:
+            (self.workdir / "server").mkdir(parents=True, exist_ok=True)
+            self._sockets = Path(tempfile.mkdtemp(prefix="midas-spire-"))
+            self.nodes.save(self.workdir / "node-authority.pem")
+        except OSError as error:
+            raise TargetUnavailable(f"SPIRE's folder {self.workdir}: {error.strerror}") from error
+        for left in reversed(range(_TRIES)):
+            self.port = free_port()
+            try:
+                self.launch()
+            except TargetUnavailable as error:
+                self.stop()
+                if not left or "address already in use" not in str(error):
+                    self.remove()
+                    raise
+            else:
+                return
+
+    def launch(self) -> None:
+        """Start the process on the data that is there, as a restart does."""
+        config = self.workdir / "server.conf"
+        config.write_text(
+            server_config(self.settings, self.trust_domain, self.port, self.workdir, self._sockets),
+            encoding="utf-8",
+        )
+        self._child = _leashed(
+            [str(self.programs.server), "run", "-config", str(config)],
+            name="spire-server",
+            log=self.workdir / "server.stderr",
+        )
+        _until(self._healthy, self._child, self.log, HEALTHY_WITHIN_S)
+
+    def _healthy(self) -> bool:
+        with self.admin(timeout_s=2.0) as caller:
+            caller.call(COUNT_AGENTS, api.CountAgentsRequest(), api.CountAgentsResponse)
+        with socket.create_connection(("127.0.0.1", self.port), 2.0):
+            return True
+
+    def admin(self, timeout_s: float = 10.0) -> Caller:
+        """Return a connection to the admin socket."""
+        return Caller.admin(self.socket, timeout_s)
+
+    def join_token(self) -> str:
+        """Return a fresh join token."""
+        with self.admin() as caller:
+            request = api.CreateJoinTokenRequest(ttl=_TOKEN_TTL_S)
+            return caller.call(CREATE_JOIN_TOKEN, request, api.JoinToken).value
+
+    def stop(self, grace_s: float = 5.0) -> None:
+        """Stop the process; its data stay. Safe to call twice."""
+        if self._child is not None:
+            self._child.stop(grace_s)
+
+    def remove(self) -> None:
+        """Stop and remove the data and sockets, not the log."""
+        self.stop()
+        shutil.rmtree(self.workdir / "server", ignore_errors=True)
+        if self._sockets != Path():
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+class SpireAgent:
+    """A running agent beside a server; its Workload API serves the processes of this machine."""
+
+    def __init__(self, server: SpireServer) -> None:
+        self._server = server
+        self._sockets = Path()
+        self._child: Child | None = None
+        self.token = ""
+
+    @property
+    def workload_api(self) -> str:
+        """Return the address of the Workload API, as ``SPIFFE_ENDPOINT_SOCKET`` takes it."""
+        return f"unix:{self._sockets}/agent.sock"
+
+    @property
+    def path(self) -> str:
+        """Return the path of the agent's SPIFFE ID."""
+        return f"/spire/agent/join_token/{self.token}"
+
+    def start(self) -> None:
+        """Attest with a fresh join token and wait until the Workload API listens.
+
+        Raises:
+            TargetUnavailable: it does not, in one line; nothing is left running.
+        """
+        server = self._server
+        (server.workdir / "agent").mkdir(exist_ok=True)
+        self._sockets = Path(tempfile.mkdtemp(prefix="midas-spire-"))
+        config = server.workdir / "agent.conf"
+        config.write_text(
+            agent_config(server.trust_domain, server.port, server.workdir, self._sockets),
+            encoding="utf-8",
+        )
+        self.token = server.join_token()
+        command = [str(server.programs.agent), "run", "-config", str(config)]
+        self._child = _leashed(
+            [*command, "-joinToken", self.token],
+            name="spire-agent",
+            log=server.workdir / "agent.stderr",
+        )
+        try:
+            log = server.workdir / "agent.log"
+            _until(self._listening, self._child, log, HEALTHY_WITHIN_S)
+        except TargetUnavailable:
+            self.remove()
+            raise
+
+    def _listening(self) -> bool:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.connect(str(self._sockets / "agent.sock"))
+            return True
+
+    def remove(self) -> None:
+        """Stop and remove its data. Safe to call twice."""
+        if self._child is not None:
+            self._child.stop()
+        shutil.rmtree(self._server.workdir / "agent", ignore_errors=True)
+        if self._sockets != Path():
+            shutil.rmtree(self._sockets, ignore_errors=True)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _leashed(command: list[str], *, name: str, log: Path) -> Child:
+    root = str(Path(__file__).parents[3])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
+    leash = [sys.executable, "-m", "loadgen.leash", "--grace", "3"]
+    return Child([*leash, *command], name=name, log=log, env={"PYTHONPATH": path})
+
+
+def _until(healthy: Callable[[], bool], child: Child, log: Path, within_s: float) -> None:
+    deadline = time.monotonic() + within_s
+    while True:
+        with contextlib.suppress(TargetError, OSError):
+            if healthy():
+                return
+        if child.exited():
+            raise TargetUnavailable(f"{child.name} ended: {last_words(log, child)}")
+        if time.monotonic() > deadline:
+            child.stop()
+            raise TargetUnavailable(f"{child.name} was not healthy after {within_s:g} s")
+        time.sleep(0.05)
+
+
+def last_words(log: Path, child: Child) -> str:
+    """Return the last error of a program's log, else the last line of its stderr."""
+    with contextlib.suppress(OSError):
+        for line in reversed(log.read_text("utf-8", "replace").splitlines()):
+            with contextlib.suppress(ValueError):
+                fields = json.loads(line)
+                if fields.get("level") in ("error", "fatal"):
+                    return f"{fields.get('msg', '')}: {fields.get('error', '')}".strip(": ")
+    return child.last_words()
