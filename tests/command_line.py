@@ -1,4 +1,4 @@
-"""The command line in tests: in this process, as a process of its own, and its documents' shapes."""
+"""The command line in tests: in this process, as a process of its own, and what it promises."""
 
 import contextlib
 import io

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.command_line import Done, conforms, finish, start
+from tests.command_line import Done, conforms, finish, midas, start
 
 DRIVE = ("drive", "customer-service", "--target", "embedded", "--rate-hz", "60", "--seed", "3")
 
@@ -40,7 +40,7 @@ def test_drive_conforms_and_thefts_end_as_expected(driven: Done, results: Path) 
 
 
 def test_a_report_is_one_self_contained_page(driven: Done, results: Path) -> None:
-    done = finish(start("report", "--results", results, "--json"))
+    done = midas("report", "--results", results, "--json")
     assert done.returncode == 0
     document = json.loads(done.stdout)
     assert document["runs"] == [json.loads(driven.stdout)["run_id"]]
@@ -48,7 +48,7 @@ def test_a_report_is_one_self_contained_page(driven: Done, results: Path) -> Non
     assert "<svg" in page
     assert 'src="http' not in page
     assert 'href="http' not in page or "<link" not in page
-    again = finish(start("report", "--results", results, "--out", results / "again.html"))
+    again = midas("report", "--results", results, "--out", results / "again.html")
     assert again.returncode == 0
     assert (results / "again.html").read_text(encoding="utf-8") == page
     assert f"Report: {results / 'again.html'}" in again.stdout
@@ -76,7 +76,7 @@ def test_a_broken_threshold_is_exit_1(tmp_path: Path) -> None:
 def test_bad_options_are_refused_before_anything_starts(
     option: tuple[str, str], line: str, tmp_path: Path
 ) -> None:
-    done = finish(start(*DRIVE, *option, "--out", tmp_path / "out"))
+    done = midas(*DRIVE, *option, "--out", tmp_path / "out")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(line)
     assert len(done.stderr.splitlines()) == 1
