@@ -41,6 +41,13 @@ TARGETS: dict[str, Known] = {
             "loadgen.targets.embedded.wire",
             {"mtls": True},
         ),
+        Known(
+            "spire",
+            "SPIRE itself, built and started for the run",
+            "loadgen.targets.spire.target",
+            "SpireTarget",
+            "loadgen.targets.spire.wire",
+        ),
     )
 }
 
