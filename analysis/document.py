@@ -10,6 +10,18 @@ from scenarios.record.estimate import Estimate
 from scenarios.record.tables import Incident
 
 NOT_OBSERVABLE = "not observable"
+PROMISED = {
+    "residual_validity_s": "s",
+    "exposure_s": "s",
+    "issuances_per_s": "1/s",
+    "peak_issuances_per_s": "1/s",
+    "time_to_first_credential_s": "s",
+    "auth_failures_per_agent_day": "1/(agent d)",
+    "attribution_share": "1",
+    "incidents_per_agent_year": "1/(agent yr)",
+    "false_alarms_per_identity_day": "1/(identity d)",
+}
+"""metrics that scripts find under every simulated regime, without value where there is none"""
 
 
 def estimate(of: Estimate) -> dict[str, Any]:
@@ -42,10 +54,16 @@ def simulated(summary: Summary, path: str) -> dict[str, Any]:
         "events_executed": summary.events_executed,
         "switches_counted": summary.switches_counted,
         "wall_s": manifest.wall_s,
-        "regimes": {name: regime(of) for name, of in summary.regimes.items()},
+        "regimes": {name: _promised() | regime(of) for name, of in summary.regimes.items()},
         "not_estimable": summary.not_estimable,
         "not_observable": manifest.not_observable,
+        "notes": manifest.notes,
     }
+
+
+def _promised() -> dict[str, Any]:
+    empty = {name: Estimate(None, None, None, 0, unit) for name, unit in PROMISED.items()}
+    return {name: estimate(of) for name, of in empty.items()}
 
 
 def measured(summary: Summary, path: str) -> dict[str, Any]:
@@ -70,6 +88,7 @@ def measured(summary: Summary, path: str) -> dict[str, Any]:
     document["regimes"] = {name: regime(of) for name, of in summary.regimes.items()}
     document["not_estimable"] = summary.not_estimable
     document["not_observable"] = manifest.not_observable
+    document["notes"] = manifest.notes
     return document
 
 

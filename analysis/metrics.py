@@ -22,18 +22,16 @@ class Metric:
     """raises KeyError for a count that is missing, ZeroDivisionError where nothing happened"""
     title: str
     """in words, for tables"""
-    better: int
-    """-1 when less is better, +1 when more is, 0 when it only describes"""
     exposure: Callable[[Counts], float] | None = None
     """of events that may happen not even once: what they are counted per"""
 
 
-def _per_second(name: str) -> Callable[[Counts], float]:
-    return lambda c: c[name] / c["horizon_s"]
-
-
 def _agent_days(c: Counts) -> float:
     return c["agents"] * c["horizon_s"] / SECONDS_PER_DAY
+
+
+def _per_second(name: str) -> Callable[[Counts], float]:
+    return lambda c: c[name] / c["horizon_s"]
 
 
 def _per_agent_day(name: str) -> Callable[[Counts], float]:
@@ -42,28 +40,28 @@ def _per_agent_day(name: str) -> Callable[[Counts], float]:
 
 METRICS: tuple[Metric, ...] = (
     Metric(
-        "issuances_per_s", "1/s", _per_second("issued"), "Credentials issued per second, mean", 0
+        "issuances_per_s",
+        "1/s",
+        _per_second("issued"),
+        "Credentials issued per second, mean",
     ),
     Metric(
         "peak_issuances_per_s",
         "1/s",
         lambda c: c["peak_issuances_per_s"],
         "Credentials issued in the busiest second",
-        -1,
     ),
     Metric(
         "time_to_first_credential_s",
         "s",
         lambda c: c["first_credential_wait_s"] / c["first_credentials"],
         "Wait for the first credential",
-        -1,
     ),
     Metric(
         "auth_failures_per_agent_day",
         "1/(agent d)",
         _per_agent_day("auth_failures"),
         "Failed authentications per agent and day",
-        -1,
         _agent_days,
     ),
     Metric(
@@ -71,37 +69,37 @@ METRICS: tuple[Metric, ...] = (
         "1/(agent d)",
         _per_agent_day("waits"),
         "Task starts that waited for the issuer, per agent and day",
-        -1,
         _agent_days,
     ),
     Metric(
         "expired_s_per_agent_day",
         "s/(agent d)",
         _per_agent_day("expired_agent_s"),
-        "Time with an expired credential, per agent and day",
-        -1,
+        "Seconds with an expired credential, per agent and day",
     ),
     Metric(
         "queue_wait_mean_s",
         "s",
         lambda c: c["queue_wait_s"] / (c["requests"] - c["refusals"]),
         "Wait in the issuer's queue, mean",
-        -1,
     ),
     Metric(
         "refusals_per_s",
         "1/s",
         _per_second("refusals"),
         "Requests that the issuer refused, per second",
-        -1,
         lambda c: c["horizon_s"],
     ),
-    Metric("switches_per_s", "1/s", _per_second("switches"), "Task switches per second", 0),
+    Metric(
+        "switches_per_s",
+        "1/s",
+        _per_second("switches"),
+        "Task switches per second",
+    ),
     Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],
         "Accesses whose log line names the acting workload",
-        1,
     ),
 )

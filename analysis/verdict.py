@@ -1,30 +1,119 @@
 """What a record says in plain words, each sentence decided by intervals and by nothing else.
 
 A difference between two regimes is *resolved* when the interval of their difference leaves zero
-out (``estimators.difference``). What is not resolved is said to be so; nothing is said twice.
+out (``estimators.difference``). What is not resolved is said to be so.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from analysis import words
+from analysis import terse, words
 from analysis.estimators import difference, ratio
-from analysis.metrics import METRICS, Metric
 from analysis.summary import Summary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
 
 
+class Finding(NamedTuple):
+    """A claim in plain words, and the numbers that it stands on."""
+
+    claim: str
+    evidence: str
+
+
+class Question(NamedTuple):
+    """What a metric is asked, and the answers where a regime is better or worse."""
+
+    metric: str
+    better: int
+    """-1 when less is better, +1 when more is"""
+    gain: str
+    loss: str
+
+
 @dataclass(slots=True)
 class Verdict:
-    """A headline and the sentences behind it, each list in order of weight."""
+    """A headline and the findings behind it, each list in order of weight."""
 
     headline: str
-    gains: list[str] = field(default_factory=list)
-    losses: list[str] = field(default_factory=list)
-    unresolved: list[str] = field(default_factory=list)
-    measured: list[str] = field(default_factory=list)
-    cannot_say: list[str] = field(default_factory=list)
+    gains: list[Finding] = field(default_factory=list)
+    losses: list[Finding] = field(default_factory=list)
+    unresolved: list[Finding] = field(default_factory=list)
+    measured: list[Finding] = field(default_factory=list)
+    cannot_say: list[Finding] = field(default_factory=list)
+    comparisons: int = 0
+    """differences that were judged, each at 95 %"""
+
+
+QUESTIONS = (
+    Question(
+        "residual_validity_s",
+        -1,
+        "A stolen credential dies sooner, whoever notices",
+        "A stolen credential lives longer",
+    ),
+    Question(
+        "thefts_in_vain_share",
+        1,
+        "More thieves find nothing to take: an idle agent holds no credential",
+        "Fewer thieves find nothing to take",
+    ),
+    Question(
+        "permissions_per_theft",
+        -1,
+        "One theft opens fewer permissions",
+        "One theft opens more permissions",
+    ),
+    Question(
+        "attribution_share",
+        1,
+        "The log names the workload that acted",
+        "The log names the acting workload less often",
+    ),
+    Question(
+        "detected_share",
+        1,
+        "More thefts are detected while the copy is still usable",
+        "Fewer thefts are detected in time: the credential has gone before the alert comes",
+    ),
+    Question(
+        "foothold",
+        -1,
+        "A thief who lives in the workload loses his access sooner",
+        "A thief who lives in the workload keeps his access longer",
+    ),
+    Question(
+        "auth_failures_per_agent_day",
+        -1,
+        "Fewer authentications fail",
+        "More authentications fail",
+    ),
+    Question(
+        "expired_s_per_agent_day",
+        -1,
+        "Agents sit with an expired credential for a shorter time",
+        "Agents sit with an expired credential",
+    ),
+    Question(
+        "waits_per_agent_day",
+        -1,
+        "Fewer tasks wait for the issuer",
+        "Tasks wait for the issuer when they start",
+    ),
+    Question(
+        "refusals_per_s",
+        -1,
+        "The issuer refuses fewer requests",
+        "Agents meet an issuer that refuses them",
+    ),
+    Question(
+        "peak_issuances_per_s",
+        -1,
+        "The issuer's peak is lower",
+        "The issuer must bear a higher peak",
+    ),
+)
 
 
 def verdict(simulated: Summary | None, measured: Summary | None) -> Verdict:
@@ -35,11 +124,13 @@ def verdict(simulated: Summary | None, measured: Summary | None) -> Verdict:
         said = _compare(simulated)
         said.cannot_say += _limits(simulated)
     if measured is None:
-        said.cannot_say.append("Nothing was measured: every number here is simulated.")
+        said.cannot_say.append(Finding("Nothing was measured", "Every number here is simulated."))
     else:
         said.measured += _measured(measured)
         said.cannot_say += _hidden(measured)
-    said.cannot_say.append("No money: costs and losses are not part of these records.")
+    said.cannot_say.append(
+        Finding("Whether it pays", "Costs and losses in money are not part of these records.")
+    )
     return said
 
 
@@ -67,6 +158,16 @@ def resolved(a: Estimate | None, b: Estimate | None) -> int | None:
     return 1 if apart.low > 0 else -1 if apart.high < 0 else 0
 
 
+def estimate(summary: Summary, regime: str, metric: str) -> Estimate | None:
+    """Return an estimate by name; ``detected_share`` and ``foothold`` are names, too."""
+    of = summary.regimes[regime]
+    if metric == "detected_share":
+        return of.time_to_detection.detected_share
+    if metric == "foothold":
+        metric = summary.exposure_name.replace("exposure", "foothold")
+    return of.metrics.get(metric)
+
+
 # --- regimes against each other -------------------------------------------------------------------
 
 
@@ -76,13 +177,11 @@ def _compare(summary: Summary) -> Verdict:
     if base is None or not others:
         return Verdict("One regime alone: this record has nothing to compare it with.")
     said = Verdict(_headline(summary, base, others))
-    _security(summary, base, others, said)
-    for metric in METRICS:
-        if metric.better:
-            _operational(summary, base, others, metric, said)
+    for question in QUESTIONS:
+        _ask(summary, base, others, question, said)
     if not said.losses:
         said.losses.append(
-            f"Nothing that this record counts is worse than under {base} beyond its interval."
+            Finding("Nothing that this record counts", f"is worse than under {base} beyond doubt.")
         )
     return said
 
@@ -112,87 +211,58 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
 
 def _times(more: Estimate, less: Estimate) -> str:
     factor = ratio(more, less)
-    return "" if factor.value is None else f": {_factor(factor)} times shorter"
+    if factor.value is None:
+        return ""
+    plain = Estimate(factor.value, factor.low, factor.high, factor.n, "")
+    return f": {words.brief(plain)} times shorter"
 
 
-def _factor(factor: Estimate) -> str:
-    return words.brief(Estimate(factor.value, factor.low, factor.high, factor.n, ""))
-
-
-def _security(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
-    _residual(summary, base, others, said)
-    _detection(summary, base, others, said)
-    foothold = summary.exposure_name.replace("exposure", "foothold")
-    for name, title in (
-        ("permissions_per_theft", "Permissions that one theft opens"),
-        (foothold, "A thief who lives in the workload keeps his access"),
-    ):
-        metric = Metric(name, "", lambda _: 0.0, title, -1)
-        _operational(summary, base, others, metric, said)
-
-
-def _residual(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
-    name = "residual_validity_s"
-    ours = summary.regimes[base].metrics.get(name)
-    shorter = [r for r in others if resolved(summary.regimes[r].metrics.get(name), ours) == -1]
-    if ours is not None and shorter:
-        lives = [f"{words.brief(summary.regimes[r].metrics[name])} under {r}" for r in shorter]
-        said.gains.append(
-            f"Life left in a credential stolen at a random instant: {words.listing(lives)}, "
-            f"{words.brief(ours)} under {base}."
-        )
-
-
-def _detection(summary: Summary, base: str, others: Sequence[str], said: Verdict) -> None:
-    """Add what becomes of detection while the credential can still be used, and after."""
-    ours = summary.regimes[base].time_to_detection.detected_share
-    by_sign: dict[int, list[str]] = {}
-    for regime in others:
-        theirs = summary.regimes[regime].time_to_detection
-        sign = resolved(theirs.detected_share, ours)
-        text = f"{words.brief(theirs.detected_share)} under {regime}"
-        if sign == -1:
-            expired = words.value(_share(theirs.competing["expired"][-1][1]))
-            late = words.value(theirs.late_share)
-            text += f" ({expired} expire first, an alert comes later for {late})"
-        if sign is not None:
-            by_sign.setdefault(sign, []).append(text)
-    for sign, regimes in by_sign.items():
-        text = (
-            f"Thefts detected while the copy is still usable: {words.listing(regimes)}, "
-            f"{words.brief(ours)} under {base}"
-        )
-        if sign == 0:
-            said.unresolved.append(f"{text}: not resolved.")
-        else:
-            (said.gains if sign == 1 else said.losses).append(f"{text}.")
-
-
-def _share(value: float) -> Estimate:
-    return Estimate(value, None, None, 0, "1")
-
-
-def _operational(
-    summary: Summary, base: str, others: Sequence[str], metric: Metric, said: Verdict
+def _ask(
+    summary: Summary, base: str, others: Sequence[str], question: Question, said: Verdict
 ) -> None:
-    """Add one sentence for each way in which a metric's differences came out."""
-    ours = summary.regimes[base].metrics.get(metric.name)
+    """Add one finding for each way in which the answers came out."""
+    ours = estimate(summary, base, question.metric)
     if ours is None:
         return
     by_sign: dict[int, list[str]] = {}
     for regime in others:
-        theirs = summary.regimes[regime].metrics.get(metric.name)
+        theirs = estimate(summary, regime, question.metric)
         sign = resolved(theirs, ours)
         if theirs is None or sign is None:
             continue
+        said.comparisons += 1
         if sign or theirs.value != ours.value:  # zero against zero is no open question
-            by_sign.setdefault(sign, []).append(f"{words.cell(theirs)} under {regime}")
+            text = f"{regime} {words.cell(theirs)}{_aside(summary, regime, question, sign)}"
+            by_sign.setdefault(sign, []).append(text)
     for sign, regimes in by_sign.items():
-        text = f"{metric.title}: {words.listing(regimes)}, {words.cell(ours)} under {base}"
+        title = _title(summary, question.metric)
+        evidence = f"{title}: {'; '.join(regimes)}; {base} {words.cell(ours)}"
         if sign == 0:
-            said.unresolved.append(f"{text}: not resolved.")
+            said.unresolved.append(Finding("", evidence))
+        elif sign == question.better:
+            said.gains.append(Finding(question.gain, evidence))
         else:
-            (said.gains if sign == metric.better else said.losses).append(f"{text}.")
+            said.losses.append(Finding(question.loss, evidence))
+
+
+def _title(summary: Summary, metric: str) -> str:
+    if metric == "detected_share":
+        return "Detected while usable"
+    if metric == "foothold":
+        metric = summary.exposure_name.replace("exposure", "foothold")
+    return terse.title(metric, summary)
+
+
+def _aside(summary: Summary, regime: str, question: Question, sign: int) -> str:
+    """Return what became of thefts that were not detected in time."""
+    if question.metric != "detected_share" or sign != -1:
+        return ""
+    of = summary.regimes[regime].time_to_detection
+    expired = Estimate(of.competing["expired"][-1][1], None, None, 0, "1")
+    return (
+        f", {words.value(expired)} expire first, an alert comes later for "
+        f"{words.value(of.late_share)}"
+    )
 
 
 # --- what was measured ----------------------------------------------------------------------------
@@ -213,64 +283,74 @@ def _measured_headline(measured: Summary | None) -> str:
 def _expected(measured: Summary) -> tuple[int, int, list[str]]:
     judged = [(theft, as_expected(theft)) for theft in measured.thefts]
     wrong = [
-        f"{theft.persona} was expected to end as {theft.expected} and ended as {outcome(theft)}"
+        f"{theft.persona}: expected {theft.expected}, became {outcome(theft)}"
         for theft, right in judged
         if right is False
     ]
     return sum(right is True for _, right in judged), len(wrong), wrong
 
 
-def _measured(measured: Summary) -> list[str]:
+def _measured(measured: Summary) -> list[Finding]:
     manifest = measured.manifest
-    said: list[str] = []
+    said: list[Finding] = []
     if not manifest.valid:
-        said.append(f"The run is not valid ({manifest.reason}): use none of its latencies.")
+        claim = "The run is not valid: use none of its latencies"
+        said.append(Finding(claim, f"{manifest.reason}."))
     for op, of in measured.pooled.operations.items():
         p99 = of.percentiles.get("p99_s")
-        errors = sum(of.errors.values())
-        answered = f"p99 {words.brief(p99)}" if p99 is not None else "no answer"
-        if p99 is not None and p99.low is None:
-            answered += " (too few for an interval)"
-        said.append(f"{op}: {of.sent:,} sent, {errors:,} errors, {answered}.")
+        claim = f"{op}: no answer" if p99 is None else f"{op}: p99 {words.brief(p99)}"
+        without = (
+            " no interval: too few for batches;" if p99 is not None and p99.low is None else ""
+        )
+        errors = f"{of.sent:,} sent, {sum(of.errors.values()):,} without success"
+        said.append(Finding(claim, f"From the intended start;{without} {errors}."))
     right, wrong, how = _expected(measured)
     if right + wrong:
-        said.append(f"{right} of {right + wrong} thefts came out as designed.")
-        said += [f"{text}." for text in how]
-    latency = measured.pooled.metrics.get("detector_latency_s")
-    if latency is not None and latency.value is not None:
-        said.append(f"From the event to the alert it took {words.full(latency)}, median.")
+        detail = "; ".join(how) or "Each reached the outcome for which it was made"
+        said.append(
+            Finding(f"{right} of {right + wrong} thefts came out as designed", f"{detail}.")
+        )
+    latency = measured.pooled.metrics["detector_latency_s"]
+    if latency.value is not None:
+        claim = f"From the event to the alert: {words.value(latency)}"
+        said.append(Finding(claim, f"Median, {words.full(latency)}."))
     return said
 
 
 # --- what the records cannot say ------------------------------------------------------------------
 
 
-def _limits(summary: Summary) -> list[str]:
+def _limits(summary: Summary) -> list[Finding]:
     manifest = summary.manifest
-    said: list[str] = []
+    said: list[Finding] = []
     if manifest.sources:
-        said.append(
+        evidence = (
             f"Intervals cover sampling only. {len(set(manifest.sources.values()))} inputs come "
-            "from the world and are known to a range (see the assumptions); the verdict is for "
+            "from the world and are known to a range (see the assumptions); this verdict is for "
             "their central values."
         )
+        said.append(Finding("Whether it holds for other inputs", evidence))
     put = sum(theft.injected for theft in summary.thefts)
     before = sum(theft.stolen_s < 0 for theft in summary.thefts if not theft.injected)
     rest = len(summary.thefts) - put - before
-    said.append(
-        f"How often credentials are stolen is an input, not a result: of {len(summary.thefts):,} "
-        f"thefts {put:,} were put there to see what follows, {before:,} were open when the runs "
-        f"began and {rest:,} happened by themselves."
+    evidence = (
+        f"That is an input, not a result: of {len(summary.thefts):,} thefts {put:,} were put there "
+        f"to see what follows, {before:,} were open when the runs began and {rest:,} happened by "
+        "themselves."
     )
+    said.append(Finding("How often credentials are stolen", evidence))
     if manifest.replications == 1:
-        said.append("One replication: most differences between regimes have no interval.")
+        evidence = "Most differences between regimes have no interval."
+        said.append(Finding("Only one replication", evidence))
     if not manifest.complete:
-        said.append("The run was interrupted: what is shown is the part that had finished.")
+        evidence = "What is shown is the part that had finished."
+        said.append(Finding("The run was interrupted", evidence))
     return said + _hidden(summary)
 
 
-def _hidden(summary: Summary) -> list[str]:
-    return [
-        f"{what} could not be observed by {summary.manifest.engine}: {why}."
-        for what, why in summary.manifest.not_observable.items()
-    ]
+def _hidden(summary: Summary) -> list[Finding]:
+    manifest = summary.manifest
+    if not manifest.not_observable:
+        return []
+    claim = f"What {manifest.engine} cannot observe"
+    return [Finding(claim, f"{', '.join(manifest.not_observable)}: why, is told on the last page.")]

@@ -31,7 +31,7 @@ def number(value: float) -> str:
     """Return three significant digits, with thousands separated and no exponent where possible."""
     if value == 0:
         return "0"
-    if abs(value) < 1e-4 or abs(value) >= 1e9:
+    if abs(value) < 1e-6 or abs(value) >= 1e9:
         return f"{value:.2e}"
     digits = max(0, 2 - floor(log10(abs(value))))
     text = f"{value:,.{digits}f}"

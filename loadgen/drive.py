@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
-from loadgen.outcome import Outcome, add_tables
+from loadgen.incidents import POINT, REPLICATION, alert_rows, incident
+from loadgen.measures import counts, series
+from loadgen.outcome import Outcome
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.supervise import StopSignals
@@ -24,6 +26,7 @@ from scenarios.errors import RunError, UsageError
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
 from scenarios.record.store import code_hash, measured_run_id
+from scenarios.record.tables import Count, Sample
 from scenarios.spec.resolve import dump
 from scenarios.spec.schema import Scenario
 
@@ -139,8 +142,24 @@ def drive(
     manifest.sources, manifest.machine = dict(sources or {}), dict(machine or {})
     record = RunRecord(manifest)
     for outcome in run.outcomes:
-        add_tables(record, outcome)
+        _add_tables(record, outcome)
     return record
+
+
+def _add_tables(record: RunRecord, outcome: Outcome) -> None:
+    """Append one regime's rows to a record."""
+    regime = outcome.plan.regime.name
+    first = len(record.incidents)
+    record.operations += outcome.rows
+    record.incidents += [incident(outcome, theft) for theft in outcome.happened]
+    record.alerts += alert_rows(outcome, first)
+    record.counts += [
+        Count(POINT, regime, REPLICATION, name, float(value))
+        for name, value in counts(outcome).items()
+    ]
+    record.series += [
+        Sample(POINT, regime, REPLICATION, t_s, name, value) for t_s, name, value in series(outcome)
+    ]
 
 
 def _plans(

@@ -19,7 +19,7 @@ from loadgen.generator.protocol import Progress, WirePlan
 from loadgen.link import GeneratorLink
 from loadgen.merge import read_rows
 from loadgen.outcome import Outcome
-from loadgen.personas.persona import Stage
+from loadgen.personas.stage import Stage
 from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
 from loadgen.targets.port import Capability, Endpoint, Target

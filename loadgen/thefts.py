@@ -5,13 +5,18 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from loadgen.personas import PERSONAS
-from loadgen.personas.persona import Stage, Theft, Thief
+from loadgen.personas import PERSONAS, Persona
+from loadgen.personas.stage import FIRST_TRY, Mark, Stage
+from loadgen.personas.thief import EXPIRED, UNDETECTED, Theft, Thief
 from loadgen.targets.port import Stolen
+from scenarios.detection.serials import SupersededSerial
 from scenarios.errors import UsageError
 
 MAX_COUNT = 50
 """thefts of one persona in one run: each has a thread"""
+TRIES = 5_000
+CANDIDATES = 200
+"""possible victims looked at before the best of them is taken"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Attack:
 
     persona: str
     count: int = 1
+    asked: bool = True
+    """False for one that runs because nothing else was asked for"""
 
 
 def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
@@ -29,7 +36,7 @@ def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
         UsageError: one line that names every fault.
     """
     if not texts:
-        return tuple(Attack(name) for name in PERSONAS)
+        return tuple(Attack(name, asked=False) for name in PERSONAS)
     faults: list[str] = []
     attacks: list[Attack] = []
     for text in texts:
@@ -55,19 +62,63 @@ def cast(stage: Stage, attacks: Sequence[Attack]) -> tuple[list[Theft], list[str
     for attack in attacks:
         chosen = 0
         for _ in range(attack.count):
-            mark = stage.choose(PERSONAS[attack.persona], number)
+            mark = choose(stage, PERSONAS[attack.persona], number)
             if mark is not None:
                 identity = stage.plan.identities[mark.agent].name
                 stage.robbed.add(identity)
                 thefts.append(Theft(number, attack.persona, identity, mark))
                 chosen += 1
             number += 1
-        if chosen < attack.count:
+        if chosen < attack.count and (attack.asked or PERSONAS[attack.persona].suits(stage)):
             notes.append(
                 f"{stage.plan.regime.name}: {attack.count - chosen} of {attack.count} "
                 f"{attack.persona} found no victim in this window"
             )
     return thefts, notes
+
+
+def choose(stage: Stage, persona: Persona, number: int) -> Mark | None:
+    """Return a victim for theft ``number``, None when the window offers none.
+
+    Agents that do anything are looked at in keyed random order. Those are preferred whose end
+    the window still shows, and whose owner does not need the document again before he renews
+    it, so that the automatic response locks nobody out; where there are only others, one of
+    them is taken and the lock-out is counted.
+    """
+    if not persona.suits(stage):
+        return None
+    agents = stage.plan.active
+    best: tuple[int, Mark] | None = None
+    candidates = 0
+    for k in range(min(TRIES, 20 * len(agents))):
+        agent = agents[int(stage.draw(number, FIRST_TRY + k) * len(agents))]
+        if stage.plan.identities[agent].name in stage.robbed:
+            continue
+        mark = persona.mark(stage, number, agent)
+        if mark is None:
+            continue
+        candidates += 1
+        flaws = (mark.expected == UNDETECTED) + 2 * _locks_out(stage, mark)
+        if best is None or flaws < best[0]:
+            best = flaws, mark
+        if best[0] == 0 or candidates == CANDIDATES:
+            break
+    return None if best is None else best[1]
+
+
+def _locks_out(stage: Stage, mark: Mark) -> bool:
+    """Return whether somebody uses the document after the thief did and before its renewal."""
+    if mark.expected in (UNDETECTED, EXPIRED):
+        return False
+    if mark.expected == SupersededSerial.name:
+        return False  # its owner has replaced what is revoked
+    name = stage.plan.identities[mark.agent].name
+    for holder in stage.plan.holders[name]:
+        renewed_s = [t for t in stage.issues_s(holder, mark.task) if t > mark.use_s]
+        until_s = min(renewed_s, default=stage.plan.seconds)
+        if any(mark.use_s <= t <= until_s for t in stage.uses_s(holder, mark.task)):
+            return True
+    return False
 
 
 class Thefts:

@@ -2,6 +2,7 @@
 
 import queue
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -54,8 +55,8 @@ class Seen:
     issued_at_s: list[float] = field(default_factory=list)
     delays_s: list[float] = field(default_factory=list)
     """from the event to its line in the detector's hands"""
-    uses: int = 0
-    """in the window or not, by owners and thieves"""
+    uses: Counter[str] = field(default_factory=Counter)
+    """by identity, of owners and thieves"""
     denied: list[AuditEvent] = field(default_factory=list)
     """uses that were refused"""
 
@@ -94,20 +95,21 @@ class Watcher:
 
     def _follow(self) -> None:
         try:
-            for event, alerts in watch_stream(self._stream, self._detectors):
+            for event, alerts in watch_stream(self._after_forgetting(), self._detectors):
                 self._count(event)
                 for alert in alerts:
                     self.alerts.append(alert)
                     self._on_alert(alert)
-                self._forget()
         except Exception as error:  # noqa: BLE001  (a thread's end must be told, whatever it was)
             self.fault = f"the audit stream broke: {type(error).__name__}: {error}"
 
-    def _forget(self) -> None:
-        while not self._to_forget.empty():
-            identity = self._to_forget.get()
-            for detector in self._detectors:
-                detector.forget(identity)
+    def _after_forgetting(self) -> Iterator[AuditEvent]:
+        for event in self._stream:
+            while not self._to_forget.empty():
+                identity = self._to_forget.get()
+                for detector in self._detectors:
+                    detector.forget(identity)
+            yield event
 
     def _count(self, event: AuditEvent) -> None:
         seen = self.seen
@@ -117,7 +119,7 @@ class Watcher:
         if event.operation == "issue" and event.outcome == "ok":
             seen.issued_at_s.append(event.occurred_s)
         if event.operation == "use":
-            seen.uses += 1
+            seen.uses[event.identity] += 1
             if event.outcome == "denied":
                 seen.denied.append(event)
 

@@ -50,3 +50,19 @@ def windows(
     return [
         window(scenario, name, rate_hz or drive.rate_hz, seconds or drive.seconds) for name in names
     ]
+
+
+def half_width(text: str | None) -> tuple[str, float] | None:
+    """Read ``METRIC=W``, a wanted half-width; raises UsageError for anything else."""
+    if text is None:
+        return None
+    metric, _, width = text.partition("=")
+    try:
+        wanted = float(width)
+    except ValueError:
+        wanted = 0.0
+    if not metric or not 0.0 < wanted < float("inf"):
+        from scenarios.errors import UsageError
+
+        raise UsageError(f"--until: found {text!r}, must be METRIC=W with a number W > 0")
+    return metric, wanted

@@ -22,6 +22,22 @@ def save(record: "RunRecord", out: Path | None) -> Path:
     return store.save(record, results_folder(out) / record.manifest.run_id)
 
 
+def save_figure(folder: Path, name: str, svg: str) -> Path:
+    """Write a figure beside a run's tables, whole or not at all, and return its path.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    from scenarios.record import store
+
+    path = folder / f"{name}.svg"
+    with store.writing(folder):
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(svg, encoding="utf-8")
+        temporary.replace(path)
+    return path
+
+
 def find(name: str, out: Path | None = None) -> tuple[Path, "RunRecord"]:
     """Load a run by id, beginning of an id, folder, or ``latest``.
 

@@ -1,7 +1,7 @@
 """A simulated run from options to a saved record: found again, resumed, or computed."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,8 +30,11 @@ def simulate(
     replications: int | None,
     out: Path | None,
     output: Output,
+    enough: "Callable[[RunRecord], bool] | None" = None,
 ) -> tuple[Path, "RunRecord"]:
     """Return a simulated run and its folder, without computing anything twice.
+
+    ``enough`` is asked after each replication whether the run may end before its last one.
 
     A run that exists is loaded. Finished replications survive an interruption and are taken up by
     the next attempt. Without ``replications`` there are eight, fewer when one takes over ten
@@ -42,7 +45,7 @@ def simulate(
         StoreError: the results folder cannot be written.
     """
     from scenarios.record import store
-    from scenarios.record.parts import Parts, concatenate
+    from scenarios.record.parts import Parts
     from simulator.simulate import plan
 
     scenario = resolved.scenario
@@ -59,6 +62,8 @@ def simulate(
         for replication in _replications(wanted, fixed=replications is not None, output=output):
             _replicate(scenario, manifest, replication, wanted, parts, output)
             wanted = replication + 1
+            if enough is not None and enough(_so_far(plan(scenario, seed, engine, wanted), parts)):
+                break
     except KeyboardInterrupt:
         if parts.done:
             output.note(f"{len(parts.done)} finished pieces are kept; the same command resumes")
@@ -67,13 +72,19 @@ def simulate(
     done.started_utc, done.wall_s = manifest.started_utc, time.monotonic() - began_s
     done.sources, done.machine = dict(resolved.sources), provenance.machine()
     done.notes = [f"{kept} pieces were kept from an interrupted attempt"] if kept else []
-    ours = [(regime, k) for regime in done.regimes for k in range(wanted)]
-    record = concatenate(done, (parts.done["", regime, k] for regime, k in ours))
+    record = _so_far(done, parts)
     path = folder / done.run_id
     if not path.is_dir():
         results.save(record, out)
     parts.discard()
     return path, record
+
+
+def _so_far(manifest: "Manifest", parts: "Parts") -> "RunRecord":
+    from scenarios.record.parts import concatenate
+
+    ours = [(regime, k) for regime in manifest.regimes for k in range(manifest.replications)]
+    return concatenate(manifest, (parts.done["", regime, k] for regime, k in ours))
 
 
 def _replications(wanted: int, *, fixed: bool, output: Output) -> Iterator[int]:

@@ -14,10 +14,12 @@ IGNORES: Final = {
     "question": _WORDS,
     "expected": _WORDS,
     "source": _WORDS,
+    "faults.kind": "one kind exists",
     "drive": "how a measured window is driven; the simulator runs the window as its own scenario",
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,
     "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
     "workloads.agents_per_node": "decides addresses; an agent stays on its node, so none changes",
+    "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

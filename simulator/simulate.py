@@ -34,7 +34,7 @@ class Engine(Protocol):
 
 _ENGINES: Final = {
     "reference": ("simulator.reference", "ReferencePopulation"),
-    "fleet": ("simulator.fleet", "FleetPopulation"),
+    "fleet": ("simulator.fleet.population", "FleetPopulation"),
 }
 ENGINES: Final = tuple(_ENGINES)
 """names of the engines"""

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import FixedFormatter, FixedLocator, LogLocator, NullFormatter, NullLocator
 
 WIDTH_IN = 7.2
 INK, MUTED, GRID = "#1a1a1a", "#595959", "#d9d9d9"
@@ -78,6 +78,7 @@ def drawing(figure: Figure, name: str, title: str, caption: str) -> Drawing:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
+    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is enough
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     described = (
         f'role="img" aria-labelledby="{name}-title {name}-desc">'
@@ -105,3 +106,31 @@ def plain_log(axis: Axis) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
+
+
+def log_time(axis: Axis, low_s: float, high_s: float) -> None:
+    """Make a logarithmic axis of seconds readable: ticks at 1 s, 1 min, 1 h and so on."""
+    axis.axes.set_xscale("log")
+    axis.axes.set_xlim(low_s, high_s)
+    ticks = {label: at_s for label, at_s in _TIME_TICKS.items() if low_s <= at_s <= high_s}
+    axis.set_major_locator(FixedLocator(list(ticks.values())))
+    axis.set_major_formatter(FixedFormatter(list(ticks)))
+    axis.set_minor_locator(NullLocator())
+
+
+_TIME_TICKS = {
+    "1 ms": 1e-3,
+    "10 ms": 1e-2,
+    "0.1 s": 0.1,
+    "1 s": 1.0,
+    "10 s": 10.0,
+    "1 min": 60.0,
+    "10 min": 600.0,
+    "1 h": 3600.0,
+    "6 h": 21_600.0,
+    "1 d": 86_400.0,
+    "1 week": 604_800.0,
+    "1 month": 2_629_800.0,
+    "1 year": 31_557_600.0,
+    "10 years": 315_576_000.0,
+}

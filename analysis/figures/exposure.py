@@ -9,8 +9,7 @@ from analysis.figures.drawing import (
     canvas,
     colour,
     drawing,
-    plain_log,
-    time_axis,
+    log_time,
 )
 from analysis.summary import Summary
 
@@ -29,13 +28,12 @@ def exposure(summary: Summary) -> Drawing | None:
     if not found:
         return None
     within_s = summary.pooled.time_to_detection.within_s
-    scale, unit = time_axis(min(row[2].value or within_s for row in found))
     with canvas(0.9 + 0.48 * len(found)) as (figure, (ax,)):
         for y, (place, _, of) in enumerate(found):
-            value = (of.value or 0.0) / scale
+            value = of.value or 0.0
             if of.low is not None and of.high is not None:
-                low = max(of.low / scale, value * 1e-3)
-                ax.plot([low, of.high / scale], [y, y], color=colour(place), lw=2.5)
+                low = max(of.low, value * 1e-3)
+                ax.plot([low, of.high], [y, y], color=colour(place), lw=2.5)
             ax.plot([value], [y], MARKERS[place % 8], color=colour(place), ms=8)
             ax.annotate(
                 f"{words.brief(of)}, n = {of.n:,}",
@@ -46,16 +44,14 @@ def exposure(summary: Summary) -> Drawing | None:
                 fontsize=9,
                 color=INK,
             )
-        ax.axvline(within_s / scale, color=MUTED, lw=0.8, ls=":")
-        ax.set_xscale("log")
-        low_end = min((row[2].low or row[2].value or 1.0) for row in found) / scale
-        ax.set_xlim(max(low_end, 1e-9) / 5, within_s / scale * 2.2)
-        plain_log(ax.xaxis)
+        ax.axvline(within_s, color=MUTED, lw=0.8, ls=":")
+        low_end = min((row[2].low or row[2].value or 1.0) for row in found)
+        log_time(ax.xaxis, max(low_end, 1e-9) / 5, within_s * 2.2)
         ax.set_yticks(range(len(found)), [name for _, name, _ in found])
         ax.tick_params(axis="y", length=0, labelcolor=INK)
         ax.set_ylim(len(found) - 0.5, -0.75)
         ax.grid(visible=False, axis="y")
-        ax.set_xlabel(f"{unit} from the theft to the thief's last possible use (logarithmic)")
+        ax.set_xlabel("from the theft to the thief's last possible use (logarithmic)")
         caption = (
             f"Mean time for which a thief can use what he took, counting at most "
             f"{words.duration(within_s)} (dotted line), by Kaplan and Meier. Bars are 95 % "

@@ -7,7 +7,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from analysis import words
-from analysis.figures.drawing import INK, Drawing, canvas, drawing, plain_log, time_axis
+from analysis.figures.drawing import INK, Drawing, canvas, drawing, log_time, time_axis
 from analysis.summary import RegimeSummary, Summary
 from analysis.survival import Point
 
@@ -20,7 +20,7 @@ CAUSE_COLOURS = {
 }
 OPEN_COLOUR = "#ececec"
 COLUMNS = 2
-STEPS = 300
+STEPS = 160
 """instants at which the curves are drawn"""
 
 
@@ -33,8 +33,8 @@ def incidence(summary: Summary) -> Drawing | None:
     if not found:
         return None
     until_s = summary.pooled.time_to_detection.within_s
-    scale, unit = time_axis(until_s)
     start_s = _start_s(found, until_s)
+    scale, unit = (1.0, "s") if start_s else time_axis(until_s)
     rows = ceil(len(found) / COLUMNS)
     columns = min(COLUMNS, len(found))
     with canvas(0.7 + 2.05 * rows, rows, columns) as (figure, axes):
@@ -45,7 +45,7 @@ def incidence(summary: Summary) -> Drawing | None:
         for ax in axes[len(found) :]:
             ax.set_axis_off()
         for ax in axes[max(0, len(found) - columns) : len(found)]:
-            ax.set_xlabel(f"{unit} since the theft" + (" (logarithmic)" if start_s else ""))
+            ax.set_xlabel("since the theft (logarithmic)" if start_s else f"{unit} since the theft")
         for ax in axes[::columns]:
             ax.set_ylabel("% of thefts")
         handles, labels = _legend(axes[: len(found)])
@@ -90,9 +90,9 @@ def _panel(ax: Axes, of: RegimeSummary, until_s: float, start_s: float, scale: f
         band = 100 * _held(curves["detected"], times, column)
         ax.step(x, band, where="post", color=INK, lw=0.8, ls="--")
     if start_s:
-        ax.set_xscale("log")
-        plain_log(ax.xaxis)
-    ax.set_xlim(start_s / scale, until_s / scale)
+        log_time(ax.xaxis, start_s, until_s)
+    else:
+        ax.set_xlim(0, until_s / scale)
     ax.set_ylim(0, 100)
     ax.grid(visible=False)
 

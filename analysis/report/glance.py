@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from analysis import words
 from analysis.metrics import METRICS
 from analysis.summary import Summary
-from analysis.verdict import baseline, resolved
+from analysis.verdict import baseline, estimate, resolved
 from scenarios.record.estimate import Estimate
 
 BETTER, WORSE, OPEN, BASE, UNKNOWN = "better", "worse", "not resolved", "", "unknown"
@@ -42,27 +42,21 @@ def glance(summary: Summary) -> Glance:
     ]
     rows = []
     for name in summary.regimes:
-        cells = tuple(
-            _cell(_find(summary, name, metric), _find(summary, base, metric), better, name == base)
-            for _, metric, better in wanted
-        )
-        rows.append((name, cells))
+        cells = []
+        for _, metric, better in wanted:
+            ours = None if name == base else estimate(summary, base, metric)
+            cells.append(_cell(estimate(summary, name, metric), ours, better))
+        rows.append((name, tuple(cells)))
     return Glance(tuple(title for title, _, _ in wanted), tuple(rows), base)
 
 
-def _find(summary: Summary, regime: str, metric: str) -> Estimate | None:
-    if metric == "detected_share":
-        return summary.regimes[regime].time_to_detection.detected_share
-    return summary.regimes[regime].metrics.get(metric)
-
-
-def _cell(of: Estimate | None, base: Estimate | None, better: int, is_base: bool) -> Cell:
+def _cell(of: Estimate | None, base: Estimate | None, better: int) -> Cell:
     if of is None or (of.value is None and not of.infinite):
         return Cell("–", "", UNKNOWN)
     plain = {metric.unit for metric in METRICS} - {"s", "1"}
     shown = Estimate(of.value, of.low, of.high, of.n, "" if of.unit in plain else of.unit)
     value = words.WITHOUT_END if of.infinite else words.value(shown)
-    verdict = BASE if is_base else _verdict(resolved(of, base), better)
+    verdict = BASE if base is None else _verdict(resolved(of, base), better)
     return Cell(value, words.interval(shown), verdict)
 
 

@@ -59,6 +59,7 @@ def report(
         scenario=_scenario(known),
         verdict=verdict(sim, real),
         glance=_glance(sim),
+        faults=_faults(sim),
         figures=_figures(sim, real, twin),
         tables=_tables(sim, real, twin),
         assumptions=assumptions([of.manifest for of in known]),
@@ -76,6 +77,18 @@ def _scenario(known: Sequence[Summary]) -> Mapping[str, Any]:
 
 def _glance(sim: Summary | None) -> Glance | None:
     return None if sim is None or len(sim.regimes) < 2 else glance(sim)
+
+
+def _faults(sim: Summary | None) -> str:
+    """Return which faults the runs were given, because costs are mostly theirs."""
+    faults = [] if sim is None else sim.manifest.scenario.get("faults", [])
+    told = [
+        f"the issuer is down for {words.duration(fault['duration_s'])} from "
+        f"{words.duration(fault['start_s'])} on"
+        + (f", every {words.duration(fault['every_s'])}" if fault.get("every_s") else "")
+        for fault in faults
+    ]
+    return f"In these runs {words.listing(told)}." if told else ""
 
 
 def _figures(sim: Summary | None, real: Summary | None, twin: Summary | None) -> list[Drawing]:

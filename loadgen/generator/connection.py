@@ -56,7 +56,7 @@ class Owner(Protocol):
         """A whole answer has come."""
         ...
 
-    def lost(self, connection: "Connection", code: str) -> None:
+    def lost(self, connection: "Connection", code: str, detail: str = "") -> None:
         """It broke: ``closed``, ``half``, ``protocol`` or ``tls``; it is closed."""
         ...
 
@@ -274,9 +274,9 @@ class Connection:
             and b"\r\ntransfer-encoding:" not in head
         )
 
-    def _break(self, code: str) -> None:
+    def _break(self, code: str, detail: str = "") -> None:
         self.close()
-        self._owner.lost(self, code)
+        self._owner.lost(self, code, detail)
 
     def close(self) -> None:
         """Close and stop watching; nothing is told to the owner. Safe to call twice."""
@@ -459,7 +459,7 @@ class TlsConnection(Connection):
 
     def _decrypt(self) -> None:
         pieces: list[bytes] = []
-        ended = failed = False
+        ended, failed = False, ""
         while True:
             try:
                 piece = self._tls.read(_RECEIVE)
@@ -468,8 +468,8 @@ class TlsConnection(Connection):
             except ssl.SSLZeroReturnError:
                 ended = True
                 break
-            except (ssl.SSLError, OSError):
-                failed = True
+            except OSError as error:
+                failed = _reason(error)
                 break
             if not piece:
                 ended = True
@@ -481,7 +481,7 @@ class TlsConnection(Connection):
         if self.state is State.CLOSED:
             return
         if failed:
-            self._break("tls")
+            self._break("tls", failed)
         elif ended:
             self._on_end(reset=False)
         else:

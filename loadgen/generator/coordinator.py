@@ -103,9 +103,16 @@ class Coordinator:
 
     def stop(self, why: str, *, now: bool = False) -> None:
         """End early; the workers drain (or not, if it must be now) and report."""
-        if not self._stopped or now:
+        if self.done.is_set():
+            self._leave()
+        elif not self._stopped or now:
             self._stopped = self._stopped or why
             self._runner.send_message("midas-stop", {"now": now})
+
+    def _leave(self) -> None:
+        self._runner.quit()
+        if self._environment.web_ui is not None:
+            self._environment.web_ui.stop()
 
     def interrupt(self) -> None:
         """End at once and wait a moment for what the workers have."""
@@ -201,7 +208,7 @@ class Coordinator:
         self.finish()
         if self._environment.web_ui is None:
             self._runner.quit()
-        else:
+        else:  # the page stays up, to be looked at, until it is told to stop
             self._runner.stop()
 
     def _until(self, tick: int) -> float:

@@ -288,9 +288,10 @@ class Engine:
             if self.queue:
                 self._grow()
 
-    def lost(self, connection: Connection, code: str) -> None:
+    def lost(self, connection: Connection, code: str, detail: str = "") -> None:
         """See ``Owner``."""
         self.connections.discard(connection)
+        self.refusal = detail or self.refusal
         arrival: Arrival | None = connection.arrival
         if arrival is None:
             return

@@ -28,6 +28,8 @@ from loadgen.targets.port import Wire
 from scenarios.errors import InputError, MidasError, ProcessError
 
 PROGRESS_S = 1.0
+TLS_REFUSAL_S = 0.1
+"""under TLS 1.3 a server refuses a client's certificate after the client's handshake has ended"""
 
 
 def load_wire(plan: WirePlan) -> Wire:
@@ -99,9 +101,12 @@ class Worker:
         warm = Event()
         engine.warm_up(warm.set)
         warm.wait()
-        if engine.refusal and not engine.connections:
+        if plan.endpoint.tls:
+            gevent.sleep(TLS_REFUSAL_S)
+        if engine.opened and not engine.connections:
             endpoint = plan.endpoint
-            raise ProcessError(f"{endpoint.host}:{endpoint.port}: {engine.refusal}")
+            reason = engine.refusal or "the server closed every connection at once"
+            raise ProcessError(f"{endpoint.host}:{endpoint.port}: {reason}")
         self._tell(
             "midas-ready", {"arrivals": len(schedule), "connections": len(engine.connections)}
         )

@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from loadgen.personas.persona import EXPIRED, UNDETECTED, Mark, Stage, Thief
+from loadgen.personas.stage import Mark, Stage
+from loadgen.personas.thief import EXPIRED, UNDETECTED, Thief
 
 MARGIN_S = 0.5
 

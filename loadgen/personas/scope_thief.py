@@ -1,6 +1,7 @@
 """Sits beside the owner, on his address, and tries doors that the task never opens."""
 
-from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
+from loadgen.personas.stage import Mark, Stage
+from loadgen.personas.thief import UNDETECTED, Thief
 from scenarios.detection.permissions import NewPermission
 
 

@@ -1,6 +1,7 @@
 """Copies a live static key while its owner works, and uses it from an address of his own."""
 
-from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
+from loadgen.personas.stage import Mark, Stage
+from loadgen.personas.thief import UNDETECTED, Thief
 from scenarios.detection.origins import TwoOrigins
 from scenarios.spec.regime import Artifact
 

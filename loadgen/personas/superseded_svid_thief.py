@@ -2,7 +2,8 @@
 
 from itertools import pairwise
 
-from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
+from loadgen.personas.stage import Mark, Stage
+from loadgen.personas.thief import UNDETECTED, Thief
 from scenarios.detection.serials import SupersededSerial
 
 SLACK_S = 0.3

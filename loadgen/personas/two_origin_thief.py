@@ -1,6 +1,7 @@
 """Uses the current document at once, from another address than its owner."""
 
-from loadgen.personas.persona import UNDETECTED, Mark, Stage, Thief
+from loadgen.personas.stage import Mark, Stage
+from loadgen.personas.thief import UNDETECTED, Thief
 from scenarios.detection.origins import TwoOrigins
 from scenarios.spec.regime import Artifact
 

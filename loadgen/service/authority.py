@@ -67,8 +67,18 @@ _EXTENDED = x509.ExtendedKeyUsage(
 )
 
 
-def decode_csr(text: str) -> x509.CertificateSigningRequest:
-    """Return the certificate request of a PEM or base64 DER text.
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a certificate request proves and asks for."""
+
+    public_key: bytes
+    """SubjectPublicKeyInfo in DER, of the private key that signed the request"""
+    identities: list[str]
+    """URI SANs; none when it leaves its identity to the registration"""
+
+
+def decode_csr(text: str) -> Request:
+    """Read a certificate request in PEM or base64 DER and check its signature.
 
     Raises Refusal 400 when it is neither, not signed by its own key, or its key is not P-256.
     """
@@ -79,25 +89,28 @@ def decode_csr(text: str) -> x509.CertificateSigningRequest:
             request = x509.load_pem_x509_csr(text.encode())
         else:
             request = x509.load_der_x509_csr(base64.b64decode(text, validate=True))
-        curve = getattr(request.public_key(), "curve", None)
-        signed = isinstance(curve, ec.SECP256R1) and request.is_signature_valid
+        key = request.public_key()
+        if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+            signed = request.is_signature_valid
+            info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            asked = _uris(request.extensions)
+        else:
+            signed = False
     except (ValueError, TypeError, binascii.Error, x509.InvalidVersion) as exc:
         raise Refusal(400, "bad-csr", "csr: not a PKCS #10 request in PEM or base64 DER") from exc
     except UnsupportedAlgorithm as exc:
         raise Refusal(400, "bad-csr", "csr: key or signature of an unsupported kind") from exc
     if not signed:
         raise Refusal(400, "bad-csr", "csr: not signed by its own P-256 key")
-    return request
+    return Request(info, asked)
 
 
-def csr_identities(request: x509.CertificateSigningRequest) -> list[str]:
-    """Return the URI SANs of a request, none when it leaves its identity to the registration."""
+def _uris(extensions: x509.Extensions) -> list[str]:
+    """Return the URI SANs. Raises ValueError when they cannot be read."""
     try:
-        san = request.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        san = extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
-    except ValueError as exc:
-        raise Refusal(400, "bad-csr", "csr: extensions cannot be read") from exc
     return san.value.get_values_for_type(x509.UniformResourceIdentifier)
 
 
@@ -213,9 +226,8 @@ class Authority:
 
     def _read(self, leaf: x509.Certificate) -> Leaf:
         try:
-            san = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-            uris = san.get_values_for_type(x509.UniformResourceIdentifier)
-        except (ValueError, x509.ExtensionNotFound) as exc:
+            uris = _uris(leaf.extensions)
+        except ValueError as exc:
             raise self._not_ours() from exc
         if len(uris) != 1:
             raise unauthenticated("bad-certificate", "certificate: needs exactly one URI SAN")
@@ -250,8 +262,3 @@ class Authority:
         )
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return certificate.public_bytes(Encoding.PEM), pem
-
-
-def public_key_info(request: x509.CertificateSigningRequest) -> bytes:
-    """Return the SubjectPublicKeyInfo of a request in DER."""
-    return request.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)

@@ -5,6 +5,7 @@ written here.
 """
 
 from datetime import UTC, datetime
+from functools import lru_cache
 
 SEQUENCE = 0x30
 SET = 0x31
@@ -38,6 +39,7 @@ def bit_string(octets: bytes) -> bytes:
     return tlv(BIT_STRING, b"\x00", octets)
 
 
+@lru_cache(maxsize=4096)  # strftime costs as much as a signature's half, and seconds repeat
 def time(epoch_s: int) -> bytes:
     """Return a Time: UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 §4.1.2.5)."""
     moment = datetime.fromtimestamp(epoch_s, UTC)

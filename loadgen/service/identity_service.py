@@ -21,9 +21,7 @@ from loadgen.service.audit import Line, now_line
 from loadgen.service.authority import (
     NO_END,
     Authority,
-    csr_identities,
     decode_csr,
-    public_key_info,
 )
 from loadgen.service.credentials import Documents, Presented
 from loadgen.service.entries import TASK_PATH, Entries, Registered, split_task
@@ -156,7 +154,7 @@ class IdentityService:
         terms = self._terms(call, line, asked.spiffe_id, asked.task)
         request = decode_csr(asked.csr)
         spiffe_id = asked.spiffe_id + (f"{TASK_PATH}{asked.task}" if asked.task else "")
-        for uri in csr_identities(request):
+        for uri in request.identities:
             if uri not in (asked.spiffe_id, spiffe_id):
                 raise Refusal(403, "not-entitled", f"csr: asks for {uri[:300]}")
         serial = self._new_serial(line)
@@ -165,7 +163,7 @@ class IdentityService:
         if expiry is not None:
             expiry = min(expiry, self.authority.not_after_s)
         leaf = self.authority.issue(
-            public_key_info(request), spiffe_id, serial, NO_END if expiry is None else expiry
+            request.public_key, spiffe_id, serial, NO_END if expiry is None else expiry
         )
         chain = [base64.b64encode(leaf).decode()]
         return self._encode(m.X509Svid(spiffe_id, line.serial, issued_s, expiry, chain))

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from midas.commands import runs, scenario
+from midas.commands.compare import compare
 from midas.commands.drive import drive
 from midas.commands.serve import serve
 from midas.commands.simulate import simulate
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 app.add_typer(scenario.app, name="scenario")
 app.command()(simulate)
+app.command()(compare)
 app.command()(drive)
 app.command()(serve)
 app.add_typer(runs.app, name="runs")

@@ -235,7 +235,9 @@ class Threats:
     def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:
         if alert is None:
             return False
+        # of an identity robbed twice, one thief's line may be read only when the other acts
+        alert_s = max(alert.alert_s, self._world.now_s)
         self._world.clock.process(
-            self._response.alarm(case, alert.detector, alert.event.occurred_s, alert.alert_s, feed)
+            self._response.alarm(case, alert.detector, alert.event.occurred_s, alert_s, feed)
         )
         return True

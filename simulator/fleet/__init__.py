@@ -18,7 +18,7 @@ SOURCES = (
     "scenarios/spec/rules.py",
     "scenarios/demand/streams.py",
     "scenarios/demand/switches.py",
-    "simulator/initial.py",
+    "scenarios/demand/initial.py",
     "simulator/population.py",
     *sorted(f"simulator/fleet/{path.name}" for path in Path(__file__).parent.glob("*.py")),
 )

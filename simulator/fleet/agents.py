@@ -19,6 +19,7 @@ from simulator.fleet.issuer import (
     ISSUER,
     accept,
     count_issue,
+    count_refusal,
     log_attempt,
     overtake,
 )
@@ -49,7 +50,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import Table, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
-from simulator.initial import SLOTS, initial_slot
+from scenarios.demand.initial import SLOTS, initial_slot
 from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
@@ -421,7 +422,9 @@ def settle(place: int, thread: int, threads: int) -> None:
     shards = table(fleet.shards, SHARDS, SHARD)
     answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
     picks = table(
-        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity), fleet.answer_capacity, np.uint32
+        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity),
+        fleet.answer_capacity,
+        np.uint32,
     )
     begin = shards[SHARDS * thread // threads].first_record
     end = shards[SHARDS * (thread + 1) // threads - 1].end_record
@@ -471,9 +474,7 @@ def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: in
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 
 
-@njit(
-    types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True
-)
+@njit(types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True)
 def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
     """Replay every agent of this thread's shards to ``to_s`` and count what is expired then."""
     fleet = table(place, 1, FLEET)[0]
@@ -529,13 +530,13 @@ def replace(place: int, agent: int, now_s: float) -> None:
         overtake(fleet, issuer, record, i, now_s)
         issuer.requests += 1
         if fleet.tracing:
-            log_attempt(fleet, lane, now_s, i, issues(record), issuer.down)
+            log_attempt(fleet, lane, issuer, now_s, i, issues(record))
         if issuer.by_hand:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, answers, spare)
             _file_asked(wheel, answers[spare])
         elif issuer.down:
-            issuer.refusals += 1
+            count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, answers, spare)
             _file_asked(wheel, answers[spare])
         else:

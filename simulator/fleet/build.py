@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.demand.switches import switch_law
+from scenarios.demand.switches import switch_law, use_rate_hz
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
@@ -97,9 +97,8 @@ def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
         row["active_masks"][:tasks] = law.active_masks
-        for task, mask in enumerate(law.active_masks):
-            if (mask >> int(hour)) & 1:
-                row["use_hz"][task if one_task else 0] += workload.tasks[task].rate_hz
+        for slot in range(row["slots"]):
+            row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count
         record += workload.count * int(row["slots"])
     return classes
@@ -203,6 +202,7 @@ def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) ->
     seconds = int(scenario.horizon_s) + 2
     issuer["seconds"] = seconds
     memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))
+    memory.hold(issuer, "refused_in_second", reserve(seconds, np.int32))
 
 
 def _lanes(memory: Memory, batch: int, trace: int) -> None:

@@ -17,6 +17,7 @@ from simulator.fleet.layout import (
     FLEET,
     LANE,
     RECORD,
+    SERIAL_SHIFT,
     WAKE,
     Fleet,
     Lane,
@@ -27,7 +28,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import F8, I8, U8, struct, table
 from simulator.fleet.wheel import WHEEL, file, peek, pop, put, sift_down, sift_up
-from simulator.initial import SLOTS
+from scenarios.demand.initial import SLOTS
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
@@ -56,8 +57,6 @@ class Issuer:
     queue_tail: I8
     doubts: U8
     """uint32 by record modulo ``DOUBTS``: requests on the wheel that a command overtook"""
-    overtaken: I8
-    """entries on the wheel that are void, at most"""
     requests: I8
     refusals: I8
     issued: I8
@@ -65,6 +64,7 @@ class Issuer:
     queue_wait_s: F8
     issued_in_second: U8
     """int32 by second"""
+    refused_in_second: U8
     seconds: I8
 
 
@@ -117,16 +117,16 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
 
 
 @njit
-def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, record: int) -> bool:
-    """Return whether a request on the wheel is void because a command made it sooner."""
+def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> bool:
+    """Return whether the request of record ``i`` for a serial is void: a command made it sooner."""
     doubts = table(issuer.doubts, DOUBTS, np.uint32)
-    doubt = record & (DOUBTS - 1)
+    doubt = i & (DOUBTS - 1)
     if doubts[doubt] == 0:  # spares a far access for all but a few
         return False
-    if table(fleet.records, fleet.record_count, RECORD)[record].event_s == t_s:
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    if record.event_s == t_s and np.int64(record.tag) >> SERIAL_SHIFT == serial:
         return False
     doubts[doubt] -= np.uint32(1)
-    issuer.overtaken -= 1
     return True
 
 
@@ -135,7 +135,6 @@ def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float)
     """Void the request that record ``i`` has on the wheel: one is made now."""
     if record.event_s < np.inf:
         table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
-        issuer.overtaken += 1
     record.event_s = np.nextafter(now_s, -np.inf)
 
 
@@ -147,11 +146,20 @@ def count_issue(issuer: Issuer, t_s: float) -> None:
 
 
 @njit
-def log_attempt(fleet: Fleet, lane: Lane, t_s: float, record: int, serial: int, down: int) -> None:
+def count_refusal(issuer: Issuer, t_s: float) -> None:
+    """Count one refused attempt in its second."""
+    issuer.refusals += 1
+    table(issuer.refused_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+
+
+@njit
+def log_attempt(
+    fleet: Fleet, lane: Lane, issuer: Issuer, t_s: float, record: int, serial: int
+) -> None:
     """Trace one attempt at a request, for the credential ``serial``."""
     agent, slot = agent_and_slot(class_of(fleet, record), record)
     log_event(lane, t_s, REQUEST, agent, slot, serial - 1)
-    if down:
+    if issuer.down and not issuer.by_hand:
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
@@ -191,18 +199,18 @@ def serve(place: int, to_s: float) -> int:
             count += 1
             limit_s = min(limit_s, t_s + fleet.margin_s)
             continue
-        if overtaken(fleet, issuer, t_s, record):
+        if overtaken(fleet, issuer, t_s, record, note):
             continue
         issuer.requests += 1
         if fleet.tracing:
-            log_attempt(fleet, lane, t_s, record, note, issuer.down)
+            log_attempt(fleet, lane, issuer, t_s, record, note)
         if issuer.by_hand:
             count_issue(issuer, t_s)
             put(answers, count, t_s, record, ISSUED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
         elif issuer.down:
-            issuer.refusals += 1
+            count_refusal(issuer, t_s)
             put(answers, count, t_s, record, REFUSED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)

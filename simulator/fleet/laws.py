@@ -5,9 +5,9 @@
 
 from numba.extending import register_jitable
 
-from scenarios.demand import switches
+from scenarios.demand import initial, switches
 from scenarios.spec import rules
-from simulator import initial
+
 
 for law in (
     rules.expiry,

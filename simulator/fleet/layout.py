@@ -10,7 +10,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, struct, table
-from simulator.initial import SLOTS
+from scenarios.demand.initial import SLOTS
 from simulator.population import TRACE_DTYPE
 
 SHARDS = 64
@@ -202,9 +202,7 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
 
 
 @njit
-def log_event(
-    lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int
-) -> None:
+def log_event(lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int) -> None:
     """Add a row to a lane's trace; one that does not fit is counted, so that it is noticed."""
     if lane.trace_rows < lane.trace_capacity:
         row = table(lane.trace, lane.trace_capacity, TRACE)[lane.trace_rows]

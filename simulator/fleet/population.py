@@ -149,13 +149,11 @@ class FleetPopulation:
         issuer = self._memory.issuer
         have, need = int(issuer["seconds"][0]), int(to_s) + 2
         if need > have:
-            grown = reserve(2 * need, np.int32)
-            grown[:have] = self._issued_in_second()
-            issuer["seconds"] = len(grown)
-            self._memory.hold(issuer, "issued_in_second", grown)
-
-    def _issued_in_second(self) -> NDArray[np.int32]:
-        return self._memory.arrays["issued_in_second"]
+            issuer["seconds"] = 2 * need
+            for name in ("issued_in_second", "refused_in_second"):
+                grown = reserve(2 * need, np.int32)
+                grown[:have] = self._memory.arrays[name]
+                self._memory.hold(issuer, name, grown)
 
     def _collect_issues(self) -> None:
         for i, lane in enumerate(self._memory.lanes):
@@ -186,7 +184,9 @@ class FleetPopulation:
         return first_record + (agent - first_agent) * slots
 
     def _agent_and_slot(self, record: int) -> tuple[int, int]:
-        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[1] <= record)
+        first_agent, first_record, slots = next(
+            c for c in reversed(self._classes) if c[1] <= record
+        )
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
 
@@ -282,8 +282,15 @@ class FleetPopulation:
 
     def issuances_per_second(self) -> NDArray[np.int64]:
         """Return the credentials issued in each whole second since t = 0."""
+        return self._per_second("issued_in_second")
+
+    def refusals_per_second(self) -> NDArray[np.int64]:
+        """Return the attempts refused in each whole second since t = 0."""
+        return self._per_second("refused_in_second")
+
+    def _per_second(self, name: str) -> NDArray[np.int64]:
         self._work_to(self.now_s)
-        return self._issued_in_second()[: ceil(self.now_s)].astype(np.int64)
+        return self._memory.arrays[name][: ceil(self.now_s)].astype(np.int64)
 
     def expired_now(self) -> int:
         """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""

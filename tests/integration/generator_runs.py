@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,6 +145,8 @@ class Generator:
                 env={**os.environ, "PYTHONWARNINGS": ""},
             )
         self.lines: list[Line] = []
+        self._watchdog = threading.Timer(60, self.process.kill)
+        self._watchdog.start()
 
     def say(self, command: Command) -> None:
         assert self.process.stdin is not None
@@ -175,6 +178,7 @@ class Generator:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watchdog.cancel()
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()

@@ -7,7 +7,7 @@ import pytest
 
 from loadgen.drive import DriveProgress, drive
 from loadgen.histogram import decode
-from loadgen.outcome import as_expected
+from loadgen.incidents import as_expected
 from loadgen.targets.registry import make_target
 from loadgen.threshold import Verdict, judge, parse
 from scenarios.record.record import RunRecord

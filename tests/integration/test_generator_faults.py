@@ -1,12 +1,16 @@
 """Whatever a server does, every arrival is accounted for, under a code of its own."""
 
+import os
+import signal
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from loadgen.generator.protocol import Command, Start
 from loadgen.targets.port import Endpoint
-from tests.integration.generator_runs import rogue_server, run, write_run
+from tests.integration.generator_runs import Generator, rogue_server, run, write_run
 
 
 def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path) -> None:
@@ -79,20 +83,23 @@ def test_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
 
 
 def test_target_that_dies_in_the_middle(tmp_path: Path) -> None:
-    import os
-    import signal
-    import threading
-
     with rogue_server() as (port, pid):
         write_run(
-            tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), ["/ok"], connections=4
+            tmp_path,
+            Endpoint("127.0.0.1", port),
+            np.arange(0, 3, 0.005),
+            ["/ok"],
+            connections=4,
+            await_start=True,
         )
-        killer = threading.Timer(1.5, os.kill, (pid, signal.SIGKILL))
-        killer.start()
-        outcome = run(tmp_path)
-        killer.join()
+        with Generator(tmp_path) as generator:
+            generator.until("ready")
+            generator.say(Command(start=Start(time.monotonic())))
+            generator.until("progress")
+            os.kill(pid, signal.SIGKILL)
+            outcome = generator.finish()
     counts = outcome.counts()
-    assert sum(counts.values()) == 400
+    assert sum(counts.values()) == 600
     assert counts["ok"] > 0
     assert counts["refused"] > 0
     assert outcome.result.complete

@@ -1,5 +1,7 @@
 """What scripts rely on: ``--json`` is one document of the promised shape, the rest is on stderr."""
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -7,26 +9,33 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from midas import cli
+
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ROOT / "results" / "schema" / "output"
-SIMULATE = ("simulate", "customer-service", "--agents", "24", "--hours", "3", "--seed", "7")
+SIMULATE = ("simulate", "customer-service", "--agents", "8", "--hours", "2.5", "--seed", "7")
 
 
-def midas(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "midas", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-    )
+class Done(NamedTuple):
+    """What one command line left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def midas(*arguments: str | Path) -> Done:
+    """Run a command line in this process: importing the rooms anew would take longer than it."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = cli.main([*map(str, arguments)])
+    return Done(code, out.getvalue(), err.getvalue())
 
 
 def validator(name: str) -> Draft202012Validator:
@@ -38,7 +47,7 @@ def validator(name: str) -> Draft202012Validator:
     return Draft202012Validator(schema, registry=registry)
 
 
-def conforms(name: str, done: subprocess.CompletedProcess[str]) -> Any:
+def conforms(name: str, done: Done) -> Any:  # noqa: ANN401  (any JSON)
     document = json.loads(done.stdout)
     faults = [
         f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
@@ -54,7 +63,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def simulated(results: Path) -> subprocess.CompletedProcess[str]:
+def simulated(results: Path) -> Done:
     return midas(*SIMULATE, "--json", "--out", results)
 
 
@@ -63,7 +72,7 @@ def test_schemas_are_schemas() -> None:
         Draft202012Validator.check_schema(json.loads(path.read_text()))
 
 
-def test_simulate(simulated: subprocess.CompletedProcess[str], results: Path) -> None:
+def test_simulate(simulated: Done, results: Path) -> None:
     assert simulated.returncode == 0
     document = conforms("simulate", simulated)
     assert document["path"] == str(results / document["run_id"])
@@ -78,7 +87,7 @@ def without_wall(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_equal_inputs_give_equal_results_and_another_seed_others(
-    simulated: subprocess.CompletedProcess[str], results: Path, tmp_path: Path
+    simulated: Done, tmp_path: Path
 ) -> None:
     first = json.loads(simulated.stdout)
     again = midas(*SIMULATE, "--json", "--out", tmp_path)
@@ -87,9 +96,7 @@ def test_equal_inputs_give_equal_results_and_another_seed_others(
     assert json.loads(other.stdout)["regimes"] != first["regimes"]
 
 
-def test_what_was_computed_is_shown_again(
-    simulated: subprocess.CompletedProcess[str], results: Path
-) -> None:
+def test_what_was_computed_is_shown_again(simulated: Done, results: Path) -> None:
     before = sorted(results.iterdir())
     again = midas(*SIMULATE, "--json", "--out", results)
     assert json.loads(again.stdout) == json.loads(simulated.stdout)
@@ -99,9 +106,7 @@ def test_what_was_computed_is_shown_again(
     assert quiet.stderr == ""
 
 
-def test_runs_are_listed_and_shown(
-    simulated: subprocess.CompletedProcess[str], results: Path
-) -> None:
+def test_runs_are_listed_and_shown(simulated: Done, results: Path) -> None:
     run_id = json.loads(simulated.stdout)["run_id"]
     (listed,) = json.loads(midas("runs", "list", "--json", "--out", results).stdout)
     assert listed["run_id"] == run_id
@@ -110,9 +115,8 @@ def test_runs_are_listed_and_shown(
         assert json.loads(shown.stdout) == json.loads(simulated.stdout)
 
 
-def test_people_get_aligned_lines_within_80_columns(
-    simulated: subprocess.CompletedProcess[str], results: Path
-) -> None:
+@pytest.mark.usefixtures("simulated")
+def test_people_get_aligned_lines_within_80_columns(results: Path) -> None:
     shown = midas("runs", "show", "latest", "--out", results)
     lines = shown.stdout.splitlines()
     estimates = [line for line in lines if " n = " in line]

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.outcome import Outcome, as_expected, counts, incident
+from loadgen.incidents import as_expected, incident
+from loadgen.measures import counts
+from loadgen.outcome import Outcome
 from loadgen.personas import PERSONAS
-from loadgen.personas.persona import Stage, Theft, Thief
+from loadgen.personas.stage import Stage
+from loadgen.personas.thief import Theft, Thief
 from loadgen.plan import Plan, plan
 from loadgen.response import Revocation
 from loadgen.targets.port import Stolen

@@ -1,0 +1,75 @@
+"""Locust's own ways in and out: master and workers started by hand, web UI, CSV."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+
+from loadgen.generator.protocol import Command
+from loadgen.targets.port import Endpoint
+from tests.integration.generator_runs import ROOT, Generator, rogue_server, write_run
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_a_master_and_two_workers_started_apart(tmp_path: Path) -> None:
+    meeting = str(_free_port())
+    with rogue_server() as (port, _):
+        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), ["/ok"], workers=2)
+        options = ["--worker", "--master-host", "127.0.0.1", "--master-port", meeting]
+        workers = [
+            subprocess.Popen(
+                [sys.executable, "-m", "loadgen.generator", str(tmp_path), *options],
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            for _ in range(2)
+        ]
+        options = ["--master", "--expect-workers", "2"]
+        options += ["--master-bind-host", "127.0.0.1", "--master-bind-port", meeting]
+        with Generator(tmp_path, *options) as generator:
+            outcome = generator.finish()
+        codes = [worker.wait(15) for worker in workers]
+    assert (outcome.code, codes) == (0, [0, 0])
+    assert outcome.result.workers == 2
+    assert outcome.counts() == {"ok": 400}
+
+
+def test_web_ui_and_csv_show_our_statistics(tmp_path: Path) -> None:
+    ui = _free_port()
+    csv = tmp_path / "locust"
+    with rogue_server() as (port, _):
+        paths = ["/ok", "/ok", "/ok", "/teapot"]
+        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), paths)
+        options = ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(ui)]
+        with Generator(tmp_path, *options, "--csv", str(csv)) as generator:
+            generator.until("done")
+            with urllib.request.urlopen(f"http://127.0.0.1:{ui}/stats/requests") as answer:
+                stats = json.load(answer)
+            time.sleep(1.2)  # Locust writes its CSV once a second
+            generator.say(Command(stop=True))
+            outcome = generator.finish()
+    assert outcome.code == 0
+    rows = {row["name"]: row for row in stats["stats"]}
+    assert rows["Aggregated"]["num_requests"] == 400
+    assert rows["authorize"]["num_requests"] == 400
+    assert rows["authorize"]["num_failures"] == 100
+    assert rows["lag"]["num_requests"] == 400
+    assert [(error["error"], error["occurrences"]) for error in stats["errors"]] == [("418", 100)]
+    # Locust's percentiles are ours, below its usual millisecond too
+    median_ms = rows["authorize"]["median_response_time"]
+    both = outcome.histogram()
+    both.add(outcome.histogram(code="418"))
+    assert abs(median_ms * 1e3 / both.get_value_at_percentile(50) - 1) < 0.02
+    assert "authorize,400,100" in csv.with_name("locust_stats.csv").read_text()

@@ -1,0 +1,225 @@
+"""Every key of a scenario changes a record, or is listed with the reason why it does not."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scenarios.errors import ScenarioError
+from scenarios.record.record import RunRecord
+from scenarios.spec import resolve
+from scenarios.spec.schema import Scenario
+from simulator.ignores import IGNORES
+from simulator.simulate import simulate
+
+COMMON = {"title": "t", "source": "s", "leak_ratio": 0.5, "session_overhang_s": 40.0}
+DENY = {"method": "deny-list", "delay_s": 20.0, "probability": 0.6}
+SVID = COMMON | {"artifact": "x509-svid", "issuance": "issuer", "attribution": "workload"}
+REGIMES = [
+    SVID
+    | {
+        "name": "polled",
+        "ttl_s": 300.0,
+        "renewal": {"rule": "fraction-polled", "fraction": 0.5, "jitter": 0.2, "poll_s": 7.0},
+        "revocation": DENY,
+    },
+    SVID
+    | {
+        "name": "before-expiry",
+        "ttl_s": 400.0,
+        "renewal": {"rule": "before-expiry", "before_expiry_s": 150.0},
+        "revocation": {**DENY, "method": "delete"},
+    },
+    SVID
+    | {
+        "name": "per-task",
+        "ttl_s": 500.0,
+        "renewal": {"rule": "at-use", "fraction": 0.5, "jitter": 0.1},
+        "scope": "one-task",
+        "scope_enforced_by": "authoriser",
+        "attribution": "task",
+        "revocation": DENY,
+    },
+    COMMON
+    | {
+        "name": "shared-key",
+        "artifact": "static-key",
+        "ttl_s": "never",
+        "issuance": "manual",
+        "shared_by": 3,
+        "revocation": {**DENY, "method": "delete"},
+    },
+]
+TASKS = [
+    {
+        "name": "day",
+        "rate_hz": 0.004,
+        "duration_s": 90.0,
+        "permissions": ["files:read", "files:write"],
+        "active_hours": [[0, 1]],
+    },
+    {
+        "name": "any",
+        "rate_hz": 0.003,
+        "duration_s": 30.0,
+        "permissions": ["files:read", "mail:send"],
+    },
+]
+BASE: dict[str, Any] = {
+    "name": "all",
+    "title": "t",
+    "question": "q",
+    "expected": "e",
+    "source": "s",
+    "horizon_s": 3600.0,
+    "regimes": REGIMES,
+    "workloads": [
+        {"name": "clerk", "count": 14, "agents_per_node": 4, "tasks": TASKS},
+        {
+            "name": "bot",
+            "count": 10,
+            "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
+        },
+    ],
+    "start": {"hour_of_day": 0.2},
+    "issuer": {
+        "servers": 1,
+        "service_time_s": 4.0,
+        "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+    },
+    "threats": {
+        "leak": {"rate_per_secret_year": 9000.0},
+        "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
+        "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
+        "injected_thefts": 9,
+        "injected_footholds": 3,
+    },
+    "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
+    "response": {"analysts": 1, "triage_mean_s": 200.0},
+    "faults": [{"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0}],
+    "probes": 20,
+}
+SEED = 3
+
+
+def leaves(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of every leaf."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        for index, inner in enumerate(value):
+            yield from leaves(inner, (*path, index))
+    else:
+        yield path
+
+
+def key_of(path: tuple[str | int, ...]) -> str:
+    return ".".join(part for part in path if isinstance(part, str))
+
+
+RESOLVED = resolve.dump(resolve.resolve(BASE).scenario)
+KEYS = sorted({key_of(path) for path in leaves(RESOLVED)})
+
+
+def ignored(key: str) -> bool:
+    return any(key == entry or key.startswith(f"{entry}.") for entry in IGNORES)
+
+
+def others(key: str, value: object) -> Iterator[object]:
+    """Yield values that another scenario could have there."""
+    choices = {
+        "regimes.binding": ["node"],
+        "regimes.revocation.method": ["none", "delete", "deny-list"],
+        "regimes.scope": ["all-tasks", "one-task"],
+        "regimes.scope_enforced_by": ["nobody", "authoriser"],
+        "regimes.attribution": ["secret", "workload", "task"],
+        "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
+        "regimes.issuance": ["manual", "issuer"],
+        "start.ages": ["synchronised"],
+        "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
+        "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
+        "drive.regime": ["polled"],
+        "regimes.artifact": ["jwt-svid"],
+        "workloads.tasks.sensitivity": ["high"],
+    }
+    if key in choices:
+        yield from (choice for choice in choices[key] if choice != value)
+    elif isinstance(value, bool):
+        yield not value
+    elif isinstance(value, int):
+        yield value + 1
+    elif isinstance(value, float):
+        yield from (value * 1.2 + 0.01, value * 0.6)
+    elif isinstance(value, str):
+        yield f"{value}-x"
+    elif value is None:
+        yield 1.0
+
+
+def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
+    copy = resolve.dump(resolve.load_resolved(RESOLVED))
+    place: Any = copy
+    for part in path[:-1]:
+        place = place[part]
+    place[path[-1]] = value
+    return copy
+
+
+def tables(record: RunRecord) -> tuple[object, ...]:
+    return record.counts, record.series, record.incidents, record.alerts
+
+
+def run(scenario: Scenario, regime: str, engine: str) -> tuple[object, ...]:
+    return tables(simulate(scenario, SEED, engine, replications=1, regimes=[regime]))
+
+
+@pytest.fixture(scope="module")
+def base() -> dict[str, tuple[object, ...]]:
+    scenario = resolve.load_resolved(RESOLVED)
+    return {regime.name: run(scenario, regime.name, "reference") for regime in scenario.regimes}
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if not ignored(key)])
+def test_a_key_changes_a_record_of_the_reference(
+    key: str, base: dict[str, tuple[object, ...]]
+) -> None:
+    tried = 0
+    for path in (path for path in leaves(RESOLVED) if key_of(path) == key):
+        value: Any = RESOLVED
+        for part in path:
+            value = value[part]
+        for other in others(key, value):
+            try:
+                scenario = resolve.load_resolved(changed(path, other))
+            except ScenarioError:
+                continue
+            for index, regime in enumerate(scenario.regimes):
+                if path[0] == "regimes" and path[1] != index:
+                    continue
+                tried += 1
+                name = RESOLVED["regimes"][index]["name"]
+                if run(scenario, regime.name, "reference") != base[name]:
+                    return
+    pytest.fail(f"{key}: {tried} changed scenarios gave the same record")
+
+
+@pytest.mark.parametrize("entry", sorted(IGNORES))
+def test_an_ignored_key_exists(entry: str) -> None:
+    assert any(key == entry or key.startswith(f"{entry}.") for key in KEYS)
+
+
+ONLY_CHOICE = {"schema_version", "faults.kind"}
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if ignored(key) and key not in ONLY_CHOICE])
+def test_an_ignored_key_is_ignored(key: str, base: dict[str, tuple[object, ...]]) -> None:
+    path = next(path for path in leaves(RESOLVED) if key_of(path) == key)
+    value: Any = RESOLVED
+    for part in path:
+        value = value[part]
+    for other in others(key, value):
+        scenario = resolve.load_resolved(changed(path, other))
+        name = scenario.regimes[0].name
+        assert run(scenario, name, "reference") == base[name]
+        return
