@@ -58,7 +58,7 @@ class SpireTarget:
     def setup(self, workdir: Path, trust_domain: str) -> None:
         """Start the server with clean data below ``workdir`` and wait until it answers."""
         programs = install.require()
-        server = SpireServer(programs, workdir / "spire", trust_domain, self._settings)
+        server = SpireServer(programs, workdir, trust_domain, self._settings)
         self.server = server
         server.start(self._port)
         try:

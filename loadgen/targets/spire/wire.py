@@ -34,6 +34,8 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     token: str
     issued_s: float
     expires_s: float
+    expires_at: int
+    """Unix time, as SPIRE said it: two of one second compare equal"""
 
 
 class SpireWire:
@@ -100,7 +102,9 @@ class SpireWire:
             return "protocol"
         slot = self._slot(agent, task)
         before = self._held.get(slot)
-        if before is None or before.expires_s <= held.expires_s:  # answers may overtake each other
+        if (
+            before is None or before.expires_at <= held.expires_at
+        ):  # answers may overtake each other
             self._held[slot] = held
         return "ok"
 
@@ -136,11 +140,11 @@ def _held(op: Op, answer: bytes, now_s: float) -> Held:
         svid = api.MintX509SvidResponse.FromString(answer).svid
         if not svid.cert_chain:
             raise ValueError("no certificate")
-        return Held(tuple(svid.cert_chain), "", now_s, svid.expires_at + to_run_s)
+        return Held(tuple(svid.cert_chain), "", now_s, svid.expires_at + to_run_s, svid.expires_at)
     token = api.MintJwtSvidResponse.FromString(answer).svid
     if not token.token:
         raise ValueError("no token")
-    return Held((), token.token, now_s, token.expires_at + to_run_s)
+    return Held((), token.token, now_s, token.expires_at + to_run_s, token.expires_at)
 
 
 def wire(config: dict[str, Any]) -> Wire:
