@@ -189,9 +189,12 @@ def identities(scenario: Scenario) -> list[Identity]:
 
 
 def needed_capabilities(scenario: Scenario) -> frozenset[Capability]:
-    """Return what a target must be able to do to run a window."""
+    """Return what a target must be able to do to run a window.
+
+    Deciding about uses is not among it: where a target does not, ``write`` leaves them out.
+    """
     regime = scenario.regimes[0]
-    needed = {_CAPABILITY[regime.artifact], Capability.AUTHORIZE}
+    needed = {_CAPABILITY[regime.artifact]}
     if regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY:
         needed.add(Capability.TASK_SCOPE)
     return frozenset(needed)
@@ -256,21 +259,30 @@ class GeneratorOptions:
 
 
 def write(
-    plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, options: GeneratorOptions
+    plan: Plan,
+    rundir: Path,
+    endpoint: Endpoint,
+    wire: WirePlan,
+    options: GeneratorOptions,
+    *,
+    uses: bool = True,
 ) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
-    Its clock is ``prologue_s`` ahead of the run clock, so that no arrival lies before its zero.
+    Without ``uses`` only issuances are sent: what agents do with their documents never reaches a
+    target that does not decide about it. Its clock is ``prologue_s`` ahead of the run clock, so
+    that no arrival lies before its zero.
     """
     issue_op = OPS.index(_ISSUE[plan.regime.artifact])
     primed, demand = plan.demand.primed, plan.demand
     priming_s = np.linspace(0.0, plan.prologue_s - PROLOGUE_SLACK_S, len(primed), endpoint=False)
-    window_ops = np.where(demand.op == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
+    sent = np.full(len(demand), fill_value=True) if uses else demand.op == ISSUE
+    window_ops = np.where(demand.op[sent] == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
     np.savez(
         rundir / DEMAND_FILE,
-        t_s=np.concatenate([priming_s, demand.t_s + plan.prologue_s]),
-        agent=np.concatenate([primed[:, 0], demand.agent]),
-        task=np.concatenate([primed[:, 1], demand.task]).astype(np.int32),
+        t_s=np.concatenate([priming_s, demand.t_s[sent] + plan.prologue_s]),
+        agent=np.concatenate([primed[:, 0], demand.agent[sent]]),
+        task=np.concatenate([primed[:, 1], demand.task[sent]]).astype(np.int32),
         op=np.concatenate([np.full(len(primed), issue_op), window_ops]).astype(np.uint8),
     )
     generator = GeneratorPlan(
@@ -284,4 +296,4 @@ def write(
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))
-    return len(primed) + len(demand)
+    return len(primed) + len(window_ops)

@@ -48,6 +48,13 @@ TARGETS: dict[str, Known] = {
             "OpenBaoTarget",
             "loadgen.targets.openbao.wire",
         ),
+        Known(
+            "spire",
+            "SPIRE itself, built and started for the run",
+            "loadgen.targets.spire.target",
+            "SpireTarget",
+            "loadgen.targets.spire.wire",
+        ),
     )
 }
 
