@@ -76,11 +76,9 @@ class ReferencePopulation:
                 slot.due_s = self._renewal_age(slot)
                 slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
             else:
+                age, life, task = (self._key(agent, stream) for stream in INITIAL)
                 slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule,
-                    agent_class.use_hz(index),
-                    *(self._key(agent, stream) for stream in INITIAL),
-                    index,
+                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
                 )
                 if slot.issued_s == inf:
                     slot.serial = -1
