@@ -60,6 +60,19 @@ def failure(
     return "refused", TargetUnavailable(f"{name}: {where}: {exc.strerror or exc}")
 
 
+def tls_context(ca_file: str) -> ssl.SSLContext | None:
+    """Return TLS settings that trust one authority, None for the system's.
+
+    Raises UsageError when the file cannot be read as certificates.
+    """
+    if not ca_file:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"{ca_file}: cannot be read as CA certificates") from exc
+
+
 class Rest:
     """Talks to one base URL, a connection for each exchange.
 
@@ -134,6 +147,16 @@ class Rest:
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             return Answer(response.status, response.read(), found)
+        finally:
+            connection.close()
+
+    def reach(self) -> None:
+        """Connect and disconnect. Raises TargetUnavailable or TargetProtocol."""
+        connection = self._connection("")
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException) as exc:
+            raise failure(self.name, self.where, exc)[1] from exc
         finally:
             connection.close()
 

@@ -143,8 +143,7 @@ def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> N
             stolen = client.steal()
             try:
                 target.revoke(identities(op)[0].name, stolen.serial)
-            except TargetRefused as exc:
-                assert "\n" not in str(exc)
+            except TargetRefused:
                 continue
             revocable.append(op)
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
