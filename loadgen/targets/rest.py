@@ -107,7 +107,7 @@ class Rest:
         self.port = port or (443 if self.tls else 80)
         self.prefix = parts.path.rstrip("/")
         self._context = context
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     @property
     def where(self) -> str:
@@ -121,12 +121,12 @@ class Rest:
             return http.client.HTTPSConnection(
                 self.host,
                 self.port,
-                timeout=self._timeout_s,
+                timeout=self.timeout_s,
                 source_address=source,
                 context=context,
             )
         return http.client.HTTPConnection(
-            self.host, self.port, timeout=self._timeout_s, source_address=source
+            self.host, self.port, timeout=self.timeout_s, source_address=source
         )
 
     def exchange(
@@ -160,6 +160,22 @@ class Rest:
         finally:
             connection.close()
 
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request and return the answer, whatever its status.
+
+        Raises TargetUnavailable or TargetProtocol.
+        """
+        try:
+            return self.exchange(method, path, body, headers)
+        except (OSError, http.client.HTTPException) as exc:
+            raise failure(self.name, self.where, exc)[1] from exc
+
     def call(
         self,
         method: str,
@@ -173,10 +189,7 @@ class Rest:
         """
         sent = None if body is None else json.dumps(body).encode()
         content = {"Content-Type": "application/json"} if sent is not None else {}
-        try:
-            answer = self.exchange(method, path, sent, {**content, **(headers or {})})
-        except (OSError, http.client.HTTPException) as exc:
-            raise failure(self.name, self.where, exc)[1] from exc
+        answer = self.answer(method, path, sent, {**content, **(headers or {})})
         if answer.status not in _SUCCESS:
             said = " ".join(answer.body[:300].decode("utf-8", "replace").split())
             raise TargetRefused(f"{self.name}: {method} {path}: {answer.status} {said}".rstrip())

@@ -82,6 +82,13 @@ def test_every_document_has_a_serial_of_its_own(target: Target) -> None:
             assert len(serials) == 5
 
 
+def test_where_nothing_is_issued_nothing_can_be_stolen(target: Target) -> None:
+    if not issue_ops(target):
+        with provisioned(target, Op.AUTHORIZE) as client:
+            assert client.do(Op.AUTHORIZE) == "ok"
+            assert client.wire.steal(0, 0) is None
+
+
 def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
     if Op.ISSUE_KEY not in issue_ops(target):
         return
@@ -95,7 +102,7 @@ def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
 def test_a_stolen_document_works_from_another_address_and_opens_what_its_owner_may(
     target: Target,
 ) -> None:
-    for op in ops(target):
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
@@ -137,7 +144,10 @@ def test_an_expired_document_is_refused(target: Target) -> None:
 
 def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> None:
     revocable = []
-    for op in ops(target):
+    if not issue_ops(target):
+        with pytest.raises(TargetRefused):
+            target.revoke(identities(Op.AUTHORIZE)[0].name, "")
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()

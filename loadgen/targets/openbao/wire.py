@@ -192,7 +192,7 @@ def _point(key: ec.EllipticCurvePublicKey) -> bytes:
 
 
 def common_name(identity: str) -> str:
-    """Return the path of a SPIFFE ID: OpenBao 2.7 maps certificate logins to entities by common name."""
+    """Return the path of a SPIFFE ID: certificate login names entities by common name."""
     return identity.partition("://")[2].partition("/")[2]
 
 
