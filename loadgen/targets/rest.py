@@ -192,13 +192,17 @@ class Rest:
         answer = self.answer(method, path, sent, {**content, **(headers or {})})
         if answer.status not in _SUCCESS:
             said = " ".join(answer.body[:300].decode("utf-8", "replace").split())
-            raise TargetRefused(f"{self.name}: {method} {path}: {answer.status} {said}".rstrip())
+            raise TargetRefused(
+                f"{self.name}: {method} {self.where}{path}: {answer.status} {said}".rstrip()
+            )
         if not answer.body:
             return None
         try:
             return json.loads(answer.body)
         except ValueError as exc:
-            raise TargetProtocol(f"{self.name}: {method} {path}: the answer is not JSON") from exc
+            raise TargetProtocol(
+                f"{self.name}: {method} {self.where}{path}: the answer is not JSON"
+            ) from exc
 
     def code(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], origin: str

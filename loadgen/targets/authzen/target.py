@@ -47,9 +47,9 @@ class AuthZenTarget:
         ca_file: str = "",
         timeout_s: float = 5.0,
     ) -> None:
+        self._rest = Rest(self.name, url, context=tls_context(ca_file), timeout_s=timeout_s)
         check_allowed(self.name, url, allowed_urls)
         self._ca_file = ca_file
-        self._rest = Rest(self.name, url, context=tls_context(ca_file), timeout_s=timeout_s)
         self._token = token
         self._path = PATH
         self._ready = False

@@ -56,11 +56,11 @@ class HttpTarget:
         self._file = file
         self._description: Description = read_description(file)
         base = url or self._description.url
-        check_allowed(self.name, base, allowed_urls)
         self._base = base.rstrip("/")
         self._allowed_urls = allowed_urls
         timeout_s = self._description.timeout_s
         self._rest = Rest(self.name, base, context=self._tls(), timeout_s=timeout_s)
+        check_allowed(self.name, base, allowed_urls)
         present = self._description.operations.present()
         found = {_CAPABILITIES[Op(name)] for name in present}
         if self._description.task_scope:
