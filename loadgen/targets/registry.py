@@ -62,6 +62,13 @@ TARGETS: dict[str, Known] = {
             "HttpTarget",
             "loadgen.targets.http.wire",
         ),
+        Known(
+            "spire",
+            "SPIRE itself, built and started for the run",
+            "loadgen.targets.spire.target",
+            "SpireTarget",
+            "loadgen.targets.spire.wire",
+        ),
     )
 }
 

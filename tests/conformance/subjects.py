@@ -14,6 +14,7 @@ import pytest
 from loadgen.targets.embedded.target import EmbeddedTarget
 from loadgen.targets.port import Capability, Identity, Op, Target
 from loadgen.targets.registry import make_target
+from loadgen.targets.spire.install import install
 from tests.conformance import rest_service
 
 HERE = Path(__file__).parent
@@ -129,10 +130,21 @@ def _http(_: Path) -> Iterator[Target]:
         yield make_target("http", file=HERE / "rest_service.toml", url=url)
 
 
+def _spire(_: Path) -> Iterator[Target]:
+    install(lambda _words: None)
+    yield make_target("spire")
+
+
+def _spire_lines(folder: Path) -> int:
+    (path,) = folder.rglob("server.log")
+    return path.read_bytes().count(b'"msg":"API accessed"')
+
+
 SUBJECTS = [
     Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
     Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
     Subject("authzen", _authzen, starts_service=False),
     Subject("http", _http, starts_service=False),
+    Subject("spire", _spire, lines_on_disk=_spire_lines),
 ]
