@@ -269,11 +269,16 @@ def _notes(run: _Run) -> list[str]:
     notes: list[str] = []
     for outcome in run.outcomes:
         name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
+        if outcome.plan.prologue.squeeze < 1.0:
+            notes.append(
+                f"{name}: credentials are younger at the opening of the window than in the "
+                f"simulator, by a factor of {outcome.plan.prologue.squeeze:.2f}"
+            )
         if outcome.plan.shape.kind != "scenario":
             notes.append(f"{name}: arrivals are not the scenario's own: {outcome.plan.shape.kind}")
         notes.append(
             f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
-            f"issued in the {outcome.plan.prologue_s:.1f} s before it; the first "
+            f"issued in the {outcome.plan.prologue.seconds:.1f} s before it; the first "
             f"{outcome.plan.warmup_s:.1f} s reported apart"
         )
         notes += outcome.notes

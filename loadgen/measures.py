@@ -39,7 +39,7 @@ def _arrival_counts(outcome: Outcome) -> dict[str, float]:
     mine, warmup = arrivals_only(outcome.rows), arrivals_only(outcome.warmup)
     return {
         "arrivals": outcome.arrivals,
-        "arrivals_prologue": len(outcome.plan.demand.primed),
+        "arrivals_prologue": len(outcome.plan.prologue.slots),
         "arrivals_warmup": sum(row.count for row in warmup),
         "arrivals_measured": sum(row.count for row in mine),
         "arrivals_unsent": sum(row.count for row in mine + warmup if row.code == UNSENT),

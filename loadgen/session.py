@@ -102,7 +102,10 @@ def run_session(
     """
     outcome = Outcome(plan, sight(detectors(plan.scenario, plan.regime), target.audit_fields))
     rundir = workdir / "run"
-    _tell(control, DriveProgress(plan.regime.name, "set-up", -plan.prologue_s, plan.seconds, 0, 0))
+    _tell(
+        control,
+        DriveProgress(plan.regime.name, "set-up", -plan.prologue.seconds, plan.seconds, 0, 0),
+    )
     with ExitStack() as stack:
         stack.callback(target.teardown)
         link = _set_up(outcome, target, workdir, options, control, stack, about)
@@ -138,7 +141,7 @@ def _set_up(
     target.provision(plan.identities, plan.ttl_s, plan.task_scope)
     wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
     outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options)
-    link = GeneratorLink(rundir, offset_s=plan.prologue_s)
+    link = GeneratorLink(rundir, offset_s=plan.prologue.seconds)
     stack.callback(link.close)
     return link if link.wait_ready(READY_TIMEOUT_S, control.stop) else None
 
@@ -174,7 +177,7 @@ class _Race:
         self._link, self._control = link, control
         self._endpoint = target.endpoint()
         self._told = 0
-        self._clock = clock = RunClock.starting_in(plan.prologue_s + START_AHEAD_S)
+        self._clock = clock = RunClock.starting_in(plan.prologue.seconds + START_AHEAD_S)
         outcome.wall_at_zero_utc = clock.wall_at_zero_utc()
         stage = Stage(plan, outcome.sight.names, owner_origin=self._endpoint.host)
         outcome.thefts, notes = cast(stage, attacks)
