@@ -186,9 +186,12 @@ def identities(scenario: Scenario) -> list[Identity]:
 
 
 def needed_capabilities(scenario: Scenario) -> frozenset[Capability]:
-    """Return what a target must be able to do to run a window."""
+    """Return what a target must be able to do to run a window.
+
+    Deciding about uses is not among it: where a target does not, ``write`` leaves them out.
+    """
     regime = scenario.regimes[0]
-    needed = {_CAPABILITY[regime.artifact], Capability.AUTHORIZE}
+    needed = {_CAPABILITY[regime.artifact]}
     if regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY:
         needed.add(Capability.TASK_SCOPE)
     return frozenset(needed)
@@ -236,21 +239,30 @@ class GeneratorOptions:
 
 
 def write(
-    plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, options: GeneratorOptions
+    plan: Plan,
+    rundir: Path,
+    endpoint: Endpoint,
+    wire: WirePlan,
+    options: GeneratorOptions,
+    *,
+    uses: bool = True,
 ) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
-    Its clock is ahead of the run clock by the prologue, so that no arrival lies before its zero.
+    Without ``uses`` only issuances are sent: what agents do with their documents never reaches a
+    target that does not decide about it. Its clock is ahead of the run clock by the prologue, so
+    that no arrival lies before its zero.
     """
     issue_op = OPS.index(_ISSUE[plan.regime.artifact])
     before, demand = plan.prologue, plan.demand
     slots, ahead_s = before.slots, before.seconds
-    window_ops = np.where(demand.op == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
+    sent = np.full(len(demand), fill_value=True) if uses else demand.op == ISSUE
+    window_ops = np.where(demand.op[sent] == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
     np.savez(
         rundir / DEMAND_FILE,
-        t_s=np.concatenate([before.t_s, demand.t_s]) + ahead_s,
-        agent=np.concatenate([slots[:, 0], demand.agent]),
-        task=np.concatenate([slots[:, 1], demand.task]).astype(np.int32),
+        t_s=np.concatenate([before.t_s, demand.t_s[sent]]) + ahead_s,
+        agent=np.concatenate([slots[:, 0], demand.agent[sent]]),
+        task=np.concatenate([slots[:, 1], demand.task[sent]]).astype(np.int32),
         op=np.concatenate([np.full(len(slots), issue_op), window_ops]).astype(np.uint8),
     )
     generator = GeneratorPlan(
@@ -264,4 +276,4 @@ def write(
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))
-    return len(slots) + len(demand)
+    return len(slots) + len(window_ops)

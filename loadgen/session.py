@@ -7,7 +7,7 @@ does, and the target stops before its audit stream is read to the end. Every ste
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +19,11 @@ from loadgen.generator.protocol import Progress, WirePlan
 from loadgen.link import GeneratorLink
 from loadgen.merge import read_rows
 from loadgen.outcome import Outcome
+from loadgen.permission import refuse_foreign
 from loadgen.personas.stage import Stage
 from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
-from loadgen.targets.port import Endpoint, Target
+from loadgen.targets.port import Capability, Endpoint, Target
 from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
@@ -71,6 +72,8 @@ class Control:
     stop: threading.Event
     """set to end early"""
     on_progress: Callable[[DriveProgress], None] | None = None
+    allowed: Collection[str] = ()
+    """URLs outside loopback that may be loaded"""
 
 
 def run_session(
@@ -140,7 +143,13 @@ def _set_up(
         return None
     target.provision(plan.identities, plan.ttl_s, plan.task_scope)
     wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
-    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options)
+    refuse_foreign(target.endpoint(), control.allowed)
+    uses = Capability.AUTHORIZE in target.capabilities
+    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options, uses=uses)
+    if not uses:
+        outcome.notes.append(
+            f"{target.name} takes no part in uses of a document: only issuances were sent"
+        )
     link = GeneratorLink(rundir, offset_s=plan.prologue.seconds)
     stack.callback(link.close)
     return link if link.wait_ready(READY_TIMEOUT_S, control.stop) else None
@@ -191,8 +200,9 @@ class _Race:
             stop=self.end_thefts,
         )
         self._responder = Responder(target.revoke, clock.now_s, self._forget)
+        audited = Capability.AUDIT in target.capabilities
         self._watcher = Watcher(
-            target.audit_stream(clock.zero_monotonic_s),
+            target.audit_stream(clock.zero_monotonic_s) if audited else iter(()),
             outcome.sight.armed,
             self._responder.respond,
         )
@@ -209,7 +219,7 @@ class _Race:
         self._follow()
         if not self._link.ended():
             self._link.stop_sending()
-        if self._outcome.interrupted or self._outcome.faults:
+        if self._outcome.interrupted or self._outcome.faults or self._link.died():
             self.end_thefts.set()
         self._link.wait_end(DRAIN_S)
         self._pass_on_progress()
