@@ -32,6 +32,8 @@ class Question(NamedTuple):
     """-1 when less is better, +1 when more is"""
     gain: str
     loss: str
+    least: float = 0.0
+    """a resolved difference below this is not worth a sentence of its own"""
 
 
 @dataclass(slots=True)
@@ -96,6 +98,7 @@ QUESTIONS = (
         -1,
         "Agents sit with an expired credential for a shorter time",
         "Agents sit with an expired credential",
+        least=1.0,
     ),
     Question(
         "waits_per_agent_day",
@@ -233,6 +236,8 @@ def _ask(
         if theirs is None or sign is None:
             continue
         said.comparisons += 1
+        if abs((theirs.value or 0.0) - (ours.value or 0.0)) < question.least:
+            sign = 0
         if sign or theirs.value != ours.value:  # zero against zero is no open question
             text = f"{regime} {words.cell(theirs)}{_aside(summary, regime, question, sign)}"
             by_sign.setdefault(sign, []).append(text)
@@ -298,7 +303,7 @@ def _measured(measured: Summary) -> list[Finding]:
     if not manifest.valid:
         claim = "The run is not valid: use none of its latencies"
         said.append(Finding(claim, f"{manifest.reason}."))
-    for op, of in measured.pooled.operations.items():
+    for op, of in measured.labelled_operations().items():
         p99 = of.percentiles.get("p99_s")
         claim = f"{op}: no answer" if p99 is None else f"{op}: p99 {words.brief(p99)}"
         without = (
