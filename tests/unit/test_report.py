@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def both() -> str:
-    record = simulated()
+    record = simulated(n=60)
     record.manifest = manifest(
         sources={"threats.leak.rate_per_secret_year": "leak.rate_per_static_credential"},
         not_observable={"operations": "there is <no> network"},
@@ -135,7 +135,7 @@ def test_whatever_is_missing_there_is_a_page(sim: RunRecord | None, real: RunRec
 
 
 def drawings() -> list[Drawing | None]:
-    sim, real = summarise(simulated()), summarise(measured())
+    sim, real = summarise(simulated(n=60)), summarise(measured())
     return [exposure(sim), incidence(sim), issuance(sim), latency(real), incidence(real)]
 
 
