@@ -79,7 +79,7 @@ def test_help_imports_nothing_heavy() -> None:
         (("scenario", "resolve", "customer-service", "--hours", "-1"), "midas: Invalid value for"),
         (("scenario", "window", "customer-service", "--regime", "x"), "midas: regime: found 'x'"),
         (("scenario", "show", "no-such"), "midas: no-such: does not exist"),
-        (("runs", "show", "nothing", "--out", "/nowhere"), "midas: nothing: no such run"),
+        (("runs", "show", "nothing", "--results", "/nowhere"), "midas: nothing: no such run"),
     ],
 )
 def test_bad_usage_is_one_line_and_exit_2(arguments: tuple[str, ...], line: str) -> None:
