@@ -138,5 +138,37 @@ def thefts(summary: Summary) -> Table:
     return Table("Thefts", columns, tuple(rows), "seconds on the run clock; - did not happen")
 
 
+def split(summary: Summary) -> Table:
+    """Return where the time to detection of each detected theft comes from."""
+    title = "Where the time to detection comes from"
+    columns = (
+        "",
+        "regime",
+        "assumed: theft to telling event",
+        "measured: event to alert",
+        "measured: alert to refusal",
+    )
+    if summary.splits is None:
+        return Table(title, columns, ())
+    rows = [
+        (
+            summary.thefts[of.row].persona,
+            summary.thefts[of.row].regime,
+            words.duration(of.assumed_s),
+            words.duration(of.measured_s),
+            "-" if of.revoked_s is None else words.duration(of.revoked_s),
+        )
+        for of in summary.splits.thefts
+    ]
+    floor = summary.splits.added_floor_s
+    note = "A median stands in the verdict; single thefts have no interval."
+    if floor is not None:
+        note += (
+            f" A production log adds its delivery on top: {words.duration(floor)}, an input of the "
+            "scenario."
+        )
+    return Table(title, columns, tuple(rows), note)
+
+
 def _at(time_s: float | None) -> str:
     return "-" if time_s is None else f"{time_s:.2f}"

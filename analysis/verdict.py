@@ -1,7 +1,8 @@
 """What a record says in plain words, each sentence decided by intervals and by nothing else.
 
 A difference between two regimes is *resolved* when the interval of their difference leaves zero
-out (``estimators.difference``). What is not resolved is said to be so.
+out (``estimators.difference``), judged as if the regimes were independent: under common random
+numbers that is on the safe side (``paired.py`` is sharper). What is not resolved is said to be so.
 """
 
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from analysis import terse, words
 from analysis.estimators import difference, ratio
+from analysis.split import Splits
 from analysis.summary import Summary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
@@ -310,11 +312,24 @@ def _measured(measured: Summary) -> list[Finding]:
         said.append(
             Finding(f"{right} of {right + wrong} thefts came out as designed", f"{detail}.")
         )
-    latency = measured.pooled.metrics["detector_latency_s"]
-    if latency.value is not None:
-        claim = f"From the event to the alert: {words.value(latency)}"
-        said.append(Finding(claim, f"Median, {words.full(latency)}."))
+    if measured.splits is not None and measured.splits.measured_s.value is not None:
+        said.append(_split(measured.splits))
     return said
+
+
+def _split(of: Splits) -> Finding:
+    """Tell what of the time to detection was measured and what was not."""
+    evidence = (
+        f"Median, {words.full(of.measured_s)}. The thief's own delay before that event, median "
+        f"{words.value(of.assumed_s)}, is assumed"
+    )
+    if of.revoked_s.value is not None:
+        evidence += f"; from the alert to the first refusal {words.full(of.revoked_s)}"
+    if of.added_floor_s is not None:
+        evidence += (
+            f"; a production log would add {words.duration(of.added_floor_s)} of delivery, an input"
+        )
+    return Finding(f"From the event to the alert: {words.value(of.measured_s)}", f"{evidence}.")
 
 
 # --- what the records cannot say ------------------------------------------------------------------

@@ -133,6 +133,17 @@ def messages(body: bytes) -> Iterator[bytes]:
         at = end
 
 
+def pack(headers: bytes, data: bytes) -> bytes:
+    """Return one whole unary request as the load generator carries it: headers and one message."""
+    return len(headers).to_bytes(2, "big") + headers + message(data)
+
+
+def unpack(request: bytes) -> tuple[bytes, bytes]:
+    """Return (headers, body) of what ``pack`` made."""
+    end = 2 + int.from_bytes(request[:2], "big")
+    return request[2:end], request[end:]
+
+
 @lru_cache(4096)
 def _decode(block: bytes) -> tuple[str, str, str]:
     """Return (HTTP status, gRPC status, gRPC message) of a stateless header block."""

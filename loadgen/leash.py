@@ -4,10 +4,12 @@ The parent holds the write end of the child's stdin. However the parent ends, th
 that end, and the child notices.
 
 - Python children of ours call ``end_with_stdin()`` first thing.
-- Foreign binaries are started as ``python -m loadgen.leash [--grace SECONDS] CMD ARG…``: the
-  command runs in a process group of its own, with /dev/null as stdin; when our stdin closes, or we
-  get SIGTERM or SIGINT, the whole group gets SIGTERM and, after the grace, SIGKILL. The exit code
-  is the command's (128 + n if signal n ended it, 127 if it could not be started).
+- Foreign binaries are started as ``python -m loadgen.leash [--grace SECONDS] [--remove PATH]…
+  CMD ARG…``: the command runs in a process group of its own, with /dev/null as stdin; when our
+  stdin closes, or we get SIGTERM or SIGINT, the whole group gets SIGTERM and, after the grace,
+  SIGKILL. The exit code is the command's (128 + n if signal n ended it, 127 if it could not be
+  started). What ``--remove`` names is deleted when the leash ended the command; a command that
+  ended by itself keeps its data, so that it can be started again on them.
 
 Second belt on Linux: PR_SET_PDEATHSIG, so that the command dies even if this process is killed.
 """
@@ -16,13 +18,15 @@ import argparse
 import ctypes
 import os
 import select
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import FrameType
 
 _PR_SET_PDEATHSIG = 1
@@ -77,8 +81,14 @@ def end_with_stdin(grace_s: float = 2.0, on_end: Callable[[], None] | None = Non
     threading.Thread(target=watch, name="leash", daemon=True).start()
 
 
-def run(command: list[str], grace_s: float) -> int:
-    """Run a foreign command on the leash and return its exit code, as a shell would give it."""
+def run(command: list[str], grace_s: float, remove: Sequence[str] = ()) -> int:
+    """Run a foreign command on the leash and return its exit code, as a shell would give it.
+
+    Args:
+        command: program and arguments.
+        grace_s: between SIGTERM and SIGKILL.
+        remove: files and folders that are deleted once the leash has ended the command.
+    """
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
@@ -111,10 +121,19 @@ def run(command: list[str], grace_s: float) -> int:
             break
     if child.poll() is None:
         _end_group(child, grace_s)
+        for path in remove:
+            _remove(Path(path))
     else:
         _signal_group(child.pid, signal.SIGKILL)
     code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _end_group(child: "subprocess.Popen[bytes]", grace_s: float) -> None:
@@ -136,11 +155,12 @@ def main() -> int:
         description="Run CMD until it ends, this process is told to end, or its stdin closes.",
     )
     parser.add_argument("--grace", type=float, default=5.0, metavar="SECONDS")
+    parser.add_argument("--remove", action="append", default=[], metavar="PATH")
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="CMD")
     options = parser.parse_args()
     if not options.command:
         parser.error("CMD is missing")
-    return run(options.command, options.grace)
+    return run(options.command, options.grace, options.remove)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,9 @@ from loadgen.generator.protocol import (
     WirePlan,
     default_warmup_s,
 )
+from loadgen.shapes import SCENARIO_SHAPE, Shape, shaped
 from loadgen.targets.port import Capability, Endpoint, Identity, Op
-from scenarios.demand.schedule import ISSUE, Demand, arrivals
+from scenarios.demand.schedule import ISSUE, Demand
 from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
@@ -63,6 +64,7 @@ class Plan:
     prologue_s: float
     warmup_s: float
     """of the window's beginning, reported apart"""
+    shape: Shape = SCENARIO_SHAPE
 
     @property
     def regime(self) -> Regime:
@@ -132,6 +134,7 @@ def plan(
     rate_hz: float,
     seconds: float,
     warmup_s: float | None = None,
+    shape: Shape = SCENARIO_SHAPE,
 ) -> Plan:
     """Return the measured run of one regime.
 
@@ -141,17 +144,21 @@ def plan(
         seed: of every draw.
         rate_hz: operations a second that the window's agents offer together.
         seconds: length of the window.
-        warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
+        warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s), or
+            nothing after a restart, whose beginning is what matters.
+        shape: how the arrivals lie in time.
 
     Raises:
         UsageError: the window offers nothing at all.
+        ScenarioError: a recording cannot be read or does not fit.
     """
-    small = window(scenario, regime, rate_hz, seconds)
-    demand = arrivals(small, seed)
+    small, demand = shaped(window(scenario, regime, rate_hz, seconds), seed, shape)
     if not len(demand):
         raise UsageError(f"{rate_hz:g}/s for {seconds:g} s: no arrival falls into the window")
-    if small.regimes[0].renewal.rule is Renewal.AT_USE:
+    if small.regimes[0].renewal.rule is Renewal.AT_USE and shape.kind != "trace":
         demand = _use_after_issue(demand)
+    if warmup_s is None:
+        warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)
     demand = replace(demand, primed=_worth_priming(demand))
     priming_hz = max(rate_hz, MIN_PRIMING_HZ)
     prologue_s = len(demand.primed) / priming_hz + PROLOGUE_SLACK_S
@@ -161,7 +168,8 @@ def plan(
         demand=demand,
         identities=identities(small),
         prologue_s=prologue_s,
-        warmup_s=default_warmup_s(seconds) if warmup_s is None else warmup_s,
+        warmup_s=warmup_s,
+        shape=shape,
     )
 
 
@@ -181,9 +189,12 @@ def identities(scenario: Scenario) -> list[Identity]:
 
 
 def needed_capabilities(scenario: Scenario) -> frozenset[Capability]:
-    """Return what a target must be able to do to run a window."""
+    """Return what a target must be able to do to run a window.
+
+    Deciding about uses is not among it: where a target does not, ``write`` leaves them out.
+    """
     regime = scenario.regimes[0]
-    needed = {_CAPABILITY[regime.artifact], Capability.AUTHORIZE}
+    needed = {_CAPABILITY[regime.artifact]}
     if regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY:
         needed.add(Capability.TASK_SCOPE)
     return frozenset(needed)
@@ -220,18 +231,13 @@ def _worth_priming(demand: Demand) -> NDArray[np.int64]:
 
 
 def _use_after_issue(demand: Demand) -> Demand:
-    """Let each use that needs a new credential follow the request by the allowance."""
+    """Let each use that directly follows a request of its agent come no sooner than allowed."""
     t_s = demand.t_s.copy()
     needs = np.zeros(len(t_s), dtype=bool)
     issue = demand.op == ISSUE
-    same = (
-        issue[:-1]
-        & ~issue[1:]
-        & (demand.t_s[:-1] == demand.t_s[1:])
-        & (demand.agent[:-1] == demand.agent[1:])
-    )
-    needs[1:] = same
-    t_s[needs] += ISSUE_ALLOWANCE_S
+    needs[1:] = issue[:-1] & ~issue[1:] & (demand.agent[:-1] == demand.agent[1:])
+    asked_s = np.roll(t_s, 1)
+    t_s[needs] = np.maximum(t_s[needs], asked_s[needs] + ISSUE_ALLOWANCE_S)
     order = np.argsort(t_s, kind="stable")
     return replace(
         demand,
@@ -253,21 +259,30 @@ class GeneratorOptions:
 
 
 def write(
-    plan: Plan, rundir: Path, endpoint: Endpoint, wire: WirePlan, options: GeneratorOptions
+    plan: Plan,
+    rundir: Path,
+    endpoint: Endpoint,
+    wire: WirePlan,
+    options: GeneratorOptions,
+    *,
+    uses: bool = True,
 ) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
-    Its clock is ``prologue_s`` ahead of the run clock, so that no arrival lies before its zero.
+    Without ``uses`` only issuances are sent: what agents do with their documents never reaches a
+    target that does not decide about it. Its clock is ``prologue_s`` ahead of the run clock, so
+    that no arrival lies before its zero.
     """
     issue_op = OPS.index(_ISSUE[plan.regime.artifact])
     primed, demand = plan.demand.primed, plan.demand
     priming_s = np.linspace(0.0, plan.prologue_s - PROLOGUE_SLACK_S, len(primed), endpoint=False)
-    window_ops = np.where(demand.op == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
+    sent = np.full(len(demand), fill_value=True) if uses else demand.op == ISSUE
+    window_ops = np.where(demand.op[sent] == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
     np.savez(
         rundir / DEMAND_FILE,
-        t_s=np.concatenate([priming_s, demand.t_s + plan.prologue_s]),
-        agent=np.concatenate([primed[:, 0], demand.agent]),
-        task=np.concatenate([primed[:, 1], demand.task]).astype(np.int32),
+        t_s=np.concatenate([priming_s, demand.t_s[sent] + plan.prologue_s]),
+        agent=np.concatenate([primed[:, 0], demand.agent[sent]]),
+        task=np.concatenate([primed[:, 1], demand.task[sent]]).astype(np.int32),
         op=np.concatenate([np.full(len(primed), issue_op), window_ops]).astype(np.uint8),
     )
     generator = GeneratorPlan(
@@ -281,4 +296,4 @@ def write(
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))
-    return len(primed) + len(demand)
+    return len(primed) + len(window_ops)

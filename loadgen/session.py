@@ -22,7 +22,7 @@ from loadgen.outcome import Outcome
 from loadgen.personas.stage import Stage
 from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
-from loadgen.targets.port import Endpoint, Target
+from loadgen.targets.port import Capability, Endpoint, Target
 from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
@@ -137,7 +137,12 @@ def _set_up(
         return None
     target.provision(plan.identities, plan.ttl_s, plan.task_scope)
     wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
-    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options)
+    uses = Capability.AUTHORIZE in target.capabilities
+    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options, uses=uses)
+    if not uses:
+        outcome.notes.append(
+            f"{target.name} takes no part in uses of a document: only issuances were sent"
+        )
     link = GeneratorLink(rundir, offset_s=plan.prologue_s)
     stack.callback(link.close)
     return link if link.wait_ready(READY_TIMEOUT_S, control.stop) else None

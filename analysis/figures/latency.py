@@ -39,7 +39,11 @@ def latency(summary: Summary) -> Drawing | None:
             "result codes together, warm-up left out; histograms merged, never averaged. Bars: "
             "95 % intervals over batches, where there were enough arrivals. n counts arrivals."
         )
-        return drawing(figure, "latency", "Measured latency", caption)
+        title = "Measured latency"
+        if not summary.manifest.valid:
+            title += ", not valid"
+            caption = f"Not valid: {summary.manifest.reason}. {caption}"
+        return drawing(figure, "latency", title, caption)
 
 
 def _nines(share: float) -> float:

@@ -18,6 +18,7 @@ from gevent.monkey import get_original
 
 from loadgen.generator.loop import READ, WRITE, Loop, Watcher
 from loadgen.generator.protocol import HANDSHAKE_OP, RESUME_OP
+from loadgen.http2 import Http2Client, Http2Error, unpack
 from loadgen.targets.port import Endpoint
 
 # the class before gevent's patch: its methods are the bare system calls
@@ -25,6 +26,10 @@ _socket: type[sockets.socket] = get_original("socket", "socket")
 
 _RECEIVE = 65536
 _HEAD_KEPT = 16384
+
+
+Address = tuple[Any, ...] | str
+"""as the socket module has it: a tuple, or the path of a Unix socket"""
 
 
 class State(IntEnum):
@@ -90,7 +95,7 @@ class Connection:
         "transmit",
     )
 
-    def __init__(self, loop: Loop, owner: Owner, address: tuple[Any, ...], family: int) -> None:
+    def __init__(self, loop: Loop, owner: Owner, address: Address, family: int) -> None:
         self.state = State.CONNECTING
         self.arrival: Any = None
         self.request = b""
@@ -119,7 +124,7 @@ class Connection:
 
     # -- connecting
 
-    def _connect(self, address: tuple[Any, ...]) -> None:
+    def _connect(self, address: Address) -> None:
         with contextlib.suppress(OSError):
             self._socket.connect_ex(address)
         # success, failure and waiting all show on the write side
@@ -287,6 +292,57 @@ class Connection:
         del self._parser  # it holds us
 
 
+class Http2Connection(Connection):
+    """A plain connection that speaks gRPC over HTTP/2, one stream at a time."""
+
+    __slots__ = ("_client",)
+
+    def __init__(self, loop: Loop, owner: Owner, address: Address, family: int) -> None:
+        self._client = Http2Client()
+        super().__init__(loop, owner, address, family)
+
+    def _usable(self) -> None:
+        assert self._reader is not None  # noqa: S101  (made in _on_connect)
+        self._connecting = False
+        self._reader.start(self._on_readable)
+        if not self._transmit_all():  # the preface
+            self.close()
+            self._owner.connect_failed(self, "closed", "closed at once")
+            return
+        self.state = State.IDLE
+        self._owner.connected(self)
+
+    def send(self, request: bytes) -> bool:
+        """Send one request, as ``http2.pack`` made it; see ``Connection.send``."""
+        self._client.request(*unpack(request))
+        return self._transmit_all()
+
+    def _transmit_all(self) -> bool:
+        out = self._client.take()
+        if self._pending is not None:
+            self._pending = memoryview(bytes(self._pending) + out)
+            return True
+        return super().send(out)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            answers = self._client.receive(data)
+        except Http2Error:
+            self._break("protocol")
+            return
+        if not self._transmit_all():
+            self._break("closed")
+            return
+        for answer in answers:
+            if self.state is not State.BUSY:
+                return
+            self.served += 1
+            body = answer.text.encode() if answer.status else answer.body
+            self._owner.answered(self, answer.status, body, not self._client.going_away)
+        if self._client.going_away and self.state is State.IDLE:
+            self._break("closed")
+
+
 class TlsContext:
     """TLS settings of one endpoint and the last session ticket it gave us."""
 
@@ -316,7 +372,7 @@ class TlsConnection(Connection):
     __slots__ = ("_incoming", "_outgoing", "_started_s", "_tls", "_tls_context")
 
     def __init__(
-        self, loop: Loop, owner: Owner, address: tuple[Any, ...], family: int, tls: TlsContext
+        self, loop: Loop, owner: Owner, address: Address, family: int, tls: TlsContext
     ) -> None:
         self._tls_context = tls
         self._incoming = ssl.MemoryBIO()

@@ -15,11 +15,17 @@ import socket as sockets
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
 
 import numpy as np
 
-from loadgen.generator.connection import Connection, State, TlsConnection, TlsContext
+from loadgen.generator.connection import (
+    Address,
+    Connection,
+    Http2Connection,
+    State,
+    TlsConnection,
+    TlsContext,
+)
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
@@ -318,7 +324,10 @@ class Engine:
     def _open(self) -> None:
         self._connecting += 1
         self.opened += 1
-        if self._tls is None:
+        connection: Connection
+        if self.plan.endpoint.http2:
+            connection = Http2Connection(self._loop, self, self._address, self._family)
+        elif self._tls is None:
             connection = Connection(self._loop, self, self._address, self._family)
         else:
             connection = TlsConnection(self._loop, self, self._address, self._family, self._tls)
@@ -416,8 +425,10 @@ class Engine:
         self._finish()
 
 
-def _resolve(plan: GeneratorPlan) -> tuple[tuple[Any, ...], int]:
+def _resolve(plan: GeneratorPlan) -> tuple[Address, int]:
     endpoint = plan.endpoint
+    if endpoint.socket_path:
+        return endpoint.socket_path, sockets.AF_UNIX
     found = sockets.getaddrinfo(endpoint.host, endpoint.port, type=sockets.SOCK_STREAM)
     family, _, _, _, address = found[0]
     return address, family

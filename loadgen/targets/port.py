@@ -60,6 +60,10 @@ class Endpoint:
     server_name: str = ""
     cert_file: str = ""
     key_file: str = ""
+    socket_path: str = ""
+    """connect to this Unix socket instead; host and port still tell whether the service lives"""
+    http2: bool = False
+    """speak gRPC over HTTP/2 without TLS: requests and answers are those of ``loadgen.http2``"""
 
 
 @dataclass(slots=True)
@@ -86,13 +90,17 @@ class Wire(Protocol):
         ...
 
     def request(self, op: Op, agent: int, task: int, now_s: float) -> bytes:
-        """Return one whole HTTP/1.1 request."""
+        """Return one whole HTTP/1.1 request; ``http2.pack`` of one where the endpoint says so."""
         ...
 
     def response(
         self, op: Op, agent: int, task: int, status: int, body: bytes, now_s: float
     ) -> str:
-        """Take the answer into account and return its code: ``ok``, a status or ``protocol``."""
+        """Take the answer into account and return its code: ``ok``, a status or ``protocol``.
+
+        Over HTTP/2, ``status`` is the gRPC status and ``body`` its messages, or the words of a
+        status that is not 0.
+        """
         ...
 
     def steal(self, agent: int, task: int) -> Stolen | None:

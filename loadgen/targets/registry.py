@@ -41,6 +41,20 @@ TARGETS: dict[str, Known] = {
             "loadgen.targets.embedded.wire",
             {"mtls": True},
         ),
+        Known(
+            "openbao",
+            "OpenBao's PKI, OIDC tokens, ACL and audit device (extra: openbao)",
+            "loadgen.targets.openbao.target",
+            "OpenBaoTarget",
+            "loadgen.targets.openbao.wire",
+        ),
+        Known(
+            "spire",
+            "SPIRE itself, built and started for the run",
+            "loadgen.targets.spire.target",
+            "SpireTarget",
+            "loadgen.targets.spire.wire",
+        ),
     )
 }
 

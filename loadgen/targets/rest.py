@@ -165,7 +165,7 @@ class Rest:
             raise TargetProtocol(f"{self.name}: {method} {path}: the answer is not JSON") from exc
 
     def code(
-        self, method: str, path: str, body: bytes, headers: Mapping[str, str], origin: str
+        self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], origin: str
     ) -> tuple[str, bytes]:
         """Send one request and return ``ok``, the status, or a transport code, and the body."""
         try:

@@ -6,7 +6,9 @@ pseudorandom number generators", OOPSLA). The seed is hashed first: seed times a
 shift the streams and make replications near-copies of each other.
 """
 
+from collections.abc import Callable
 from enum import IntEnum
+from typing import cast
 
 import numpy as np
 from numba import njit
@@ -87,6 +89,10 @@ def _uniform(seed_key: np.uint64, entity: np.uint64, stream: np.uint64, k: np.ui
     return keyed_uniform(entity_key(seed_key, entity, stream), k)
 
 
+# plain ints: converting an enum or making numpy scalars would cost more than the draw
+_draw = cast("Callable[[int, int, int, int], float]", _uniform)
+
+
 def uniform(seed_key: np.uint64, entity: int, stream: Stream, k: int) -> float:
     """Return one keyed draw, uniform on (0, 1): the readable form, for code that is not compiled.
 
@@ -96,4 +102,4 @@ def uniform(seed_key: np.uint64, entity: int, stream: Stream, k: int) -> float:
         stream: what the draw is for.
         k: occurrence number, at least 0.
     """
-    return float(_uniform(seed_key, np.uint64(entity), np.uint64(stream), np.uint64(k)))
+    return _draw(int(seed_key), entity, int(stream), k)

@@ -6,6 +6,7 @@ import ssl
 import time
 from typing import Self
 
+from loadgen.http2 import Answer, Http2Client, unpack
 from loadgen.targets.port import Endpoint, Op, Stolen, Target, Wire
 from loadgen.targets.registry import make_wire
 
@@ -18,6 +19,7 @@ class Client:
         self.wire.prepare()
         self.zero_s = time.monotonic()
         self._socket = connect(target.endpoint())
+        self._http2 = Http2Client() if target.endpoint().http2 else None
 
     def __enter__(self) -> Self:
         return self
@@ -31,11 +33,23 @@ class Client:
 
     def do(self, op: Op, agent: int = 0, task: int = 0) -> str:
         """Send one arrival and return the code of its answer."""
+        if self._http2 is not None:
+            return self._do_http2(self._http2, op, agent, task)
         self._socket.sendall(self.wire.request(op, agent, task, self.now_s))
         response = http.client.HTTPResponse(self._socket)
         response.begin()
         body = response.read()
         return self.wire.response(op, agent, task, response.status, body, self.now_s)
+
+    def _do_http2(self, client: Http2Client, op: Op, agent: int, task: int) -> str:
+        client.request(*unpack(self.wire.request(op, agent, task, self.now_s)))
+        answers: list[Answer] = []
+        while not answers:
+            self._socket.sendall(client.take())
+            answers = client.receive(self._socket.recv(65536))
+        (answer,) = answers
+        body = answer.text.encode() if answer.status else answer.body
+        return self.wire.response(op, agent, task, answer.status, body, self.now_s)
 
     def steal(self, agent: int = 0, task: int = 0) -> Stolen:
         stolen = self.wire.steal(agent, task)
@@ -44,6 +58,11 @@ class Client:
 
 
 def connect(endpoint: Endpoint) -> socket.socket:
+    if endpoint.socket_path:
+        unix = socket.socket(socket.AF_UNIX)
+        unix.settimeout(10)
+        unix.connect(endpoint.socket_path)
+        return unix
     plain = socket.create_connection((endpoint.host, endpoint.port), timeout=10)
     if not endpoint.tls:
         return plain

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from loadgen.targets.port import Capability, Identity, Op, Target
 from loadgen.targets.registry import make_target
+from loadgen.targets.spire.install import install
 
 TRUST_DOMAIN = "example.org"
 PERMISSIONS = {"routine": ("ticket:read", "ticket:write"), "night": ("incident:write",)}
@@ -76,7 +77,27 @@ def _sqlite_lines(folder: Path) -> int:
         return int(db.execute("SELECT count(*) FROM audit").fetchone()[0])
 
 
+def _openbao_lines(folder: Path) -> int:
+    """Uses alone: a login and the administrator's calls have lines of their own."""
+    (path,) = folder.rglob("audit.log")
+    uses = b'"path":"secret/data/res/'
+    lines = path.read_bytes().splitlines()
+    return sum(b'"type":"response"' in line and uses in line for line in lines)
+
+
+def _spire(_: Path) -> Iterator[Target]:
+    install(lambda _words: None)
+    yield make_target("spire")
+
+
+def _spire_lines(folder: Path) -> int:
+    (path,) = folder.rglob("server.log")
+    return path.read_bytes().count(b'"msg":"API accessed"')
+
+
 SUBJECTS = [
     Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
+    Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
+    Subject("spire", _spire, lines_on_disk=_spire_lines),
 ]

@@ -37,6 +37,11 @@ def ops(target: Target) -> list[Op]:
     return issue_ops(target) or [Op.AUTHORIZE]
 
 
+def decides(target: Target) -> bool:
+    """Whether uses reach the target at all; where they do not, a relying party judges thieves."""
+    return Capability.AUTHORIZE in target.capabilities
+
+
 def hold(client: Client, op: Op, agent: int = 0, task: int = 0) -> None:
     if op is not Op.AUTHORIZE:
         assert client.do(op, agent, task) == "ok"
@@ -47,7 +52,7 @@ def test_issues_and_authorizes_for_every_agent(target: Target) -> None:
         with provisioned(target, op) as client:
             for agent in range(4):
                 hold(client, op, agent)
-            for _ in range(2):
+            for _ in range(2 if decides(target) else 0):
                 assert [client.do(Op.AUTHORIZE, a, t) for a in range(4) for t in (0, 1)] == [
                     "ok"
                 ] * 8
@@ -59,7 +64,8 @@ def test_an_agent_without_a_credential_is_refused_where_credentials_are_issued(
     for op in issue_ops(target):
         with provisioned(target, op) as client:
             assert client.wire.steal(0, 0) is None
-            assert client.do(Op.AUTHORIZE) not in ("ok", "denied", "protocol")
+            if decides(target):
+                assert client.do(Op.AUTHORIZE) not in ("ok", "denied", "protocol")
 
 
 def test_granted_lifetime_is_at_most_what_was_asked(target: Target) -> None:
@@ -112,7 +118,8 @@ def test_a_document_for_one_task_opens_only_that_task(target: Target) -> None:
         with provisioned(target, op, task_scope=True) as client:
             for task in (0, 1):
                 hold(client, op, 0, task)
-                assert client.do(Op.AUTHORIZE, 0, task) == "ok"
+                if decides(target):
+                    assert client.do(Op.AUTHORIZE, 0, task) == "ok"
             stolen = client.steal(0, 1)
             assert stolen.task == TASKS[1]
             assert target.use(stolen, PERMISSIONS["night"][0], THIEF) == "ok"
@@ -132,36 +139,43 @@ def test_an_expired_document_is_refused(target: Target) -> None:
         time.sleep(max(0.0, expires_monotonic_s + 1.1 - time.monotonic()))
         with client:
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
-            assert client.do(Op.AUTHORIZE) not in ("ok", "denied", "protocol")
+            if decides(target):
+                assert client.do(Op.AUTHORIZE) not in ("ok", "denied", "protocol")
 
 
 def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> None:
+    revocable = []
     for op in ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
-            owner = identities(op)[0].name
-            if Capability.REVOKE not in target.capabilities:
-                with pytest.raises(TargetRefused):
-                    target.revoke(owner, stolen.serial)
+            try:
+                target.revoke(identities(op)[0].name, stolen.serial)
+            except TargetRefused as exc:
+                assert "\n" not in str(exc)
                 continue
-            target.revoke(owner, stolen.serial)
+            revocable.append(op)
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
             hold(client, op)
             assert client.steal().serial != stolen.serial
             assert client.do(Op.AUTHORIZE) == "ok"
+    assert bool(revocable) == (Capability.REVOKE in target.capabilities)
 
 
 def events(target: Target, client: Client, act: Callable[[], None]) -> list[AuditEvent]:
-    """Return what the audit stream tells from before ``act`` to the thief's use in it."""
+    """Return what the audit stream tells from before ``act`` to the last event of it.
+
+    That is the thief's use, or the issue where uses never reach the target.
+    """
     found: list[AuditEvent] = []
     mark_s = client.now_s
+    seen = decides(target)
 
     def follow() -> None:
         for event in target.audit_stream(client.zero_s):
             if event.occurred_s >= mark_s:
                 found.append(event)
-                if event.origin == THIEF:
+                if event.origin == THIEF or not seen:
                     return
 
     thread = threading.Thread(target=follow, daemon=True)
@@ -180,18 +194,24 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
 
             def act(client: Client = client, op: Op = op) -> None:
                 hold(client, op)
-                client.do(Op.AUTHORIZE)
-                target.use(client.steal(), "ticket:read", THIEF)
+                if decides(target):
+                    client.do(Op.AUTHORIZE)
+                    target.use(client.steal(), "ticket:read", THIEF)
 
             found = events(target, client, act)
             stolen = client.steal()
+            owner = identities(op)[0]
+            if not decides(target):
+                (issued,) = found
+                assert issued.operation == "issue"
+                assert (issued.identity, issued.workload) == (owner.name, owner.workload)
+                assert 0.0 <= issued.observed_s - issued.occurred_s < 1.0
+                continue
             uses = [event for event in found if event.operation == "use"]
             theft = next(event for event in uses if event.origin == THIEF)
-            owner = identities(op)[0]
             expected = {
                 "identity": owner.name,
                 "workload": owner.workload,
-                "serial": stolen.serial,
                 "origin": THIEF,
                 "permission": "ticket:read",
                 "outcome": "ok",
@@ -199,8 +219,11 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             for field, value in expected.items():
                 if field in target.audit_fields:
                     assert getattr(theft, field) == value, field
+            if "serial" in target.audit_fields:
+                assert theft.serial, "one name for one document, whoever uses it"
+                assert {event.serial for event in uses} == {theft.serial}
             if "issued_s" in target.audit_fields:
-                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.05)
+                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.5)
             assert theft.observed_s >= theft.occurred_s
             assert theft.observed_s - theft.occurred_s < 1.0
 
@@ -216,7 +239,7 @@ def test_the_audit_line_is_on_disk_before_the_answer(
         hold(client, op)
         before = subject.lines_on_disk(workdir)
         for n in range(1, 51):
-            assert client.do(Op.AUTHORIZE) == "ok"
+            assert client.do(Op.AUTHORIZE if decides(target) else op) == "ok"
             assert subject.lines_on_disk(workdir) >= before + n
 
 

@@ -68,7 +68,7 @@ def test_a_use_that_needs_a_new_document_follows_its_request(regime: str) -> Non
     before = arrivals(one.scenario, one.seed)
     assert len(before) == len(one.demand)
     moved = ~np.isin(one.demand.t_s, before.t_s)
-    assert moved.sum() > 0
+    assert moved.any()
     assert (one.demand.op[moved] == AUTHORIZE).all()
     asked = set(
         zip(

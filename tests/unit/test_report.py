@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 
 from analysis.figures.drawing import Drawing
@@ -169,3 +170,12 @@ def test_the_same_window_is_drawn_side_by_side_and_another_is_not() -> None:
     assert "issue-x509 p95" in figure.svg
     assert "Simulated beside measured, same window" in report(simulated(n=10), real, window)
     assert "Simulated beside measured" not in report(simulated(n=10), real)
+
+
+def test_a_run_that_is_not_valid_says_so_at_its_figure() -> None:
+    record = measured()
+    record.manifest = msgspec.structs.replace(record.manifest, valid=False, reason="too slow")
+    figure = latency(summarise(record))
+    assert figure is not None
+    assert figure.title == "Measured latency, not valid"
+    assert figure.caption.startswith("Not valid: too slow.")

@@ -83,6 +83,10 @@ class Svid:
             str(leaf.serial_number),
         )
 
+    def pem(self) -> bytes:
+        """Return key and chain in one text."""
+        return key_pem(self.key) + b"".join(pem(der) for der in self.chain)
+
 
 def client_context(authorities: list[bytes], svid: Svid | None) -> ssl.SSLContext:
     """Return a TLS context for SPIRE's TCP port.
@@ -104,14 +108,19 @@ def client_context(authorities: list[bytes], svid: Svid | None) -> ssl.SSLContex
 
 
 def load_svid(context: ssl.SSLContext, svid: Svid) -> None:
-    """Give a context a certificate chain and key; OpenSSL's binding takes them from a file only."""
+    """Give a context a certificate chain and its key."""
+    load_pem(context, svid.pem())
+
+
+def load_pem(context: ssl.SSLContext, text: bytes) -> None:
+    """Give a context key and certificates; OpenSSL's binding takes them from a file only."""
     with tempfile.NamedTemporaryFile(prefix="midas-", suffix=".pem") as file:
-        file.write(key_pem(svid.key) + b"".join(pem(der) for der in svid.chain))
+        file.write(text)
         file.flush()
         context.load_cert_chain(file.name)
 
 
-def peer_id(connection: ssl.SSLSocket) -> str:
+def peer_id(connection: ssl.SSLSocket | ssl.SSLObject) -> str:
     """Return the SPIFFE ID of a peer whose certificate was verified, empty when it has none."""
     certificate = connection.getpeercert() or {}
     names = certificate.get("subjectAltName", ())

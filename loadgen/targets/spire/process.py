@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from loadgen.supervise import Child
 from loadgen.targets.spire.call import COUNT_AGENTS, CREATE_JOIN_TOKEN, Caller
 from loadgen.targets.spire.credentials import NodeAuthority
@@ -75,7 +77,7 @@ plugins {{
   KeyManager "memory" {{ plugin_data {{}} }}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   NodeAttestor "x509pop" {{
-    plugin_data {{ ca_bundle_path = "{workdir}/node-authority.pem" }}
+    plugin_data {{ ca_bundle_path = "{workdir}/server/node-authority.pem" }}
   }}
 }}
 """
@@ -140,37 +142,49 @@ class SpireServer:
         return str(self._sockets / "server.sock")
 
     @property
-    def pid(self) -> int:
-        """Return the process id of the leash; the server is its child."""
-        return self._child.pid if self._child is not None else 0
+    def process(self) -> psutil.Process | None:
+        """Return the server's process, None when it does not run."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self._child is not None and not self._child.exited():
+                return next(iter(psutil.Process(self._child.pid).children()), None)
+        return None
 
-    def start(self) -> None:
+    def start(self, port: int = 0) -> None:
         """Start with clean data and wait until it answers.
+
+        Args:
+            port: TCP; 0 for a free one.
 
         Raises:
             TargetUnavailable: it does not, in one line; nothing is left running.
         """
-        try:
-            (self.workdir / "server").mkdir(parents=True, exist_ok=True)
-            self._sockets = Path(tempfile.mkdtemp(prefix="midas-spire-"))
-            self.nodes.save(self.workdir / "node-authority.pem")
-        except OSError as error:
-            raise TargetUnavailable(f"SPIRE's folder {self.workdir}: {error.strerror}") from error
-        for left in reversed(range(_TRIES)):
-            self.port = free_port()
+        for left in reversed(range(1 if port else _TRIES)):
+            self.port = port or free_port()
             try:
+                self._make_folders()
                 self.launch()
+            except OSError as error:
+                self.remove()
+                where = error.filename or self.workdir
+                raise TargetUnavailable(f"SPIRE's folder {where}: {error.strerror}") from error
             except TargetUnavailable as error:
-                self.stop()
-                if not left or "address already in use" not in str(error):
-                    self.remove()
+                self.remove()
+                in_use = "address already in use" in str(error)
+                if in_use and port:
+                    raise TargetUnavailable(f"127.0.0.1:{port} is in use") from error
+                if not left or not in_use:
                     raise
             else:
                 return
 
+    def _make_folders(self) -> None:
+        (self.workdir / "server").mkdir(parents=True, exist_ok=True)
+        self._sockets = Path(tempfile.mkdtemp(prefix="midas-spire-"))
+        self.nodes.save(self.workdir / "server" / "node-authority.pem")
+
     def launch(self) -> None:
         """Start the process on the data that is there, as a restart does."""
-        config = self.workdir / "server.conf"
+        config = self.workdir / "server" / "server.conf"
         config.write_text(
             server_config(self.settings, self.trust_domain, self.port, self.workdir, self._sockets),
             encoding="utf-8",
@@ -178,7 +192,8 @@ class SpireServer:
         self._child = _leashed(
             [str(self.programs.server), "run", "-config", str(config)],
             name="spire-server",
-            log=self.workdir / "server.stderr",
+            log=self.workdir / "spire-server.stderr.log",
+            remove=[self.workdir / "server", self._sockets],
         )
         _until(self._healthy, self._child, self.log, HEALTHY_WITHIN_S)
 
@@ -198,14 +213,17 @@ class SpireServer:
             request = api.CreateJoinTokenRequest(ttl=_TOKEN_TTL_S)
             return caller.call(CREATE_JOIN_TOKEN, request, api.JoinToken).value
 
-    def stop(self, grace_s: float = 5.0) -> None:
-        """Stop the process; its data stay. Safe to call twice."""
-        if self._child is not None:
-            self._child.stop(grace_s)
+    def kill(self) -> None:
+        """End the process with SIGKILL, as a crash does; its data stay for ``launch``."""
+        process = self.process
+        if process is not None and self._child is not None:
+            process.kill()
+            self._child.wait(5.0)
 
     def remove(self) -> None:
-        """Stop and remove the data and sockets, not the log."""
-        self.stop()
+        """Stop the process and remove its data and sockets, not the log. Safe to call twice."""
+        if self._child is not None:
+            self._child.stop(5.0)
         shutil.rmtree(self.workdir / "server", ignore_errors=True)
         if self._sockets != Path():
             shutil.rmtree(self._sockets, ignore_errors=True)
@@ -239,7 +257,7 @@ class SpireAgent:
         server = self._server
         (server.workdir / "agent").mkdir(exist_ok=True)
         self._sockets = Path(tempfile.mkdtemp(prefix="midas-spire-"))
-        config = server.workdir / "agent.conf"
+        config = server.workdir / "agent" / "agent.conf"
         config.write_text(
             agent_config(server.trust_domain, server.port, server.workdir, self._sockets),
             encoding="utf-8",
@@ -249,7 +267,8 @@ class SpireAgent:
         self._child = _leashed(
             [*command, "-joinToken", self.token],
             name="spire-agent",
-            log=server.workdir / "agent.stderr",
+            log=server.workdir / "spire-agent.stderr.log",
+            remove=[server.workdir / "agent", self._sockets],
         )
         try:
             log = server.workdir / "agent.log"
@@ -279,10 +298,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _leashed(command: list[str], *, name: str, log: Path) -> Child:
+def _leashed(command: list[str], *, name: str, log: Path, remove: list[Path]) -> Child:
     root = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     leash = [sys.executable, "-m", "loadgen.leash", "--grace", "3"]
+    for gone in remove:
+        leash += ["--remove", str(gone)]
     return Child([*leash, *command], name=name, log=log, env={"PYTHONPATH": path})
 
 
