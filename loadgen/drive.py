@@ -7,20 +7,23 @@ is killed outright, they end by themselves, because their stdin closes.
 """
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from loadgen import janitor
 from loadgen.incidents import POINT, REPLICATION, alert_rows, incident
 from loadgen.measures import counts, series
 from loadgen.outcome import Outcome
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.shapes import Shape, parse_shape
-from loadgen.supervise import StopSignals
+from loadgen.supervise import Child, StopSignals
 from loadgen.targets.port import Target
 from loadgen.thefts import parse_attacks
 from scenarios.errors import RunError, UsageError
@@ -118,39 +121,51 @@ def drive(
     plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
     started, began_s = datetime.now(UTC), monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="midas-drive-", dir=workdir))
     run = _Run()
-    try:
-        with StopSignals() as signals:
-            for number, one in enumerate(plans):
-                if signals.stop.is_set():
-                    run.broken = run.broken or INTERRUPTED
-                    break
-                target = make_target()
-                try:
-                    outcome = run_session(
-                        one,
-                        target,
-                        asked,
-                        folder / str(number),
-                        options=GeneratorOptions(workers, lag_bound_s),
-                        control=Control(signals.stop, on_progress, allowed),
-                        about=run.target,
-                    )
-                except RunError as error:
-                    if not run.outcomes:
-                        raise
-                    run.broken = f"{one.regime.name}: {error}"
-                    break
-                run.outcomes.append(outcome)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with StopSignals() as signals, _work_folder(workdir) as folder:
+        for number, one in enumerate(plans):
+            if signals.stop.is_set():
+                run.broken = run.broken or INTERRUPTED
+                break
+            target = make_target()
+            try:
+                outcome = run_session(
+                    one,
+                    target,
+                    asked,
+                    folder / str(number),
+                    options=GeneratorOptions(workers, lag_bound_s),
+                    control=Control(signals.stop, on_progress, allowed),
+                    about=run.target,
+                )
+            except RunError as error:
+                if not run.outcomes:
+                    raise
+                run.broken = f"{one.regime.name}: {error}"
+                break
+            run.outcomes.append(outcome)
     manifest = _manifest(plans, run, seed, started, monotonic() - began_s, repetition)
     manifest.sources, manifest.machine = dict(sources or {}), dict(machine or {})
     record = RunRecord(manifest)
     for outcome in run.outcomes:
         _add_tables(record, outcome)
     return record
+
+
+@contextmanager
+def _work_folder(parent: Path | None) -> Iterator[Path]:
+    """Give a folder that is gone afterwards, also when this process is killed outright."""
+    folder = Path(tempfile.mkdtemp(prefix=janitor.PREFIX, dir=parent))
+    try:
+        argv = [sys.executable, "-I", str(janitor.__file__), str(folder)]
+        sweeper = Child(argv, name="the janitor", log=folder / "janitor.log")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            sweeper.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _add_tables(record: RunRecord, outcome: Outcome) -> None:
