@@ -4,6 +4,7 @@ from typing import Any
 
 from analysis.detection import TimeToDetection
 from analysis.operations import Operation
+from analysis.split import Splits
 from analysis.summary import RegimeSummary, Summary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
@@ -81,6 +82,7 @@ def measured(summary: Summary, path: str) -> dict[str, Any]:
         "wall_s": manifest.wall_s,
         "operations": {op: operation(of) for op, of in summary.pooled.operations.items()},
         "thefts": [theft(of, manifest.not_observable) for of in summary.thefts],
+        "detection_split": None if summary.splits is None else split(summary.splits),
         "time_to_detection": time_to_detection(summary.pooled.time_to_detection),
     }
     for name in ("detector_latency_s", "false_alarms_per_identity_day"):
@@ -123,6 +125,16 @@ def operation(of: Operation) -> dict[str, Any]:
         "errors": of.errors,
         **{name: estimate(found) for name, found in of.percentiles.items()},
         "max_s": of.max_s,
+    }
+
+
+def split(of: Splits) -> dict[str, Any]:
+    """Return what of the time to detection was assumed, measured and is to be added."""
+    return {
+        "assumed_s": estimate(of.assumed_s),
+        "measured_s": estimate(of.measured_s),
+        "revoked_s": estimate(of.revoked_s),
+        "added_floor_s": of.added_floor_s,
     }
 
 

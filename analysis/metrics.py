@@ -22,6 +22,8 @@ class Metric:
     """raises KeyError for a count that is missing, ZeroDivisionError where nothing happened"""
     title: str
     """in words, for tables"""
+    better: int = 0
+    """-1 when less is better, +1 when more is, 0 when it only describes"""
     exposure: Callable[[Counts], float] | None = None
     """of events that may happen not even once: what they are counted per"""
 
@@ -50,18 +52,21 @@ METRICS: tuple[Metric, ...] = (
         "1/s",
         lambda c: c["peak_issuances_per_s"],
         "Credentials issued in the busiest second",
+        -1,
     ),
     Metric(
         "time_to_first_credential_s",
         "s",
         lambda c: c["first_credential_wait_s"] / c["first_credentials"],
         "Wait for the first credential",
+        -1,
     ),
     Metric(
         "auth_failures_per_agent_day",
         "1/(agent d)",
         _per_agent_day("auth_failures"),
         "Failed authentications per agent and day",
+        -1,
         _agent_days,
     ),
     Metric(
@@ -69,6 +74,7 @@ METRICS: tuple[Metric, ...] = (
         "1/(agent d)",
         _per_agent_day("waits"),
         "Task starts that waited for the issuer, per agent and day",
+        -1,
         _agent_days,
     ),
     Metric(
@@ -76,18 +82,21 @@ METRICS: tuple[Metric, ...] = (
         "s/(agent d)",
         _per_agent_day("expired_agent_s"),
         "Seconds with an expired credential, per agent and day",
+        -1,
     ),
     Metric(
         "queue_wait_mean_s",
         "s",
         lambda c: c["queue_wait_s"] / (c["requests"] - c["refusals"]),
         "Wait in the issuer's queue, mean",
+        -1,
     ),
     Metric(
         "refusals_per_s",
         "1/s",
         _per_second("refusals"),
         "Requests that the issuer refused, per second",
+        -1,
         lambda c: c["horizon_s"],
     ),
     Metric(
@@ -101,5 +110,6 @@ METRICS: tuple[Metric, ...] = (
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],
         "Accesses whose log line names the acting workload",
+        1,
     ),
 )

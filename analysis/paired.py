@@ -170,7 +170,7 @@ def _scalars(part: Part, within_s: float) -> dict[str, dict[int, float]]:
                 found[metric.name][replication] = metric.of(counts)
             except (KeyError, ZeroDivisionError):
                 continue
-        probes = counts.get("probes", 0.0) - counts.get("empty_probes", 0.0)
+        probes = counts.get("probes", 0.0)
         if probes > 0 and "residual_validity_sum_s" in counts:
             total = counts["residual_validity_sum_s"]
             found["residual_validity_s"][replication] = total / probes

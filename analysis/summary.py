@@ -5,6 +5,7 @@
 Which interval stands where:
 
 =============================  ==================================================================
+``issuances_per_s``, measured  Student's t over consecutive batches of the run
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance
@@ -31,9 +32,11 @@ import msgspec
 
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
+from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
+from analysis.split import Splits, splits
 from analysis.thefts import follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
@@ -57,6 +60,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
+    agents: float
+    """in each replication; 0 where nothing was counted"""
     thefts: int
     detectors: dict[str, int]
     """thefts that each detector saw first"""
@@ -71,6 +76,8 @@ class Summary(msgspec.Struct, frozen=True):
     pooled: RegimeSummary
     """all regimes together: what a run of one regime says"""
     thefts: tuple[Incident, ...]
+    splits: Splits | None
+    """of a measured run's detected thefts; a simulated one has its own delivery delay inside"""
     exposure_name: str
     """``exposure_within_…_s``: the restricted mean's name, the same in every regime"""
     lag_p99_s: float | None
@@ -78,6 +85,15 @@ class Summary(msgspec.Struct, frozen=True):
     switches_counted: int
     not_estimable: dict[str, str]
     """``regime.metric`` → why it has no value or no interval"""
+
+    def labelled_operations(self) -> dict[str, Operation]:
+        """Return operations by name, regimes apart where there are several."""
+        several = len(self.regimes) > 1
+        return {
+            f"{regime}: {op}" if several else op: found
+            for regime, of in self.regimes.items()
+            for op, found in of.operations.items()
+        }
 
 
 def summarise(record: RunRecord, point: str | None = None) -> Summary:
@@ -104,6 +120,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         regimes=regimes,
         pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
         thefts=tuple(pooled.incidents),
+        splits=splits(record, point) if record.manifest.world == "measured" else None,
         exposure_name=_exposure_name(until_s),
         lag_p99_s=lag_p99_s(pooled.operations),
         events_executed=int(totals.get("events_executed", 0)),
@@ -117,7 +134,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
 
 def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> RegimeSummary:
     missing: dict[str, str] = {}
-    metrics = _means(part, missing)
+    metrics = _means(part, missing) | _measured_rate(part)
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
@@ -131,6 +148,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         foothold_detection=time_to_detection(part.footholds, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
+        agents=max((counts["agents"] for counts in part.replications()), default=0.0),
         thefts=len(part.incidents),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
@@ -158,6 +176,27 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _measured_rate(part: Part) -> dict[str, Estimate]:
+    """Issuances of a measured run: without replications, batches give the interval.
+
+    At least ``MIN_BATCHES`` whole intervals of the series, joined to at most ``MAX_BATCHES``.
+    """
+    name = "issuances_per_s"
+    samples = [sample for sample in part.series if sample.name == "issued"]
+    if part.manifest.world != "measured" or len({sample.regime for sample in samples}) != 1:
+        return {}
+    totals = [sample.value for sample in sorted(samples, key=lambda sample: sample.t_s)]
+    width = -(-len(totals) // MAX_BATCHES)
+    whole = len(totals) // width * width
+    if whole // width < MIN_BATCHES:
+        return {}
+    rates = [
+        sum(totals[start : start + width]) / (width * part.interval_s())
+        for start in range(0, whole, width)
+    ]
+    return {name: estimators.mean(rates, "1/s")}
 
 
 def _why(part: Part, count: str) -> str:

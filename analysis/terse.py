@@ -92,7 +92,7 @@ def operations(summary: Summary) -> Table:
             *(words.brief(of.percentiles[p]) if p in of.percentiles else "-" for p in PERCENTILES),
             "-" if of.max_s is None else words.duration(of.max_s),
         )
-        for op, of in summary.pooled.operations.items()
+        for op, of in summary.labelled_operations().items()
     ]
     lag = summary.lag_p99_s
     note = "latency from the intended start; 95 % intervals from batches"
@@ -136,6 +136,38 @@ def thefts(summary: Summary) -> Table:
         "as expected",
     )
     return Table("Thefts", columns, tuple(rows), "seconds on the run clock; - did not happen")
+
+
+def split(summary: Summary) -> Table:
+    """Return where the time to detection of each detected theft comes from."""
+    title = "Where the time to detection comes from"
+    columns = (
+        "",
+        "regime",
+        "assumed: theft to telling event",
+        "measured: event to alert",
+        "measured: alert to refusal",
+    )
+    if summary.splits is None:
+        return Table(title, columns, ())
+    rows = [
+        (
+            summary.thefts[of.row].persona,
+            summary.thefts[of.row].regime,
+            words.duration(of.assumed_s),
+            words.duration(of.measured_s),
+            "-" if of.revoked_s is None else words.duration(of.revoked_s),
+        )
+        for of in summary.splits.thefts
+    ]
+    floor = summary.splits.added_floor_s
+    note = "A median stands in the verdict; single thefts have no interval."
+    if floor is not None:
+        note += (
+            f" A production log adds its delivery on top: {words.duration(floor)}, an input of the "
+            "scenario."
+        )
+    return Table(title, columns, tuple(rows), note)
 
 
 def _at(time_s: float | None) -> str:

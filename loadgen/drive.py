@@ -8,7 +8,7 @@ is killed outright, they end by themselves, because their stdin closes.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from loadgen.measures import counts, series
 from loadgen.outcome import Outcome
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
+from loadgen.shapes import Shape, parse_shape
 from loadgen.supervise import StopSignals
 from loadgen.targets.port import Target
 from loadgen.thefts import parse_attacks
@@ -67,9 +68,11 @@ def drive(
     rate_hz: float | None = None,
     seconds: float | None = None,
     attacks: Sequence[str] = (),
+    arrivals: str = "scenario",
     workers: int = 1,
     warmup_s: float | None = None,
     lag_bound_s: float = 0.010,
+    allowed: Collection[str] = (),
     workdir: Path | None = None,
     on_progress: Callable[[DriveProgress], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -86,9 +89,12 @@ def drive(
         rate_hz: operations a second; the scenario's when None.
         seconds: length of the window; the scenario's when None.
         attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
+        arrivals: how they lie in time: ``scenario``, ``constant``, ``poisson``, ``herd``
+            (everything restarts at the start) or ``trace:FILE``.
         workers: processes of the load generator.
         warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
         lag_bound_s: p99 of the generator's own delay above which the run is not valid.
+        allowed: URLs outside loopback that may be loaded.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
         on_progress: called about once a second, in the calling thread.
@@ -104,11 +110,12 @@ def drive(
 
     Raises:
         UsageError: an unknown regime or persona, a rate that the scenario cannot offer, a regime
-            that the target cannot carry; before anything was started.
+            that the target cannot carry, a target that may not be loaded.
         TargetError, ProcessError: nothing at all could be measured.
     """
     asked = parse_attacks(attacks)
-    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s)
+    shape = parse_shape(arrivals)
+    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
     started, began_s = datetime.now(UTC), monotonic()
     folder = Path(tempfile.mkdtemp(prefix="midas-drive-", dir=workdir))
@@ -127,7 +134,7 @@ def drive(
                         asked,
                         folder / str(number),
                         options=GeneratorOptions(workers, lag_bound_s),
-                        control=Control(signals.stop, on_progress),
+                        control=Control(signals.stop, on_progress, allowed),
                         about=run.target,
                     )
                 except RunError as error:
@@ -169,6 +176,7 @@ def _plans(
     rate_hz: float | None,
     seconds: float | None,
     warmup_s: float | None,
+    shape: Shape,
 ) -> list[Plan]:
     chosen = list(regimes or [scenario.drive.regime or scenario.regimes[0].name])
     repeated = sorted({name for name in chosen if chosen.count(name) > 1})
@@ -182,6 +190,7 @@ def _plans(
             rate_hz=scenario.drive.rate_hz if rate_hz is None else rate_hz,
             seconds=scenario.drive.seconds if seconds is None else seconds,
             warmup_s=warmup_s,
+            shape=shape,
         )
         for name in chosen
     ]
@@ -262,9 +271,16 @@ def _notes(run: _Run) -> list[str]:
     notes: list[str] = []
     for outcome in run.outcomes:
         name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
+        if outcome.plan.prologue.squeeze < 1.0:
+            notes.append(
+                f"{name}: credentials are younger at the opening of the window than in the "
+                f"simulator, by a factor of {outcome.plan.prologue.squeeze:.2f}"
+            )
+        if outcome.plan.shape.kind != "scenario":
+            notes.append(f"{name}: arrivals are not the scenario's own: {outcome.plan.shape.kind}")
         notes.append(
             f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
-            f"issued in the {outcome.plan.prologue_s:.1f} s before it; the first "
+            f"issued in the {outcome.plan.prologue.seconds:.1f} s before it; the first "
             f"{outcome.plan.warmup_s:.1f} s reported apart"
         )
         notes += outcome.notes

@@ -71,3 +71,12 @@ Hours = Annotated[
         show_default=False,
     ),
 ]
+Results = Annotated[
+    Path | None,
+    typer.Option(
+        "--results",
+        metavar="DIR",
+        help="Folder in which runs are looked up. [default: $MIDAS_RESULTS, else results/runs]",
+        show_default=False,
+    ),
+]

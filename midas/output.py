@@ -116,6 +116,10 @@ class Progress:
         """Set the bar to ``share`` of the whole."""
         self._bar.update(self._task, completed=share, **({"description": doing} if doing else {}))
 
+    def steps(self, done: int, of: int) -> None:
+        """Set the bar to ``done`` of ``of`` steps."""
+        self(done / of)
+
 
 def _plain(value: object) -> object:
     """Encode what JSON has no word for: numbers of numpy, mappings that are no dict, paths."""

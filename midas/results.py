@@ -7,6 +7,7 @@ from midas.provenance import results_folder
 
 if TYPE_CHECKING:
     from scenarios.record.record import RunRecord
+    from scenarios.record.store import Listed
 
 LATEST = "latest"
 
@@ -48,6 +49,33 @@ def find(name: str, out: Path | None = None) -> tuple[Path, "RunRecord"]:
 
     path = locate(name, out)
     return path, store.load(path)
+
+
+def latest_of_each_world(out: Path | None = None) -> list[str]:
+    """Return the folders of the latest simulated and the latest measured run of one scenario."""
+    from scenarios.record import store
+
+    runs = [run for run in store.list_runs(results_folder(out)) if run.manifest is not None]
+    if not runs:
+        return []
+    name = _scenario(runs[-1])
+    ours = [run for run in runs if _scenario(run) == name and not _is_twin(run, runs)]
+    latest = {run.manifest.world: str(run.path) for run in ours if run.manifest is not None}
+    return list(latest.values())
+
+
+def _scenario(run: "Listed") -> str:
+    return "" if run.manifest is None else str(run.manifest.scenario.get("name"))
+
+
+def _is_twin(run: "Listed", runs: "list[Listed]") -> bool:
+    """Return whether a simulated run only repeats the window of a measured one."""
+    return any(
+        other.manifest.world == "measured" and other.manifest.scenario == run.manifest.scenario
+        for other in runs
+        if other.manifest is not None and run.manifest is not None
+        if run.manifest.world == "simulated"
+    )
 
 
 def locate(name: str, out: Path | None = None) -> Path:

@@ -30,6 +30,7 @@ def manifest(**changes: Any) -> Manifest:  # noqa: ANN401  (fields of many types
             "horizon_s": HORIZON_S,
             "series_interval_s": 1000.0,
             "regimes": [{"name": "static-key", "ttl_s": "never"}, {"name": "svid", "ttl_s": 1e3}],
+            "detection": {"delivery_s": 300.0},
             "workloads": [{"name": "w", "count": AGENTS}],
         },
         sources={},

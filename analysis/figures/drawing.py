@@ -102,9 +102,11 @@ def time_axis(until_s: float) -> tuple[float, str]:
 
 
 def plain_log(axis: Axis) -> None:
-    """Label a logarithmic axis at 1, 2 and 5 without powers of ten."""
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    """Label a logarithmic axis at 1, 2 and 5, or at 1 where it is long, without powers of ten."""
+    low, high = axis.get_view_interval()
+    subs = (1.0, 2.0, 5.0) if high < 1e3 * low else (1.0,)
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
     axis.set_minor_formatter(NullFormatter())
 
 

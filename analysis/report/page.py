@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -107,10 +108,10 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
     if sim is not None:
         found.append(terse.regimes(sim))
     if real is not None:
-        found += [terse.operations(real), terse.thefts(real)]
+        found += [terse.operations(real), terse.thefts(real), terse.split(real)]
     if real is not None and twin is not None:
         rows = tuple(
-            (pair.name, words.full(pair.simulated), words.full(pair.measured), _ratio(pair.ratio))
+            (pair.title, words.full(pair.simulated), words.full(pair.measured), _ratio(pair.ratio))
             for pair in pairs(twin, real)
         )
         note = "simulated ÷ measured; a ratio without interval is left out"
@@ -120,7 +121,7 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
 
 
 def _ratio(of: Estimate) -> str:
-    return "-" if of.value is None else words.brief(of)
+    return "-" if of.value is None else words.brief(msgspec.structs.replace(of, unit=""))
 
 
 def _origins(sim: Summary | None, real: Summary | None, twin: Summary | None) -> list[Origin]:
@@ -131,14 +132,14 @@ def _origins(sim: Summary | None, real: Summary | None, twin: Summary | None) ->
 
 
 def _silent(known: Sequence[Summary]) -> list[tuple[str, str, str]]:
-    """Return (world, what, why) of everything that could not be seen or was not used."""
-    found: list[tuple[str, str, str]] = []
+    """Return (what, world, why) of everything not seen, not used or not estimable, by reason."""
+    found: dict[tuple[str, str], list[str]] = {}
     for of in known:
         manifest = of.manifest
-        found += [(manifest.world, what, why) for what, why in manifest.not_observable.items()]
-        found += [(manifest.world, key, why) for key, why in manifest.ignored.items()]
-        found += [(manifest.world, name, why) for name, why in of.not_estimable.items()]
-    return found
+        for reasons in (manifest.not_observable, of.not_estimable, manifest.ignored):
+            for what, why in reasons.items():
+                found.setdefault((manifest.world, why), []).append(what)
+    return [(", ".join(whats), world, why) for (world, why), whats in found.items()]
 
 
 def _named(text: str, names: Sequence[str]) -> Markup:

@@ -42,6 +42,27 @@ TARGETS: dict[str, Known] = {
             {"mtls": True},
         ),
         Known(
+            "openbao",
+            "OpenBao's PKI, OIDC tokens, ACL and audit device (extra: openbao)",
+            "loadgen.targets.openbao.target",
+            "OpenBaoTarget",
+            "loadgen.targets.openbao.wire",
+        ),
+        Known(
+            "authzen",
+            "any AuthZEN 1.0 decision point, by its URL",
+            "loadgen.targets.authzen.target",
+            "AuthZenTarget",
+            "loadgen.targets.authzen.wire",
+        ),
+        Known(
+            "http",
+            "any REST service, described in a TOML file",
+            "loadgen.targets.http.target",
+            "HttpTarget",
+            "loadgen.targets.http.wire",
+        ),
+        Known(
             "spire",
             "SPIRE itself, built and started for the run",
             "loadgen.targets.spire.target",

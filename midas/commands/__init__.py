@@ -6,9 +6,12 @@ import typer
 
 from midas.commands import runs, scenario
 from midas.commands.compare import compare
+from midas.commands.demo import demo
 from midas.commands.drive import drive
+from midas.commands.report import report
 from midas.commands.serve import serve
 from midas.commands.simulate import simulate
+from midas.commands.validate import validate
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
@@ -34,12 +37,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command()(demo)
 app.add_typer(scenario.app, name="scenario")
 app.command()(simulate)
 app.command()(compare)
 app.command()(drive)
-app.command()(serve)
+app.command()(report)
 app.add_typer(runs.app, name="runs")
+app.command()(validate)
+app.command()(serve)
 
 
 def _version(value: bool) -> None:

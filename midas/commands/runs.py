@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from midas.options import Json, Out
+from midas.options import Json, Results
 from midas.output import Output
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ RunName = Annotated[
 
 
 @app.command("list")
-def list_(out: Out = None, json: Json = False) -> None:
+def list_(results: Results = None, json: Json = False) -> None:
     """List the runs of the results folder, oldest first.
 
     Example: `midas runs list`
@@ -34,21 +34,21 @@ def list_(out: Out = None, json: Json = False) -> None:
     from midas.render import runs as render
     from scenarios.record import store
 
-    folder = results_folder(out)
+    folder = results_folder(results)
     found = store.list_runs(folder)
     Output(json).result([render.row(run) for run in found], *render.lines(found, folder))
 
 
 @app.command()
-def show(run: RunName = "latest", out: Out = None, json: Json = False) -> None:
+def show(run: RunName = "latest", results: Results = None, json: Json = False) -> None:
     """Show the estimates of a run again, without running anything.
 
     Example: `midas runs show latest`
     """
     from analysis.summary import summarise
-    from midas import results
+    from midas import results as kept
     from midas.render import run as render
 
-    path, record = results.find(run, out)
+    path, record = kept.find(run, results)
     summary = summarise(record)
     Output(json).result(render.document(summary, path), *render.lines(summary, path))

@@ -4,17 +4,19 @@ from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
-from scenarios.spec.regime import Regime
+from scenarios.spec.regime import Regime, Scope
 from scenarios.spec.schema import Scenario
 
 
 def detectors(scenario: Scenario, regime: Regime) -> list[Detector]:
     """Return fresh detectors for one run, those left out that the regime makes blind.
 
-    Superseded serial needs renewal; two origins needs a secret that is not shared.
+    Superseded serial needs renewal, and lines that tell apart the documents of different tasks
+    where an agent holds several; two origins needs a secret that is not shared.
     """
     armed: list[Detector] = []
-    if scenario.detection.superseded_serial and regime.ttl_s < float("inf"):
+    told_apart = regime.scope is Scope.ALL_TASKS or regime.attribution == "task"
+    if scenario.detection.superseded_serial and regime.ttl_s < float("inf") and told_apart:
         armed.append(SupersededSerial())
     if scenario.detection.two_origins and regime.shared_by == 1:
         armed.append(TwoOrigins())

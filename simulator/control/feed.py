@@ -12,8 +12,7 @@ owner's lines only some can change what a detector says, and only those are made
 So the simulation wakes at the thief's uses and, where a use raised no alert, at the owner's first
 access through the same slot after it: that access can be the second origin of the document. No
 later access can, unless the thief acts again. This is exact for detectors of that kind, and a test
-holds it against waking at every access (``World.every_access``). Documents of several tasks under
-one task-less identity would alternate; there every access is fed.
+holds it against waking at every access (``World.every_access``).
 """
 
 from collections.abc import Iterator
@@ -46,9 +45,7 @@ class Feed:
         )
         self._origins_matter = any(isinstance(d, TwoOrigins) for d in world.detectors)
         self._permissions_matter = any(isinstance(d, NewPermission) for d in world.detectors)
-        self._every = world.every_access or (
-            self._agent_class.slots > 1 and world.regime.attribution != "task"
-        )
+        self._every = world.every_access
         self._fed_s: float | None = None
         if self.reads_owner:
             self.documents = world.documents(owner)
@@ -61,12 +58,12 @@ class Feed:
         if not self.reads_owner or self._fed_s is not None:
             return
         now_s = self._world.now_s
-        since_s = 0.0 if self._world.every_access else max(0.0, stolen.issued_s)
+        since_s = 0.0 if self._every else max(0.0, stolen.issued_s)
         self.documents.update(self._world.population)
         for access in self._owner.accesses(since_s, now_s):
-            if self._world.every_access or access.document.serial == stolen.serial:
-                self._feed(self._line(access))
-                if not self._world.every_access:
+            if self._every or access.document.serial == stolen.serial:
+                self._feed(self.line(access))
+                if not self._every:
                     break
         self._fed_s = now_s
 
@@ -77,7 +74,7 @@ class Feed:
         self.documents.update(self._world.population)
         found = None
         for access in self._decisive(self._fed_s, to_s):
-            alert = self._feed(self._line(access))
+            alert = self._feed(self.line(access))
             found = found or alert
         self._fed_s = to_s
         return found
@@ -96,7 +93,8 @@ class Feed:
                 seen.add(document)
                 yield access
 
-    def _line(self, access: Access) -> AuditEvent:
+    def line(self, access: Access) -> AuditEvent:
+        """Return the audit line of an access by the owner."""
         permission = self._agent_class.workload.tasks[access.task].permissions[0]
         return self._event(access.t_s, access.task, access.document, self._node, permission, "ok")
 

@@ -5,10 +5,11 @@ when a task starts and once more when it ends; under renewal at use a document i
 arrives, because that is what it was fetched for. A use that finds no valid document leaves no line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from heapq import merge
 from itertools import takewhile
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numba import njit
@@ -20,21 +21,34 @@ from simulator.control.documents import Documents
 from simulator.control.world import World
 from simulator.population import CredentialView
 
-_gap: Final[Any] = njit(gap)
+Skip = Callable[[np.uint64, float, float, int, float], tuple[float, int]]
+
+_COMPILING_PAYS: Final = 20_000
+"""candidates to pass over, from which on compiling the loop is the shorter way"""
 
 
-def _skip(
-    gaps: np.uint64, total_rate_hz: float, t_s: float, candidate: int, to_s: float
-) -> tuple[float, int]:
-    while True:
-        next_s = t_s + _gap(keyed_uniform(gaps, np.uint64(candidate)), total_rate_hz)
-        if next_s >= to_s:
-            return t_s, candidate
-        t_s = next_s
-        candidate += 1
+def _skip_with(law: Callable[[float, float], float]) -> Skip:
+    def skip(
+        gaps: np.uint64, total_rate_hz: float, t_s: float, candidate: int, to_s: float
+    ) -> tuple[float, int]:
+        while True:
+            next_s = t_s + law(keyed_uniform(gaps, np.uint64(candidate)), total_rate_hz)
+            if next_s >= to_s:
+                return t_s, candidate
+            t_s = next_s
+            candidate += 1
+
+    return skip
 
 
-_skip_compiled: Final[Any] = njit(_skip)
+_skip: Final = _skip_with(gap)
+"""pass over the candidates before ``to_s``; return the last one's instant and the next number"""
+
+
+@cache
+def _compiled_skip() -> Skip:
+    compiled_gap: Callable[[float, float], float] = cast("Any", njit(gap))
+    return cast("Skip", njit(_skip_with(compiled_gap)))
 
 
 class Access(NamedTuple):
@@ -87,8 +101,11 @@ class Owner:
         if self._law.total_rate_hz <= 0.0:
             return
         if before_s > self._t_s:
-            self._t_s, self._candidate = _skip_compiled(
-                self._gaps, self._law.total_rate_hz, self._t_s, self._candidate, before_s
+            rate_hz = self._law.total_rate_hz
+            far = (before_s - self._t_s) * rate_hz > _COMPILING_PAYS
+            skip = _compiled_skip() if far else _skip
+            self._t_s, self._candidate = skip(
+                self._gaps, rate_hz, self._t_s, self._candidate, before_s
             )
         pending: list[tuple[float, int]] = []
         found = switches(self._seed_key, self._agent, self._law, self._t_s, self._candidate)

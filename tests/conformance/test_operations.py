@@ -74,7 +74,7 @@ def test_granted_lifetime_is_at_most_what_was_asked(target: Target) -> None:
             hold(client, op)
             stolen = client.steal()
             assert stolen.expires_s is not None
-            assert -0.1 < stolen.issued_s < client.now_s
+            assert stolen.issued_s < client.now_s
             assert TTL_S - 1.1 < stolen.expires_s - stolen.issued_s <= TTL_S + 0.1
 
 
@@ -86,6 +86,13 @@ def test_every_document_has_a_serial_of_its_own(target: Target) -> None:
                 hold(client, op)
                 serials.add(client.steal().serial)
             assert len(serials) == 5
+
+
+def test_where_nothing_is_issued_nothing_can_be_stolen(target: Target) -> None:
+    if not issue_ops(target):
+        with provisioned(target, Op.AUTHORIZE) as client:
+            assert client.do(Op.AUTHORIZE) == "ok"
+            assert client.wire.steal(0, 0) is None
 
 
 def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
@@ -101,7 +108,7 @@ def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
 def test_a_stolen_document_works_from_another_address_and_opens_what_its_owner_may(
     target: Target,
 ) -> None:
-    for op in ops(target):
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
@@ -144,20 +151,24 @@ def test_an_expired_document_is_refused(target: Target) -> None:
 
 
 def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> None:
-    for op in ops(target):
+    revocable = []
+    if not issue_ops(target):
+        with pytest.raises(TargetRefused):
+            target.revoke(identities(Op.AUTHORIZE)[0].name, "")
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
-            owner = identities(op)[0].name
-            if Capability.REVOKE not in target.capabilities:
-                with pytest.raises(TargetRefused):
-                    target.revoke(owner, stolen.serial)
+            try:
+                target.revoke(identities(op)[0].name, stolen.serial)
+            except TargetRefused:
                 continue
-            target.revoke(owner, stolen.serial)
+            revocable.append(op)
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
             hold(client, op)
             assert client.steal().serial != stolen.serial
             assert client.do(Op.AUTHORIZE) == "ok"
+    assert bool(revocable) == (Capability.REVOKE in target.capabilities)
 
 
 def events(target: Target, client: Client, act: Callable[[], None]) -> list[AuditEvent]:
@@ -210,7 +221,6 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             expected = {
                 "identity": owner.name,
                 "workload": owner.workload,
-                "serial": stolen.serial,
                 "origin": THIEF,
                 "permission": "ticket:read",
                 "outcome": "ok",
@@ -218,8 +228,11 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             for field, value in expected.items():
                 if field in target.audit_fields:
                     assert getattr(theft, field) == value, field
+            if "serial" in target.audit_fields:
+                assert theft.serial, "one name for one document, whoever uses it"
+                assert {event.serial for event in uses} == {theft.serial}
             if "issued_s" in target.audit_fields:
-                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.05)
+                assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.5)
             assert theft.observed_s >= theft.occurred_s
             assert theft.observed_s - theft.occurred_s < 1.0
 

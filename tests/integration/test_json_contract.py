@@ -1,60 +1,17 @@
 """What scripts rely on: ``--json`` is one document of the promised shape, the rest is on stderr."""
 
-import contextlib
-import io
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
-from midas import cli
+from tests.command_line import ROOT, SCHEMAS, Done, conforms, finish, midas, start
 
-ROOT = Path(__file__).parents[2]
-SCHEMAS = ROOT / "results" / "schema" / "output"
 SIMULATE = ("simulate", "customer-service", "--agents", "8", "--hours", "2.5", "--seed", "7")
-
-
-class Done(NamedTuple):
-    """What one command line left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def midas(*arguments: str | Path) -> Done:
-    """Run a command line in this process: importing the rooms anew would take longer than it."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = cli.main([*map(str, arguments)])
-    return Done(code, out.getvalue(), err.getvalue())
-
-
-def validator(name: str) -> Draft202012Validator:
-    documents = [json.loads(path.read_text()) for path in SCHEMAS.glob("*.json")]
-    registry: Registry[Any] = Registry().with_resources(
-        (document["$id"], Resource.from_contents(document)) for document in documents
-    )
-    schema = json.loads((SCHEMAS / f"{name}.json").read_text())
-    return Draft202012Validator(schema, registry=registry)
-
-
-def conforms(name: str, done: Done) -> Any:  # noqa: ANN401  (any JSON)
-    document = json.loads(done.stdout)
-    faults = [
-        f"{'/'.join(map(str, error.absolute_path))}: {error.message}"
-        for error in validator(name).iter_errors(document)
-    ]
-    assert faults == []
-    return document
 
 
 @pytest.fixture(scope="module")
@@ -108,16 +65,16 @@ def test_what_was_computed_is_shown_again(simulated: Done, results: Path) -> Non
 
 def test_runs_are_listed_and_shown(simulated: Done, results: Path) -> None:
     run_id = json.loads(simulated.stdout)["run_id"]
-    (listed,) = json.loads(midas("runs", "list", "--json", "--out", results).stdout)
+    (listed,) = json.loads(midas("runs", "list", "--json", "--results", results).stdout)
     assert listed["run_id"] == run_id
     for name in (run_id, run_id[:5], "latest"):
-        shown = midas("runs", "show", name, "--json", "--out", results)
+        shown = midas("runs", "show", name, "--json", "--results", results)
         assert json.loads(shown.stdout) == json.loads(simulated.stdout)
 
 
 @pytest.mark.usefixtures("simulated")
 def test_people_get_aligned_lines_within_80_columns(results: Path) -> None:
-    shown = midas("runs", "show", "latest", "--out", results)
+    shown = midas("runs", "show", "latest", "--results", results)
     lines = shown.stdout.splitlines()
     estimates = [line for line in lines if " n = " in line]
     assert len(estimates) > 20
@@ -157,17 +114,6 @@ def test_resolve_names_the_source_of_each_number_from_the_world() -> None:
     assert "regimes[1].ttl_s = 3600.0  # source:spire.x509_ttl" in plain
 
 
-def start(*arguments: str | Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "midas", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env={**os.environ, "MIDAS_DEBUG": ""},
-    )
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_replications_are_kept_and_resumed(
     number: signal.Signals, tmp_path: Path
@@ -178,12 +124,11 @@ def test_interrupted_replications_are_kept_and_resumed(
     while not list(tmp_path.glob(".*.parts/*.part")) and time.monotonic() < deadline_s:
         time.sleep(0.02)
     child.send_signal(number)
-    out, err = child.communicate(timeout=60)
-    assert child.returncode == 130
-    assert out == ""
-    assert "Traceback" not in err
-    assert err.splitlines()[-1] == "midas: interrupted"
-    assert "resumes" in err
+    done = finish(child)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == "midas: interrupted"
+    assert "resumes" in done.stderr
     (parts,) = tmp_path.iterdir()
     assert parts.name.endswith(".parts")
     kept = len(list(parts.glob("*.part")))
@@ -207,5 +152,5 @@ def test_a_results_folder_that_is_a_file_is_named(command: str, tmp_path: Path) 
         )
         assert "Traceback" not in done.stderr
     else:
-        assert midas("runs", "list", "--out", file).returncode == 0
+        assert midas("runs", "list", "--results", file).returncode == 0
     assert file.read_text() == ""

@@ -8,7 +8,7 @@ import pytest
 from analysis.summary import Summary, summarise
 from scenarios.errors import RecordError
 from scenarios.record.record import RunRecord
-from scenarios.record.tables import AlertRow, Count
+from scenarios.record.tables import AlertRow, Count, Sample
 from tests.records import AGENTS, HORIZON_S, counts, manifest, measured, simulated, theft
 
 
@@ -129,6 +129,22 @@ def test_detector_latency_is_event_to_alert(summary: Summary) -> None:
     assert 0.5 <= latency.low <= latency.value <= latency.high <= 1.4
 
 
+def test_a_measured_detection_is_split_into_what_was_assumed_and_what_was_measured() -> None:
+    found = summarise(measured()).splits
+    assert found is not None
+    assert [(of.row, of.assumed_s, of.measured_s) for of in found.thefts] == [
+        (0, 1.0, 1.0),
+        (1, 1.0, 1.0),
+    ]
+    assert found.thefts[0].revoked_s == pytest.approx(0.01)
+    assert (found.measured_s.value, found.measured_s.n) == (1.0, 2)
+    assert found.added_floor_s == 300.0
+
+
+def test_a_simulated_detection_has_its_delivery_inside(summary: Summary) -> None:
+    assert summary.splits is None
+
+
 def test_what_an_engine_does_not_count_is_named(summary: Summary) -> None:
     assert summary.regimes["svid"].metrics["attribution_share"].value is None
     reason = summary.not_estimable["svid.attribution_share"]
@@ -145,6 +161,20 @@ def test_operations_count_every_arrival_and_time_those_after_the_warm_up() -> No
     assert authorize.max_s == pytest.approx(10, rel=1e-3)
     assert set(found.regimes["svid"].operations) == {"authorize", "issue-x509"}
     assert found.lag_p99_s == pytest.approx(0.0023, rel=0.2)
+
+
+def test_a_measured_rate_takes_its_interval_from_batches() -> None:
+    record = measured()
+    record.manifest.scenario["series_interval_s"] = 1.0
+    record.series = [
+        Sample("0", "svid", 0, float(t_s), "issued", 100.0 + (-1) ** (t_s // 2))
+        for t_s in range(20)
+    ]
+    rate = summarise(record).regimes["svid"].metrics["issuances_per_s"]
+    assert (rate.value, rate.n) == (100.0, 20)
+    assert rate.low == pytest.approx(100 - 2.093 * 1.026 / 20**0.5, abs=1e-3)
+    record.series = record.series[:4]
+    assert summarise(record).regimes["svid"].metrics["issuances_per_s"].value is None
 
 
 def test_points_of_a_sweep_are_told_apart() -> None:

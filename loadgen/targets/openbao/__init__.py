@@ -1,0 +1,1 @@
+"""OpenBao as a target; see README.md."""

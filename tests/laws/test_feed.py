@@ -1,0 +1,53 @@
+"""Detectors say the same whether they read every line of a victim or only the decisive ones."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios.demand.streams import seed_key
+from scenarios.record.tables import AlertRow, Incident
+from scenarios.spec.regime import Regime, RevocationRule
+from scenarios.spec.schema import Abuse, Detection, Response, Task, Threats
+from simulator.control.run import run
+from simulator.reference import ReferencePopulation
+from tests.scenes import make_regime, make_scenario
+
+RARE = Task(name="rare", rate_hz=1 / 400, duration_s=120.0, permissions=("mail:send",))
+OFTEN = Task(name="often", rate_hz=1 / 90, duration_s=20.0, permissions=("files:read",))
+DENY = RevocationRule.model_validate({"method": "deny-list", "delay_s": 5.0})
+REGIMES = [
+    make_regime("fraction", ttl_s=600.0, revocation=DENY),
+    make_regime("fraction-polled", ttl_s=900.0),
+    make_regime("at-use", ttl_s=600.0, attribution="task", scope="one-task", revocation=DENY),
+    make_regime("at-use", ttl_s=600.0, scope="one-task"),
+    make_regime("never"),
+]
+ABUSE = Abuse(first_use_median_s=20.0, first_use_sigma=1.5, use_rate_hz=1 / 120)
+
+
+def outcome(
+    regime: Regime, seed: int, tasks: tuple[Task, ...], every_access: bool
+) -> tuple[list[Incident], list[AlertRow]]:
+    scenario = make_scenario(
+        regime,
+        agents=60,
+        tasks=tasks,
+        threats=Threats(abuse=ABUSE, injected_thefts=8, injected_footholds=2),
+        detection=Detection(delivery_s=0.0),
+        response=Response(triage_mean_s=60.0),
+    )
+    key = seed_key(seed)
+    population = ReferencePopulation(scenario, regime, key)
+    return run(scenario, regime, key, population, every_access)[2:]
+
+
+@pytest.mark.parametrize(
+    "regime", REGIMES, ids=lambda r: f"{r.renewal.rule.keyword}-{r.attribution}"
+)
+@pytest.mark.parametrize("tasks", [(RARE,), (OFTEN, RARE)], ids=["rare", "often"])
+@settings(max_examples=6, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_decisive_lines_are_enough(regime: Regime, tasks: tuple[Task, ...], seed: int) -> None:
+    assert outcome(regime, seed, tasks, every_access=False) == outcome(
+        regime, seed, tasks, every_access=True
+    )

@@ -1,0 +1,75 @@
+"""Closed forms against their definitions, integrated or sampled."""
+
+from math import exp, inf, sqrt
+
+import numpy as np
+import pytest
+from scipy import integrate
+
+from scenarios.spec.rules import polled_age
+from simulator import theory
+
+T, F = 3600.0, 0.5
+
+
+def residual_law(t_s: float) -> float:
+    """P(W > t) without jitter: W is uniform on ((1−f)T, T)."""
+    return min(1.0, max(0.0, (T - t_s) / (F * T)))
+
+
+def test_residual_validity_without_jitter() -> None:
+    assert theory.residual_validity(T, theory.uniform_age(T, F, 0.0)) == T * (1 - F / 2)
+    area, _ = integrate.quad(residual_law, 0, T, points=[T / 2])
+    assert area == pytest.approx(T * (1 - F / 2))
+
+
+def test_exposure_is_the_area_under_both_survivals() -> None:
+    rate_hz = 1 / 2000.0
+    area, _ = integrate.quad(lambda t: residual_law(t) * exp(-rate_hz * t), 0, T, points=[T / 2])
+    assert theory.exposure(T, F, rate_hz) == pytest.approx(area)
+    assert theory.detected_before_expiry(T, F, rate_hz) == pytest.approx(rate_hz * area)
+
+
+def test_the_polled_law_is_a_law_and_that_of_the_rule() -> None:
+    age_s, p = theory.polled_age_law(300.0, 0.5, 0.1, 5.0)
+    assert p.sum() == pytest.approx(1.0)
+    assert np.all(p >= 0)
+    rng = np.random.default_rng(1)
+    sample = [polled_age(300.0, 0.5, 0.1, 5.0, *rng.random(2)) for _ in range(20_000)]
+    law = theory.polled_age(300.0, 0.5, 0.1, 5.0)
+    assert np.mean(sample) == pytest.approx(law.mean, abs=5 * law.sd / sqrt(len(sample)))
+    assert np.std(sample) == pytest.approx(law.sd, rel=0.05)
+    assert max(sample) <= age_s.max()
+
+
+def test_published_spreads_of_the_polled_rule() -> None:
+    # SPIRE counts the life from ten seconds before issue, so L = T + 10 s
+    assert theory.polled_age(3610.0, 0.5, 0.1, 5.0).sd == pytest.approx(26.2, abs=0.05)
+    assert theory.rayleigh_age(3610.0, 0.5, 0.1, 5.0).sd == pytest.approx(27.8, abs=0.05)
+    assert theory.polled_age(310.0, 0.5, 0.1, 5.0).sd == pytest.approx(6.5, abs=0.05)
+    assert theory.rayleigh_age(310.0, 0.5, 0.1, 5.0).sd == pytest.approx(8.2, abs=0.05)
+
+
+def test_superseded_tends_to_its_limit() -> None:
+    lam = 1 / 300.0
+    assert theory.superseded_detected(T, F, lam, 1e4) == pytest.approx(1 - exp(-lam * F * T))
+    assert theory.superseded_detected(T, F, lam, 0.01) < 1 - exp(-lam * F * T)
+
+
+@pytest.mark.parametrize("outage_s", [600.0, 1800.0, 2700.0, 3600.0, 5000.0])
+def test_downtime_is_the_area_under_the_expired_share(outage_s: float) -> None:
+    area, _ = integrate.quad(
+        lambda d: theory.expired_share(T, F, d), 0, outage_s, points=[T / 2, T], limit=200
+    )
+    assert theory.downtime(T, F, outage_s) == pytest.approx(area, rel=1e-6, abs=1e-6)
+
+
+def test_erlang_c_of_one_and_two_servers() -> None:
+    assert theory.erlang_c(1, 0.7) == pytest.approx(0.7)
+    assert theory.erlang_c(2, 1.0) == pytest.approx(1 / 3)
+    assert theory.mean_wait(1, 0.7, 1.0) == pytest.approx(0.7 / 0.3)
+
+
+def test_drain_is_bounded_by_one_cycle() -> None:
+    assert theory.drain(1000, T, F, 600.0, 2 * 1000 / (F * T)) == pytest.approx(600.0)
+    assert theory.drain(1000, T, F, inf, 2 * 1000 / (F * T)) == pytest.approx(F * T / 2)
