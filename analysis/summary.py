@@ -60,6 +60,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
+    agents: float
+    """in each replication; 0 where nothing was counted"""
     thefts: int
     detectors: dict[str, int]
     """thefts that each detector saw first"""
@@ -83,6 +85,15 @@ class Summary(msgspec.Struct, frozen=True):
     switches_counted: int
     not_estimable: dict[str, str]
     """``regime.metric`` → why it has no value or no interval"""
+
+    def labelled_operations(self) -> dict[str, Operation]:
+        """Return operations by name, regimes apart where there are several."""
+        several = len(self.regimes) > 1
+        return {
+            f"{regime}: {op}" if several else op: found
+            for regime, of in self.regimes.items()
+            for op, found in of.operations.items()
+        }
 
 
 def summarise(record: RunRecord, point: str | None = None) -> Summary:
@@ -137,6 +148,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         foothold_detection=time_to_detection(part.footholds, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
+        agents=max((counts["agents"] for counts in part.replications()), default=0.0),
         thefts=len(part.incidents),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )

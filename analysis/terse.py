@@ -92,7 +92,7 @@ def operations(summary: Summary) -> Table:
             *(words.brief(of.percentiles[p]) if p in of.percentiles else "-" for p in PERCENTILES),
             "-" if of.max_s is None else words.duration(of.max_s),
         )
-        for op, of in summary.pooled.operations.items()
+        for op, of in summary.labelled_operations().items()
     ]
     lag = summary.lag_p99_s
     note = "latency from the intended start; 95 % intervals from batches"

@@ -8,7 +8,7 @@ is killed outright, they end by themselves, because their stdin closes.
 
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +72,7 @@ def drive(
     workers: int = 1,
     warmup_s: float | None = None,
     lag_bound_s: float = 0.010,
+    allowed: Collection[str] = (),
     workdir: Path | None = None,
     on_progress: Callable[[DriveProgress], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -93,6 +94,7 @@ def drive(
         workers: processes of the load generator.
         warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
         lag_bound_s: p99 of the generator's own delay above which the run is not valid.
+        allowed: URLs outside loopback that may be loaded.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
         on_progress: called about once a second, in the calling thread.
@@ -108,7 +110,7 @@ def drive(
 
     Raises:
         UsageError: an unknown regime or persona, a rate that the scenario cannot offer, a regime
-            that the target cannot carry; before anything was started.
+            that the target cannot carry, a target that may not be loaded.
         TargetError, ProcessError: nothing at all could be measured.
     """
     asked = parse_attacks(attacks)
@@ -132,7 +134,7 @@ def drive(
                         asked,
                         folder / str(number),
                         options=GeneratorOptions(workers, lag_bound_s),
-                        control=Control(signals.stop, on_progress),
+                        control=Control(signals.stop, on_progress, allowed),
                         about=run.target,
                     )
                 except RunError as error:
@@ -269,11 +271,16 @@ def _notes(run: _Run) -> list[str]:
     notes: list[str] = []
     for outcome in run.outcomes:
         name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
+        if outcome.plan.prologue.squeeze < 1.0:
+            notes.append(
+                f"{name}: credentials are younger at the opening of the window than in the "
+                f"simulator, by a factor of {outcome.plan.prologue.squeeze:.2f}"
+            )
         if outcome.plan.shape.kind != "scenario":
             notes.append(f"{name}: arrivals are not the scenario's own: {outcome.plan.shape.kind}")
         notes.append(
             f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
-            f"issued in the {outcome.plan.prologue_s:.1f} s before it; the first "
+            f"issued in the {outcome.plan.prologue.seconds:.1f} s before it; the first "
             f"{outcome.plan.warmup_s:.1f} s reported apart"
         )
         notes += outcome.notes

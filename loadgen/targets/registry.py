@@ -49,6 +49,20 @@ TARGETS: dict[str, Known] = {
             "loadgen.targets.openbao.wire",
         ),
         Known(
+            "authzen",
+            "any AuthZEN 1.0 decision point, by its URL",
+            "loadgen.targets.authzen.target",
+            "AuthZenTarget",
+            "loadgen.targets.authzen.wire",
+        ),
+        Known(
+            "http",
+            "any REST service, described in a TOML file",
+            "loadgen.targets.http.target",
+            "HttpTarget",
+            "loadgen.targets.http.wire",
+        ),
+        Known(
             "spire",
             "SPIRE itself, built and started for the run",
             "loadgen.targets.spire.target",

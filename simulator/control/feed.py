@@ -62,7 +62,7 @@ class Feed:
         self.documents.update(self._world.population)
         for access in self._owner.accesses(since_s, now_s):
             if self._every or access.document.serial == stolen.serial:
-                self._feed(self._line(access))
+                self._feed(self.line(access))
                 if not self._every:
                     break
         self._fed_s = now_s
@@ -74,7 +74,7 @@ class Feed:
         self.documents.update(self._world.population)
         found = None
         for access in self._decisive(self._fed_s, to_s):
-            alert = self._feed(self._line(access))
+            alert = self._feed(self.line(access))
             found = found or alert
         self._fed_s = to_s
         return found
@@ -93,7 +93,8 @@ class Feed:
                 seen.add(document)
                 yield access
 
-    def _line(self, access: Access) -> AuditEvent:
+    def line(self, access: Access) -> AuditEvent:
+        """Return the audit line of an access by the owner."""
         permission = self._agent_class.workload.tasks[access.task].permissions[0]
         return self._event(access.t_s, access.task, access.document, self._node, permission, "ok")
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from heapq import merge
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numba import njit
@@ -47,8 +47,8 @@ _skip: Final = _skip_with(gap)
 
 @cache
 def _compiled_skip() -> Skip:
-    compiled: Skip = njit(_skip_with(njit(gap)))
-    return compiled
+    compiled_gap: Callable[[float, float], float] = cast("Any", njit(gap))
+    return cast("Skip", njit(_skip_with(compiled_gap)))
 
 
 class Access(NamedTuple):

@@ -14,6 +14,7 @@ from scenarios.spec.schema import Scenario
 from simulator.fleet.issuer import DOUBTS, ISSUER
 from simulator.fleet.layout import (
     AGENT_CLASS,
+    BLOCK,
     ENTRY,
     FLEET,
     ISSUE,
@@ -209,5 +210,6 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
     for i in range(len(memory.lanes)):
         lane = memory.lanes[i : i + 1]
         lane["trace_capacity"] = trace
+        memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +19,9 @@ from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal
 from scenarios.spec.schema import Scenario
 from simulator.fleet import agents
-from simulator.fleet.build import build, extreme_ages_s
+from simulator.fleet.build import build
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
-    ENTRY,
-    ISSUE,
     REVOKED,
     SERIAL_SHIFT,
     TASK_MASK,

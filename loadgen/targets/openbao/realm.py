@@ -8,6 +8,7 @@ Roles of earlier registrations are deleted, so that no document opens more than 
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 
 from loadgen.targets.agents import Agents
 from loadgen.targets.openbao.api import Api
@@ -131,13 +132,11 @@ class Realm:
     def _role(self, workload: str, task: str, opens: Iterable[str], ttl_s: float | None) -> None:
         name = role_name(self._generation, workload, task)
         self._policy(name, [(resource(permission), "read") for permission in opens])
-        spiffe_id = f"spiffe://{self._trust_domain}/{workload}/*" + (
-            f"/task/{task}" if task else ""
-        )
+        agents_of = f"spiffe://{self._trust_domain}/{workload}/*"
         self._api.write(
             f"auth/cert/certs/{name}",
             certificate=self._ca,
-            allowed_uri_sans=[spiffe_id],
+            allowed_uri_sans=[f"{agents_of}/task/{task}" if task else agents_of],
             token_policies=[name],
             token_no_default_policy=True,
             token_type="batch",  # noqa: S106  (a kind of token)
@@ -149,7 +148,7 @@ class Realm:
             bound_audiences=[AUDIENCE],
             bound_claims_type="glob",
             bound_claims={
-                "spiffe_id": [f"spiffe://{self._trust_domain}/{workload}/*"],
+                "spiffe_id": [agents_of],
                 "task": [task or "-"],
             },
             claim_mappings={"spiffe_id": "identity"},
@@ -226,3 +225,9 @@ class Realm:
 def fingerprint(token: str) -> str:
     """Return the serial by which a wire knows an OIDC token, which has no ``jti``."""
     return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+def epoch_s(text: str) -> float:
+    """Return an RFC 3339 time in UTC with up to nine decimals as seconds since the epoch."""
+    whole, _, rest = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

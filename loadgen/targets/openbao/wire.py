@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from loadgen.targets.agents import Agents, Turns
-from loadgen.targets.openbao.realm import fingerprint, key_path, resource, role_name
+from loadgen.targets.openbao.realm import epoch_s, fingerprint, key_path, resource, role_name
 from loadgen.targets.port import Op, Stolen, Wire
 
 KEY_POOL = 512
@@ -140,7 +140,7 @@ class OpenBaoWire:
         role = role_name(self._config.generation, workload, scope)
         if op is Op.ISSUE_KEY:
             secret = data["data"]
-            made_s = _epoch_s(data["metadata"]["created_time"]) + to_run_s
+            made_s = epoch_s(data["metadata"]["created_time"]) + to_run_s
             expires_s = None if secret["ttl_s"] is None else made_s + secret["ttl_s"]
             headers = {"X-Vault-Token": secret["key"]}
             return _held("key", secret["serial"], made_s, expires_s, headers, secret["key"])
@@ -191,16 +191,8 @@ def _point(key: ec.EllipticCurvePublicKey) -> bytes:
     return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
 
 
-def _epoch_s(text: str) -> float:
-    """Return an RFC 3339 time with up to nine decimals as seconds since the epoch."""
-    from datetime import datetime
-
-    whole, _, rest = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")
-
-
 def common_name(identity: str) -> str:
-    """Return the path of a SPIFFE ID: certificate login demands a common name."""
+    """Return the path of a SPIFFE ID: certificate login names entities by common name."""
     return identity.partition("://")[2].partition("/")[2]
 
 
