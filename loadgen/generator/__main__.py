@@ -6,9 +6,13 @@ example ``--autostart --web-port 8089`` for its web UI, ``--csv PREFIX``, or ``-
 ``loadgen/generator/protocol.py``.
 """
 
-import locust  # noqa: I001  (first: it patches the standard library for gevent)
-
 import os
+
+# one core is what a generator gets; idle BLAS threads would only take turns with it
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import locust  # noqa: I001  (before others: it patches the standard library for gevent)
+
 import socket
 import sys
 from pathlib import Path

@@ -34,6 +34,8 @@ from loadgen.generator.timer import precise_timer
 from loadgen.targets.port import Op, Wire
 
 MERGE_S = 0.05
+MERGE_AT = 512
+"""results that are merged without waiting for that: a merge holds up what is due meanwhile"""
 BURST = 128
 """arrivals sent before answers are read again"""
 TICK_S = 0.0002
@@ -119,6 +121,7 @@ class Engine:
         """Begin; arrivals are due at ``zero_monotonic_s`` plus their intended start."""
         self.zero_s = zero_monotonic_s
         self._on_warm = None
+        self.recorder.rehearse()
         # what exists now lives to the end: keep the collector from walking over it mid-run
         gc.collect()
         gc.freeze()
@@ -169,7 +172,7 @@ class Engine:
         if self.stopped:
             return
         recorder, zero, idle = self.recorder, self.zero_s, self._idle
-        lag_arrival, lag_s = recorder.lag_arrival.append, recorder.lag_s.append
+        lag_s = recorder.lag_s.append
         number, chunk_at = self._next, self._chunk_at
         due, ops, agents, tasks = self._chunk
         left = BURST
@@ -185,14 +188,13 @@ class Engine:
             intended = due[k]
             if intended > now:
                 break
-            lag_arrival(number)
             lag_s(now - intended)
             arrival = (number, intended, ops[k], agents[k], tasks[k], False)
             # noted at once: whatever happens below, this arrival is not counted a second time
             self._next = number = number + 1
             left -= 1
             while idle:
-                connection = idle.popleft()
+                connection = idle.pop()
                 if connection.state is IDLE:
                     self._send(connection, arrival, now)
                     break
@@ -200,10 +202,19 @@ class Engine:
                 self.queue.append(arrival)
                 self._grow()
             now = monotonic() - zero
+        if len(recorder.lag_s) >= MERGE_AT:
+            recorder.merge()
         if left == 0:
             self._timer.at(0.0)
-        elif number < total:
-            self._timer.at(zero + max(due[number - chunk_at], now + TICK_S))
+        else:
+            self._sleep(number, now + TICK_S)
+
+    def _sleep(self, number: int, earliest_s: float) -> None:
+        """Wake up when arrival ``number`` is due, but not before ``earliest_s``."""
+        if number < len(self.schedule):
+            self._timer.at(self.zero_s + max(float(self.schedule.t_s[number]), earliest_s))
+        else:
+            self._timer.disarm()  # it stays readable otherwise, and the loop would spin
 
     def _load_chunk(self, start: int) -> tuple[list[float], list[Op], list[int], list[int]]:
         end = start + CHUNK
@@ -281,7 +292,11 @@ class Engine:
         else:
             recorder.failed.append((number, now, code))
         if reusable and connection.served != self.plan.requests_per_connection:
-            self._send_waiting(connection)
+            if self.queue:
+                self._send_waiting(connection)
+            else:
+                connection.state = IDLE
+                self._idle.append(connection)
         else:
             connection.close()
             self.connections.discard(connection)
@@ -313,7 +328,7 @@ class Engine:
 
     def _retry(self) -> None:
         while self._idle:
-            connection = self._idle.popleft()
+            connection = self._idle.pop()
             if connection.state is IDLE:
                 self._send_waiting(connection)
                 return

@@ -4,33 +4,18 @@ Locust's way is one ``request`` event per request (about 10 µs). This does what
 does, n requests at a time. Listeners of the ``request`` event are therefore not called.
 """
 
-import math
 import time
 
 import locust.stats
-import numpy as np
 from locust.env import Environment
 from locust.stats import StatsEntry, StatsError
-from numpy.typing import NDArray
 
 from loadgen.generator.protocol import LAG_OP
-from loadgen.generator.recorder import Finished
+from loadgen.generator.recorder import SLOTS, Digest, slot_middle_s
+from loadgen.generator.rounding import round_ms
 
 METHOD = "open"
 """what Locust's *Type* column says: open-loop, latency from the intended start"""
-
-_DIGITS = 3
-
-
-def round_ms(milliseconds: float) -> float:
-    """Return a response time with 3 significant digits.
-
-    Locust's own rule keeps whole milliseconds, under which a service that answers in 0.3 ms has a
-    median of 0, and 906 ms becomes 910.
-    """
-    if milliseconds <= 0:
-        return 0.0
-    return round(milliseconds, _DIGITS - 1 - math.floor(math.log10(milliseconds)))
 
 
 def use_fine_buckets() -> None:
@@ -38,66 +23,64 @@ def use_fine_buckets() -> None:
     locust.stats.bucket_response_time = round_ms  # type: ignore[assignment]
 
 
+def _slot_ms() -> list[float]:
+    return [round_ms(slot_middle_s(slot) * 1e3) for slot in range(SLOTS)]
+
+
 class LocustSink:
-    """Adds merged batches to the statistics of a Locust environment."""
+    """Adds merged results to the statistics of a Locust environment."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        self._slot_ms = _slot_ms()
 
-    def finished(self, batch: Finished) -> None:
+    def finished(self, op: str, code: str, latency: Digest, body_bytes: int) -> None:
         """Add arrivals of one op and code; anything but ``ok`` is a failure to Locust."""
         # looked up each time: a reset replaces the entries
         stats = self._environment.stats
-        ms = batch.latency_s * 1e3
-        entries = (stats.total, stats.entries[batch.op, METHOD])
-        for entry in entries:
-            _log(entry, ms, batch.body_bytes)
-        if batch.code == "ok":
+        entries = (stats.total, stats.entries[op, METHOD])
+        self._log(entries, latency, body_bytes)
+        if code == "ok":
             return
         second = int(time.time())
         for entry in entries:
-            entry.num_failures += len(ms)
-            entry.num_fail_per_sec[second] += len(ms)
-        key = StatsError.create_key(METHOD, batch.op, batch.code)
+            entry.num_failures += latency.n
+            entry.num_fail_per_sec[second] += latency.n
+        key = StatsError.create_key(METHOD, op, code)
         error = stats.errors.get(key)
         if error is None:
-            error = stats.errors[key] = StatsError(METHOD, batch.op, batch.code)
+            error = stats.errors[key] = StatsError(METHOD, op, code)
         error.occurred()
-        error.occurrences += len(ms) - 1
+        error.occurrences += latency.n - 1
 
-    def lag(self, lag_s: NDArray[np.float64]) -> None:
+    def lag(self, lag: Digest) -> None:
         """Add the generator's own lateness: a row of its own, outside the aggregate."""
-        _log(self._environment.stats.entries[LAG_OP, METHOD], lag_s * 1e3, 0)
+        self._log((self._environment.stats.entries[LAG_OP, METHOD],), lag, 0)
+
+    def _log(self, entries: tuple[StatsEntry, ...], digest: Digest, content_length: int) -> None:
+        """Do what ``StatsEntry.log`` does, for many requests at once."""
+        now = time.time()
+        second = int(now)
+        low_ms, high_ms = digest.min_s * 1e3, digest.max_s * 1e3
+        table = self._slot_ms
+        times = [(table[slot], n) for slot, n in zip(*_lists(digest), strict=True)]
+        for entry in entries:
+            last = entry.last_request_timestamp
+            if entry.use_response_times_cache and last and second > int(last):
+                entry._cache_response_times(second - 1)  # noqa: SLF001  (as StatsEntry.log)
+            entry.num_requests += digest.n
+            entry.num_reqs_per_sec[second] += digest.n
+            entry.last_request_timestamp = now
+            entry.total_content_length += content_length
+            entry.total_response_time += digest.sum_s * 1e3  # type: ignore[assignment]
+            smallest = entry.min_response_time
+            smallest = low_ms if smallest is None else min(smallest, low_ms)  # type: ignore[assignment]
+            entry.min_response_time = smallest
+            entry.max_response_time = max(entry.max_response_time, high_ms)  # type: ignore[assignment]
+            seen = entry.response_times
+            for ms, n in times:
+                seen[ms] = seen.get(ms, 0) + n  # type: ignore[index,call-overload]
 
 
-def _log(entry: StatsEntry, ms: NDArray[np.float64], content_length: int) -> None:
-    now = time.time()
-    second = int(now)
-    last = entry.last_request_timestamp
-    if entry.use_response_times_cache and last and second > int(last):
-        entry._cache_response_times(second - 1)  # noqa: SLF001  (what StatsEntry.log does)
-    n = len(ms)
-    entry.num_requests += n
-    entry.num_reqs_per_sec[second] += n
-    entry.last_request_timestamp = now
-    entry.total_content_length += content_length
-    low, high = float(ms.min()), float(ms.max())
-    entry.total_response_time += float(ms.sum())  # type: ignore[assignment]
-    smallest = low if entry.min_response_time is None else min(entry.min_response_time, low)
-    entry.min_response_time = smallest  # type: ignore[assignment]
-    entry.max_response_time = max(entry.max_response_time, high)  # type: ignore[assignment]
-    times = entry.response_times
-    values, counts = np.unique(_round(ms), return_counts=True)
-    for value, count in zip(values.tolist(), counts.tolist(), strict=True):
-        times[value] = times.get(value, 0) + count
-
-
-def _round(ms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``round_ms`` for many values, exact decimals so that equal times meet in one key."""
-    positive = np.maximum(ms, 1e-6)
-    digits = np.floor(np.log10(positive)).astype(np.int64) - (_DIGITS - 1)
-    rounded = np.empty_like(positive)
-    for power in np.unique(digits).tolist():
-        chosen = digits == power
-        rounded[chosen] = np.round(positive[chosen], -power)
-    return rounded
+def _lists(digest: Digest) -> tuple[list[int], list[int]]:
+    return digest.slots.tolist(), digest.counts.tolist()

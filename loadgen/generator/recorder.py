@@ -5,8 +5,10 @@ second. The histograms have the bucket layout of HdrHistogram (1 µs to 1 h, 3 s
 so they are encoded without loss and merged by adding.
 """
 
+from array import array
 from base64 import b64decode
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +16,7 @@ import numpy as np
 from hdrh.histogram import HdrHistogram
 from numpy.typing import NDArray
 
-from loadgen.generator.protocol import UNSENT, GeneratorPlan
+from loadgen.generator.protocol import LAG_OP, OWN_OPS, POOL_OP, UNSENT, GeneratorPlan
 from loadgen.generator.schedule import Schedule, batch_of
 from scenarios.record.tables import OperationRow
 
@@ -40,6 +42,12 @@ def slot_top_s(slot: int) -> float:
     return float(_SHAPE.get_highest_equivalent_value(_SHAPE.get_value_from_index(slot))) / 1e6
 
 
+def slot_middle_s(slot: int) -> float:
+    """Return the middle of a slot, in seconds."""
+    low = _SHAPE.get_value_from_index(slot)
+    return float(low + _SHAPE.get_highest_equivalent_value(low)) / 2e6
+
+
 def percentile_s(counts: Counts, percent: float) -> float | None:
     """Return a percentile of a histogram in seconds, None when it is empty."""
     total = int(counts.sum())
@@ -47,12 +55,6 @@ def percentile_s(counts: Counts, percent: float) -> float | None:
         return None
     rank = max(1, int(np.ceil(percent / 100 * total)))
     return slot_top_s(int(np.searchsorted(np.cumsum(counts), rank)))
-
-
-def add_values(counts: Counts, us: NDArray[np.int64]) -> None:
-    """Count values into a histogram."""
-    slots, n = np.unique(slot_of(us), return_counts=True)
-    counts[slots] += n
 
 
 def encode_counts(counts: Counts) -> bytes:
@@ -67,73 +69,93 @@ def encode_counts(counts: Counts) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """Arrivals of one op and one code that ended since the last merge."""
+class Digest:
+    """Latencies of one kind as counts by slot, with what a histogram does not keep."""
 
-    op: str
-    code: str
-    latency_s: NDArray[np.float64]
-    body_bytes: int
+    slots: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    n: int
+    sum_s: float
+    min_s: float
+    max_s: float
+
+    @classmethod
+    def of(cls, seconds: NDArray[np.float64]) -> "Digest":
+        """Count latencies; negative ones, by a clock's last digit, are zero."""
+        us = np.maximum(np.rint(seconds * 1e6), 0).astype(np.int64)
+        slots, counts = np.unique(slot_of(us), return_counts=True)
+        total, low, high = float(seconds.sum()), float(seconds.min()), float(seconds.max())
+        return cls(slots, counts, len(seconds), total, low, high)
 
 
 class Sink(Protocol):
-    """Where merged batches go besides the histograms (Locust's statistics)."""
+    """Where merged results go besides the histograms (Locust's statistics)."""
 
-    def finished(self, batch: Finished) -> None:
-        """Take arrivals of one op and code."""
+    def finished(self, op: str, code: str, latency: Digest, body_bytes: int) -> None:
+        """Take arrivals of one op and code that ended since the last merge."""
         ...
 
-    def lag(self, lag_s: NDArray[np.float64]) -> None:
-        """Take the generator's own lateness."""
+    def lag(self, lag: Digest) -> None:
+        """Take the generator's own lateness since the last merge."""
         ...
 
 
 class Recorder:
     """Counts of one worker.
 
-    The lists are public because the engine's hot path appends to them directly; a method call
-    would cost as much as the append.
+    The arrays are public because the engine's hot path appends to them directly; a method call
+    would cost more than the append.
     """
 
     def __init__(self, plan: GeneratorPlan, schedule: Schedule, sink: Sink | None = None) -> None:
         self.plan = plan
         self.schedule = schedule
         self.sink = sink
-        self.ok_arrival: list[int] = []
-        self.ok_done_s: list[float] = []
-        self.ok_bytes: list[int] = []
-        self.lag_arrival: list[int] = []
-        self.lag_s: list[float] = []
+        self.ok_arrival = array("q")
+        self.ok_done_s = array("d")
+        self.ok_bytes = array("q")
+        self.lag_s = array("d")
+        """one value per arrival, in their order"""
         self.waited: list[tuple[int, float]] = []
+        """arrival, run time when it was sent"""
         self.failed: list[tuple[int, float, str]] = []
+        """arrival, run time when it ended, code"""
         self.handshakes: list[tuple[str, str, float, float]] = []
         """op, code, run time when it ended, seconds that it took"""
         self.ok = 0
         self.errors: Counter[str] = Counter()
         self.over_threshold: Counter[str] = Counter()
         self.waited_total = 0
-        self.ok_counts: Counts = np.zeros(SLOTS, np.int64)
-        self.lag_counts: Counts = np.zeros(SLOTS, np.int64)
-        self.lag_counts_kept: Counts = np.zeros(SLOTS, np.int64)
-        """lag without the warm-up"""
+        self._lag_seen = 0
         self._batch = batch_of(schedule.t_s, plan.warmup_s, plan.seconds, plan.batches)
         self._names = [op.value for op in plan.ops]
         self._thresholds = {op.value: limit for op, limit in plan.thresholds_s.items()}
         self._histograms: dict[tuple[str, str, int], Counts] = {}
         self._unsent: Counter[tuple[str, int]] = Counter()
 
+    def rehearse(self) -> None:
+        """Merge made-up values into nothing, so that the first real merge finds warm code."""
+        if len(self.schedule):
+            spare = Recorder(self.plan, self.schedule)
+            spare.ok_arrival.append(0)
+            spare.ok_done_s.append(float(self.schedule.t_s[0]))
+            spare.ok_bytes.append(0)
+            spare.lag_s.append(0.0)
+            spare.merge()
+
     def merge(self) -> None:
         """Turn what has been appended since the last call into counts."""
         if self.ok_arrival:
-            arrival = np.array(self.ok_arrival, np.int64)
-            done = np.array(self.ok_done_s)
-            sizes = np.array(self.ok_bytes, np.int64)
-            self.ok_arrival.clear()
-            self.ok_done_s.clear()
-            self.ok_bytes.clear()
+            # a view of the array, which therefore must not grow any more: start new ones
+            arrival = np.frombuffer(self.ok_arrival, np.int64)
+            done = np.frombuffer(self.ok_done_s, np.float64)
+            sizes = np.frombuffer(self.ok_bytes, np.int64)
+            self.ok_arrival, self.ok_done_s, self.ok_bytes = array("q"), array("d"), array("q")
             self._merge_ok(arrival, done, sizes)
-        if self.lag_arrival:
-            self._merge_lag()
+        if self.lag_s:
+            lag = np.frombuffer(self.lag_s, np.float64)
+            self.lag_s = array("d")
+            self._merge_lag(lag)
         if self.waited:
             self._merge_waited()
         if self.failed:
@@ -154,19 +176,15 @@ class Recorder:
     ) -> None:
         latency = done - self.schedule.t_s[arrival]
         self.ok += len(arrival)
-        add_values(self.ok_counts, _us(latency))
         op = self.schedule.op[arrival]
-        for number in np.unique(op).tolist():
-            chosen = op == number
+        for number, chosen in _groups(op):
             name = self._names[number]
             part = latency[chosen]
-            self._add(name, "ok", arrival[chosen], part)
             if name in self._thresholds:
                 over = int((part > self._thresholds[name]).sum())
                 if over:
                     self.over_threshold[name] += over
-            if self.sink is not None:
-                self.sink.finished(Finished(name, "ok", part, int(sizes[chosen].sum())))
+            self._add(name, "ok", self._batch[arrival[chosen]], part, int(sizes[chosen].sum()))
 
     def _merge_failed(self) -> None:
         groups: dict[tuple[int, str], list[tuple[int, float]]] = {}
@@ -178,48 +196,46 @@ class Recorder:
         for (op, code), pairs in groups.items():
             arrivals = np.array([pair[0] for pair in pairs], np.int64)
             latency = np.array([pair[1] for pair in pairs]) - self.schedule.t_s[arrivals]
-            self._add(self._names[op], code, arrivals, latency)
-            if self.sink is not None:
-                self.sink.finished(Finished(self._names[op], code, latency, 0))
+            self._add(self._names[op], code, self._batch[arrivals], latency, 0)
 
-    def _merge_lag(self) -> None:
-        arrival = np.array(self.lag_arrival, np.int64)
-        lag = np.array(self.lag_s)
-        self.lag_arrival.clear()
-        self.lag_s.clear()
-        us = _us(lag)
-        add_values(self.lag_counts, us)
-        add_values(self.lag_counts_kept, us[self._batch[arrival] >= 0])
-        self._add("lag", "ok", arrival, lag)
-        if self.sink is not None:
-            self.sink.lag(lag)
+    def _merge_lag(self, lag: NDArray[np.float64]) -> None:
+        first = self._lag_seen
+        self._lag_seen += len(lag)
+        self._add(LAG_OP, "ok", self._batch[first : self._lag_seen], lag, 0)
 
     def _merge_waited(self) -> None:
         arrival = np.array([pair[0] for pair in self.waited], np.int64)
         sent = np.array([pair[1] for pair in self.waited])
         self.waited.clear()
         self.waited_total += len(arrival)
-        self._add("pool-wait", "ok", arrival, sent - self.schedule.t_s[arrival])
+        self._add(POOL_OP, "ok", self._batch[arrival], sent - self.schedule.t_s[arrival], 0)
 
     def _merge_handshakes(self) -> None:
         plan = self.plan
         for op, code, ended_s, took_s in self.handshakes:
             when = np.array([ended_s])
-            batch = int(batch_of(when, plan.warmup_s, plan.seconds, plan.batches)[0])
-            add_values(self._histogram(op, code, batch), _us(np.array([took_s])))
+            batch = batch_of(when, plan.warmup_s, plan.seconds, plan.batches)
+            self._add(op, code, batch, np.array([took_s]), 0)
         self.handshakes.clear()
 
     def _add(
-        self, op: str, code: str, arrivals: NDArray[np.int64], latency_s: NDArray[np.float64]
+        self,
+        op: str,
+        code: str,
+        batch: NDArray[np.int64],
+        latency_s: NDArray[np.float64],
+        body_bytes: int,
     ) -> None:
-        batch = self._batch[arrivals]
-        us = _us(latency_s)
-        first = int(batch[0])
-        if (batch == first).all():
-            add_values(self._histogram(op, code, first), us)
-            return
-        for number in np.unique(batch).tolist():
-            add_values(self._histogram(op, code, number), us[batch == number])
+        for number, chosen in _groups(batch):
+            digest = Digest.of(latency_s[chosen])
+            self._histogram(op, code, number)[digest.slots] += digest.counts
+            if self.sink is None:
+                continue
+            if op == LAG_OP:
+                self.sink.lag(digest)
+            elif op not in OWN_OPS:
+                self.sink.finished(op, code, digest, body_bytes)
+                body_bytes = 0
 
     def _histogram(self, op: str, code: str, batch: int) -> Counts:
         key = (op, code, batch)
@@ -227,6 +243,21 @@ class Recorder:
         if counts is None:
             counts = self._histograms[key] = np.zeros(SLOTS, np.int64)
         return counts
+
+    def latency_counts(self) -> Counts:
+        """Return the histogram of all ``ok`` arrivals so far, warm-up included."""
+        return self._sum(lambda op, code, _batch: code == "ok" and op not in OWN_OPS)
+
+    def lag_counts(self, *, with_warmup: bool) -> Counts:
+        """Return the histogram of the generator's own lateness so far."""
+        return self._sum(lambda op, _code, batch: op == LAG_OP and (with_warmup or batch >= 0))
+
+    def _sum(self, wanted: Callable[[str, str, int], bool]) -> Counts:
+        total: Counts = np.zeros(SLOTS, np.int64)
+        for key, counts in self._histograms.items():
+            if wanted(*key):
+                total += counts
+        return total
 
     def rows(self) -> list[OperationRow]:
         """Return one row per op × code × batch, warm-up (batch −1) included."""
@@ -253,13 +284,20 @@ class Recorder:
             "errors": dict(self.errors),
             "waited": self.waited_total,
             "over_threshold": dict(self.over_threshold),
-            "latency": sparse(self.ok_counts),
-            "lag": sparse(self.lag_counts),
+            "latency": sparse(self.latency_counts()),
+            "lag": sparse(self.lag_counts(with_warmup=True)),
         }
 
 
-def _us(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.maximum(np.rint(seconds * 1e6), 0).astype(np.int64)
+def _groups(keys: NDArray[Any]) -> list[tuple[int, Any]]:
+    """Return each value that occurs with an index that selects its places.
+
+    Nearly always there is only one: then the index selects everything without a copy.
+    """
+    first = int(keys[0])
+    if (keys == first).all():
+        return [(first, slice(None))]
+    return [(number, keys == number) for number in np.unique(keys).tolist()]
 
 
 def sparse(counts: Counts) -> list[bytes]:

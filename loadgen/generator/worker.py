@@ -155,7 +155,7 @@ class Worker:
             every = recorder.rows()
             rows |= {
                 **self._progress(engine),
-                "lag_kept": sparse(recorder.lag_counts_kept),
+                "lag_kept": sparse(recorder.lag_counts(with_warmup=False)),
                 "operations": msgspec.msgpack.encode([row for row in every if row.batch >= 0]),
                 "warmup": msgspec.msgpack.encode([row for row in every if row.batch < 0]),
                 "arrivals": len(engine.schedule),

@@ -7,10 +7,9 @@ that is already open goes to a small heap beside it. Order is by (time, record),
 """
 
 import numpy as np
-from numba import njit
 
 from simulator.fleet.layout import ENTRY, Entry
-from simulator.fleet.memory import F8, I8, U8, Table, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, kernel, struct, table
 
 BUCKETS = 4096
 CHUNK = 16
@@ -55,19 +54,19 @@ class Wheel:
 WHEEL = struct(Wheel)
 
 
-@njit
+@kernel
 def bucket_of(wheel: Wheel, t_s: float) -> int:
     """Return the number of the bucket of an instant."""
     return np.int64(t_s * wheel.buckets_per_s)
 
 
-@njit
+@kernel
 def precedes(a: Entry, b: Entry) -> bool:
     """Return whether ``a`` comes before ``b``."""
     return a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record)
 
 
-@njit
+@kernel
 def put(entries: Table[Entry], i: int, t_s: float, record: int, note: int) -> None:
     """Write one entry."""
     entry = entries[i]
@@ -76,13 +75,13 @@ def put(entries: Table[Entry], i: int, t_s: float, record: int, note: int) -> No
     entry.note = np.uint32(note)
 
 
-@njit
+@kernel
 def copy(entries: Table[Entry], i: int, source: Entry) -> None:
     """Write a copy of an entry."""
     put(entries, i, source.t_s, source.record, source.note)
 
 
-@njit
+@kernel
 def sift_up(heap: Table[Entry], count: int, t_s: float, record: int, note: int) -> None:
     """Add an entry to a heap of ``count`` entries."""
     i = count
@@ -96,7 +95,7 @@ def sift_up(heap: Table[Entry], count: int, t_s: float, record: int, note: int) 
     put(heap, i, t_s, record, note)
 
 
-@njit
+@kernel
 def sift_down(
     heap: Table[Entry], start: int, count: int, t_s: float, record: int, note: int
 ) -> None:
@@ -116,7 +115,7 @@ def sift_down(
     put(heap, i, t_s, record, note)
 
 
-@njit
+@kernel
 def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
     """File an entry."""
     bucket = bucket_of(wheel, t_s)
@@ -138,7 +137,7 @@ def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
     wheel.waiting += 1
 
 
-@njit
+@kernel
 def _gather(wheel: Wheel) -> int:
     """Move the entries of the newest opened bucket to ``scratch``; return their number."""
     ends = table(wheel.ends, BUCKETS, np.int64)
@@ -166,7 +165,7 @@ def _gather(wheel: Wheel) -> int:
     return count
 
 
-@njit
+@kernel
 def _insertion_sort(entries: Table[Entry], begin: int, end: int) -> None:
     for i in range(begin + 1, end):
         t_s, record, note = entries[i].t_s, entries[i].record, entries[i].note
@@ -180,7 +179,7 @@ def _insertion_sort(entries: Table[Entry], begin: int, end: int) -> None:
         put(entries, j, t_s, record, note)
 
 
-@njit
+@kernel
 def _merge_sort(entries: Table[Entry], spare: Table[Entry], begin: int, end: int) -> None:
     """Sort entries that fell into one bin; bottom-up, so that ties by the thousand cost n log n."""
     for i in range(begin, end, SMALL):
@@ -201,7 +200,7 @@ def _merge_sort(entries: Table[Entry], spare: Table[Entry], begin: int, end: int
         width *= 2
 
 
-@njit
+@kernel
 def _sort(wheel: Wheel, count: int) -> None:
     """Sort ``scratch`` into ``open``: counting sort by time, then each bin by itself."""
     scratch = table(wheel.scratch, wheel.capacity, ENTRY)
@@ -234,7 +233,7 @@ def _sort(wheel: Wheel, count: int) -> None:
         begin = ends[b]
 
 
-@njit
+@kernel
 def peek(wheel: Wheel, limit_s: float) -> float:
     """Return the time of the next entry; inf when none comes before ``limit_s``."""
     last = bucket_of(wheel, limit_s)
@@ -252,7 +251,7 @@ def peek(wheel: Wheel, limit_s: float) -> float:
     return t_s if t_s < limit_s else np.inf
 
 
-@njit
+@kernel
 def pop(wheel: Wheel) -> tuple[float, int, int]:
     """Take the entry that ``peek`` announced: its time, record and note."""
     opened = table(wheel.open, wheel.capacity, ENTRY)

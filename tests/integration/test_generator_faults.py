@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from loadgen.generator.plan import read_plan
 from loadgen.generator.protocol import Command, Start
+from loadgen.generator.schedule import load_schedule
 from loadgen.targets.port import Endpoint
+from scenarios.errors import InputError
 from tests.integration.generator_runs import Generator, rogue_server, run, write_run
 
 
@@ -114,15 +117,61 @@ def test_target_that_dies_in_the_middle(tmp_path: Path) -> None:
         ("demand.npz", None, "demand.npz: No such file or directory"),
     ],
 )
-def test_bad_run_folder_is_one_line_and_exit_code_2(
+def test_bad_run_folder_is_one_line(
     tmp_path: Path, file: str, content: bytes | None, message: str
 ) -> None:
     write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0], ["/ok"])
     (tmp_path / file).unlink()
     if content is not None:
         (tmp_path / file).write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        load_schedule(tmp_path, read_plan(tmp_path))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seconds": 0.0},
+        {"workers": 0},
+        {"warmup_s": -1.0},
+        {"warmup_s": 2.0, "seconds": 1.0},
+        {"timeout_s": -1.0},
+        {"ops": []},
+    ],
+    ids=str,
+)
+def test_plan_that_makes_no_sense(tmp_path: Path, change: dict[str, object]) -> None:
+    write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0], ["/ok"], **change)
+    with pytest.raises(InputError, match=next(iter(change))):
+        read_plan(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"t_s": [1.0, 0.5]}, "ascending"),
+        ({"t_s": [-1.0, 0.5]}, "not negative"),
+        ({"t_s": [0.0, float("nan")]}, "not finite"),
+        ({"t_s": [0.0]}, "differ in length"),
+        ({"op": [0, 1]}, "op 1, but the plan names 1"),
+    ],
+)
+def test_demand_that_makes_no_sense(
+    tmp_path: Path, arrays: dict[str, list[float]], message: str
+) -> None:
+    write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0, 1.0], ["/ok"])
+    good = {"t_s": [0.0, 1.0], "agent": [0, 1], "task": [0, 0], "op": [0, 0]}
+    np.savez(tmp_path / "demand.npz", **{k: np.array(v) for k, v in (good | arrays).items()})
+    with pytest.raises(InputError, match=message):
+        load_schedule(tmp_path, read_plan(tmp_path))
+
+
+def test_bad_run_folder_exits_with_2_and_no_traceback(tmp_path: Path) -> None:
+    write_run(tmp_path, Endpoint("127.0.0.1", 1), [0.0], ["/ok"])
+    (tmp_path / "plan.json").write_bytes(b"\xff\xfe")
     outcome = run(tmp_path)
     assert outcome.code == 2
-    assert message in outcome.fault.message
-    assert "\n" not in outcome.fault.message
+    assert "plan.json" in outcome.fault.message
     assert "Traceback" not in outcome.log

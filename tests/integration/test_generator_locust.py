@@ -24,21 +24,23 @@ def _free_port() -> int:
 def test_a_master_and_two_workers_started_apart(tmp_path: Path) -> None:
     meeting = str(_free_port())
     with rogue_server() as (port, _):
-        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), ["/ok"], workers=2)
-        options = ["--worker", "--master-host", "127.0.0.1", "--master-port", meeting]
-        workers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "loadgen.generator", str(tmp_path), *options],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-            for _ in range(2)
-        ]
+        write_run(
+            tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 1, 0.0025), ["/ok"], workers=2
+        )
         options = ["--master", "--expect-workers", "2"]
         options += ["--master-bind-host", "127.0.0.1", "--master-bind-port", meeting]
         with Generator(tmp_path, *options) as generator:
+            options = ["--worker", "--master-host", "127.0.0.1", "--master-port", meeting]
+            workers = [
+                subprocess.Popen(
+                    [sys.executable, "-m", "loadgen.generator", str(tmp_path), *options],
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for _ in range(2)
+            ]
             outcome = generator.finish()
         codes = [worker.wait(15) for worker in workers]
     assert (outcome.code, codes) == (0, [0, 0])
@@ -51,7 +53,7 @@ def test_web_ui_and_csv_show_our_statistics(tmp_path: Path) -> None:
     csv = tmp_path / "locust"
     with rogue_server() as (port, _):
         paths = ["/ok", "/ok", "/ok", "/teapot"]
-        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), paths)
+        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 1, 0.0025), paths)
         options = ["--autostart", "--web-host", "127.0.0.1", "--web-port", str(ui)]
         with Generator(tmp_path, *options, "--csv", str(csv)) as generator:
             generator.until("done")

@@ -102,7 +102,9 @@ def test_no_process_outlives_a_killed_parent(tmp_path: Path, workers: int) -> No
 
 def test_two_workers_share_one_schedule_and_one_start(tmp_path: Path) -> None:
     with rogue_server() as (port, _):
-        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 2, 0.005), ["/ok"], workers=2)
+        write_run(
+            tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 1, 0.0025), ["/ok"], workers=2
+        )
         outcome = run(tmp_path)
     assert outcome.code == 0
     assert outcome.result.workers == 2
@@ -116,7 +118,7 @@ def test_two_workers_share_one_schedule_and_one_start(tmp_path: Path) -> None:
 
 def test_a_killed_worker_makes_the_run_invalid(tmp_path: Path) -> None:
     with rogue_server() as (port, _):
-        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 7, 0.01), ["/ok"], workers=2)
+        write_run(tmp_path, Endpoint("127.0.0.1", port), np.arange(0, 5, 0.01), ["/ok"], workers=2)
         with Generator(tmp_path) as generator:
             generator.until("progress")
             psutil.Process(generator.process.pid).children()[0].kill()

@@ -54,7 +54,8 @@ def test_the_watcher_counts_and_hands_alerts_on_at_once() -> None:
     assert watcher.alerts == handed
     assert watcher.seen.events == len(STREAM)
     assert watcher.seen.uses == {"a": 3, "b": 3}
-    assert watcher.seen.delays_s == pytest.approx([0.01] * len(STREAM))
+    assert watcher.seen.delay.get_total_count() == len(STREAM)
+    assert watcher.seen.delay.get_value_at_percentile(50.0) == pytest.approx(10_000, rel=0.001)
 
 
 def test_what_is_forgotten_is_learnt_anew() -> None:

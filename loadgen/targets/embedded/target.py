@@ -102,6 +102,11 @@ class EmbeddedTarget:
             raise TargetUnavailable(f"{self.name}: not started")
         return self._ready, self._rest
 
+    @property
+    def admin_token(self) -> str:
+        """The administrator's token, which also stands for an AuthZEN enforcement point."""
+        return self._running()[0].admin_token
+
     def _admin(self, path: str, body: object) -> Any:  # noqa: ANN401  (JSON)
         ready, rest = self._running()
         return rest.call("POST", path, body, {"Authorization": f"Bearer {ready.admin_token}"})
