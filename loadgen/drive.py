@@ -17,6 +17,7 @@ from pathlib import Path
 from time import monotonic
 
 from loadgen import janitor
+from loadgen.ignores import IGNORES
 from loadgen.incidents import POINT, REPLICATION, alert_rows, incident
 from loadgen.measures import counts, series
 from loadgen.outcome import Outcome
@@ -38,19 +39,6 @@ __all__ = ["DriveProgress", "drive"]
 
 INTERRUPTED = "interrupted"
 """how the reason of a record begins that a signal cut short"""
-
-IGNORED = {
-    "response": "a measured run responds at once; triage by people is simulated",
-    "regimes[].revocation.delay_s": "measured instead",
-    "regimes[].revocation.probability": "a measured run always revokes what raised an alert",
-    "issuer": "the target is the issuer",
-    "threats": "thefts are those of the personas",
-    "faults": "the service's own",
-    "probes": "no probes; the window samples granted lifetimes instead",
-    "detection.delivery_s": "reported beside the measured latency as the added floor",
-    "detection.coverage": "every identity of the target is watched",
-    "detection.external_notice_mean_s": "nobody outside watches a measured run",
-}
 
 
 @dataclass(slots=True)
@@ -118,7 +106,7 @@ def drive(
     """
     asked = parse_attacks(attacks)
     shape = parse_shape(arrivals)
-    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
+    plans = plans_of(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
     started, began_s = datetime.now(UTC), monotonic()
     run = _Run()
@@ -184,7 +172,7 @@ def _add_tables(record: RunRecord, outcome: Outcome) -> None:
     ]
 
 
-def _plans(
+def plans_of(
     scenario: Scenario,
     seed: int,
     regimes: Sequence[str] | None,
@@ -262,7 +250,7 @@ def _manifest(
         not_observable={
             name: why for outcome in run.outcomes for name, why in outcome.sight.blind.items()
         },
-        ignored=dict(IGNORED),
+        ignored=dict(IGNORES),
         notes=_notes(run),
     )
 
