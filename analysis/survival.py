@@ -102,8 +102,8 @@ def restricted_mean(times: Times, until_s: float) -> Estimate:
     """Return E[min(X, until)] = ∫ S(t) dt over [0, until] from censored times, any cause an end.
 
     Student's t interval of the clusters, cut at 0 and ``until``. Where fewer than two thefts ended
-    there is no variance: then Clopper and Pearson bound the share that ended. Not estimable when
-    nobody was observed as long as ``until``.
+    there is no variance: then Clopper and Pearson bound the share that ended. A single cluster has
+    no interval. Not estimable when nobody was observed as long as ``until``.
     """
     n = times.clusters
     ended = times.cause != CENSORED
@@ -116,7 +116,9 @@ def restricted_mean(times: Times, until_s: float) -> Estimate:
     means = before @ np.diff(np.maximum.accumulate(edges))
     value = float(means[0])
     events = int(np.sum(ended & (times.time_s < until_s)))
-    if events < 2 or n < 2:
+    if events and n < 2:
+        return Estimate(value, None, None, n, "s")
+    if events < 2:
         bound = float(special.betaincinv(events + 1, max(n - events, 1), (1 + LEVEL) / 2))
         return Estimate(value, until_s * (1 - bound), until_s, n, "s")
     half = _t(n) * sqrt(float(_jackknife(means[:, None])[0]))
@@ -149,7 +151,7 @@ def _aalen_johansen(weights: Floats, cause: NDArray[np.int64], of: int) -> tuple
     at_risk = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
     hazard = np.divide(weights, at_risk, out=np.zeros_like(weights), where=at_risk > 0)
     hazard[:, cause == CENSORED] = 0.0
-    survival: Floats = np.cumprod(1.0 - hazard, axis=1)
+    survival: Floats = np.cumprod(1.0 - hazard, axis=1, dtype=np.float64)
     before = np.concatenate([np.ones((len(weights), 1)), survival[:, :-1]], axis=1)
     incidence: Floats = np.cumsum(before * hazard * (cause == of), axis=1)
     return incidence, survival
