@@ -177,12 +177,17 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
         if not values:
             missing[metric.name] = "this record holds no counts"
             continue
-        found[metric.name] = estimators.mean(values, metric.unit)
+        found[metric.name] = _not_negative(estimators.mean(values, metric.unit))
         if metric.exposure is not None and not any(values):
             exposure = sum(metric.exposure(counts) for counts in replications)
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _not_negative(of: Estimate) -> Estimate:
+    """Cut an interval at zero: counts cannot lie below it, whatever Student's t says of few."""
+    return of if of.low is None or of.low >= 0 else msgspec.structs.replace(of, low=0.0)
 
 
 def _measured_rate(part: Part) -> dict[str, Estimate]:
@@ -203,7 +208,7 @@ def _measured_rate(part: Part) -> dict[str, Estimate]:
         sum(totals[start : start + width]) / (width * part.interval_s())
         for start in range(0, whole, width)
     ]
-    return {name: estimators.mean(rates, "1/s")}
+    return {name: _not_negative(estimators.mean(rates, "1/s"))}
 
 
 def _why(part: Part, count: str) -> str:
