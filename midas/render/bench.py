@@ -10,36 +10,17 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-class Case(Protocol):
-    """One tool, one metric; ``value`` is the median of ``runs``."""
-
-    name: str
-    tool: str
-    metric: str
-    value: float | None
-    unit: str
-    runs: list[float]
-
-
-class Ratio(Protocol):
-    """Ours over theirs; ``low`` and ``high`` are its ends."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
 class Table(Protocol):
-    """What every benchmark returns."""
+    """What every benchmark returns: each room has its own type of this shape."""
 
     @property
-    def cases(self) -> Sequence[Case]:
-        """Return what was measured."""
+    def cases(self) -> Sequence[Any]:
+        """Return cases: name, tool, metric, value (the median of runs), unit, runs."""
         ...
 
     @property
-    def ratios(self) -> Mapping[str, Ratio]:
-        """Return ratios by name."""
+    def ratios(self) -> Mapping[str, Any]:
+        """Return ratios by name, each with value, low and high."""
         ...
 
     @property
