@@ -79,7 +79,7 @@ def drive(
         regimes: names; the scenario's ``drive.regime``, or its first, when None.
         rate_hz: operations a second; the scenario's when None.
         seconds: length of the window; the scenario's when None.
-        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
+        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty, none for ``none``.
         arrivals: how they lie in time: ``scenario``, ``constant``, ``poisson``, ``herd``
             (everything restarts at the start) or ``trace:FILE``.
         workers: processes of the load generator.

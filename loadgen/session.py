@@ -15,9 +15,9 @@ from time import monotonic
 from typing import Literal
 
 from loadgen.clock import RunClock
-from loadgen.generator.protocol import Progress, WirePlan
+from loadgen.generator.protocol import UNSENT, Progress, WirePlan
 from loadgen.link import GeneratorLink
-from loadgen.merge import read_rows
+from loadgen.merge import arrivals_only, read_rows
 from loadgen.outcome import Outcome
 from loadgen.permission import refuse_foreign
 from loadgen.personas.stage import Stage
@@ -160,6 +160,10 @@ def _collect(outcome: Outcome, rundir: Path, fault: str) -> None:
     with suppress(ProcessError):
         outcome.rows = read_rows(rundir, "operations")
         outcome.warmup = read_rows(rundir, "warmup")
+    early = arrivals_only(outcome.warmup)
+    failed = sum(row.count for row in early if row.code not in ("ok", UNSENT))
+    if failed:
+        outcome.notes.append(f"{failed} arrivals failed before the measured part began")
     if fault and not outcome.faults and not outcome.interrupted:
         outcome.faults.append(fault)
 
