@@ -139,7 +139,7 @@ def storm(
         cpu_s = _break(kind, server, link, down_s, meter)
         lasts_s = down_s if kind in (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED) else 0.0
         whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s)
-        after = Meter(server)
+        rss_mb = Meter(server).rss_mb()
         cpu_s += meter.cpu_s() if kind is not Kind.SERVER_KILLED else 0.0
         link.stop()
         result = link.finish(30.0)
@@ -167,7 +167,7 @@ def storm(
         peak_signed_per_s=_peak(link.progress, fault_s),
         expired_identity_s=result.expired_identity_s,
         server_cpu_s=cpu_s,
-        server_rss_mb=after.rss_mb(),
+        server_rss_mb=rss_mb,
         swarm_lag_p99_s=result.lag_p99_s,
         swarm_valid=result.valid or result.reason == "stopped",
     )
