@@ -73,8 +73,10 @@ class Summary(msgspec.Struct, frozen=True):
     manifest: Manifest
     point: str
     regimes: dict[str, RegimeSummary]
-    pooled: RegimeSummary
-    """all regimes together: what a run of one regime says"""
+    pooled: RegimeSummary | None
+    """all regimes of a measured run together; None for a simulated one, where that means nothing"""
+    within_s: float
+    """how far curves and restricted means go, the same in every regime"""
     thefts: tuple[Incident, ...]
     splits: Splits | None
     """of a measured run's detected thefts; a simulated one has its own delivery delay inside"""
@@ -109,20 +111,24 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     point = the_point(record, point)
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     parts = {name: Part(record, point, (name,)) for name in names}
-    pooled = Part(record, point, tuple(names))
+    whole = Part(record, point, tuple(names))
     until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
-    totals = pooled.totals()
+    totals = whole.totals()
+    pooled = None
+    if record.manifest.world == "measured":
+        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "")
     return Summary(
         manifest=record.manifest,
         point=point,
         regimes=regimes,
-        pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
-        thefts=tuple(pooled.incidents),
+        pooled=pooled,
+        within_s=until_s,
+        thefts=tuple(whole.incidents),
         splits=splits(record, point) if record.manifest.world == "measured" else None,
         exposure_name=_exposure_name(until_s),
-        lag_p99_s=lag_p99_s(pooled.operations),
+        lag_p99_s=lag_p99_s(whole.operations),
         events_executed=int(totals.get("events_executed", 0)),
         switches_counted=int(totals.get("switches", 0)),
         not_estimable=reasons,
@@ -230,9 +236,10 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
     ):
         n, open_ends = len(followed), int((~followed.ended).sum())
         found[name] = Estimate(None, None, None, n, "s")
-        found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
+        if until_s > 0:
+            found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
         if not n:
-            missing[name] = missing[within_name] = "no such theft happened inside the run"
+            missing[name] = "no such theft happened inside the run"
         elif open_ends:
             missing[name] = f"{open_ends} of {n} were still open at the end; see {within_name}"
         else:

@@ -33,7 +33,7 @@ TITLES = {
 def title(name: str, summary: Summary) -> str:
     """Return a metric in words."""
     if name == summary.exposure_name:
-        within = words.duration(summary.pooled.time_to_detection.within_s)
+        within = words.duration(summary.within_s)
         return f"Copy usable after the theft, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "foothold"):
         return "Foothold until the thief's last access, likewise"

@@ -103,7 +103,7 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
     name = summary.exposure_name
     found = {regime: of.metrics.get(name) for regime, of in summary.regimes.items()}
     known = {r: e for r, e in found.items() if e is not None and e.value is not None}
-    within = words.duration(summary.pooled.time_to_detection.within_s)
+    within = words.duration(summary.within_s)
     shorter = [r for r in others if resolved(found.get(r), found[base]) == -1]
     if not shorter:
         if base not in known or len(known) < 2:

@@ -9,12 +9,15 @@ watcher that dies of one bad line watches nothing.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from math import isfinite, nan
 from pathlib import Path
 
 import msgspec
 
-from scenarios.detection.audit import AuditEvent, Operation, Outcome
+from loadgen.watch import sight, watch_stream
+from scenarios.detection.audit import Alert, AuditEvent, Operation, Outcome
+from scenarios.detection.detector import Detector
 from scenarios.errors import UsageError
 
 POLL_S = 0.05
@@ -44,6 +47,30 @@ class Skipped:
     count: int = 0
     first: str = ""
     """number and fault of the first of them"""
+
+
+class Log:
+    """Somebody else's audit log under watch.
+
+    Args:
+        path: the file; its first line decides which detectors can see.
+        detectors: fresh ones.
+        stop: returns True when the file should not be waited for any longer.
+
+    Raises:
+        UsageError: it cannot be read, or its first line is no event.
+    """
+
+    def __init__(self, path: Path, detectors: Iterable[Detector], stop: Callable[[], bool]) -> None:
+        self._lines = follow(path, stop)
+        first = next(self._lines, b"")
+        self.sight = sight(detectors, fields_of(first))
+        self.skipped = Skipped()
+        self._lines = chain([first], self._lines)
+
+    def watch(self) -> Iterator[tuple[AuditEvent, list[Alert]]]:
+        """Yield every event with the alerts that it raises."""
+        yield from watch_stream(events(self._lines, self.skipped), self.sight.armed)
 
 
 def fields_of(line: bytes) -> frozenset[str]:

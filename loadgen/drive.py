@@ -7,20 +7,24 @@ is killed outright, they end by themselves, because their stdin closes.
 """
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from loadgen import janitor
+from loadgen.ignores import IGNORES
 from loadgen.incidents import POINT, REPLICATION, alert_rows, incident
 from loadgen.measures import counts, series
 from loadgen.outcome import Outcome
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.shapes import Shape, parse_shape
-from loadgen.supervise import StopSignals
+from loadgen.supervise import Child, StopSignals
 from loadgen.targets.port import Target
 from loadgen.thefts import parse_attacks
 from scenarios.errors import RunError, UsageError
@@ -35,19 +39,6 @@ __all__ = ["DriveProgress", "drive"]
 
 INTERRUPTED = "interrupted"
 """how the reason of a record begins that a signal cut short"""
-
-IGNORED = {
-    "response": "a measured run responds at once; triage by people is simulated",
-    "regimes[].revocation.delay_s": "measured instead",
-    "regimes[].revocation.probability": "a measured run always revokes what raised an alert",
-    "issuer": "the target is the issuer",
-    "threats": "thefts are those of the personas",
-    "faults": "the service's own",
-    "probes": "no probes; the window samples granted lifetimes instead",
-    "detection.delivery_s": "reported beside the measured latency as the added floor",
-    "detection.coverage": "every identity of the target is watched",
-    "detection.external_notice_mean_s": "nobody outside watches a measured run",
-}
 
 
 @dataclass(slots=True)
@@ -115,42 +106,54 @@ def drive(
     """
     asked = parse_attacks(attacks)
     shape = parse_shape(arrivals)
-    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
+    plans = plans_of(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
     started, began_s = datetime.now(UTC), monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="midas-drive-", dir=workdir))
     run = _Run()
-    try:
-        with StopSignals() as signals:
-            for number, one in enumerate(plans):
-                if signals.stop.is_set():
-                    run.broken = run.broken or INTERRUPTED
-                    break
-                target = make_target()
-                try:
-                    outcome = run_session(
-                        one,
-                        target,
-                        asked,
-                        folder / str(number),
-                        options=GeneratorOptions(workers, lag_bound_s),
-                        control=Control(signals.stop, on_progress, allowed),
-                        about=run.target,
-                    )
-                except RunError as error:
-                    if not run.outcomes:
-                        raise
-                    run.broken = f"{one.regime.name}: {error}"
-                    break
-                run.outcomes.append(outcome)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with StopSignals() as signals, _work_folder(workdir) as folder:
+        for number, one in enumerate(plans):
+            if signals.stop.is_set():
+                run.broken = run.broken or INTERRUPTED
+                break
+            target = make_target()
+            try:
+                outcome = run_session(
+                    one,
+                    target,
+                    asked,
+                    folder / str(number),
+                    options=GeneratorOptions(workers, lag_bound_s),
+                    control=Control(signals.stop, on_progress, allowed),
+                    about=run.target,
+                )
+            except RunError as error:
+                if not run.outcomes:
+                    raise
+                run.broken = f"{one.regime.name}: {error}"
+                break
+            run.outcomes.append(outcome)
     manifest = _manifest(plans, run, seed, started, monotonic() - began_s, repetition)
     manifest.sources, manifest.machine = dict(sources or {}), dict(machine or {})
     record = RunRecord(manifest)
     for outcome in run.outcomes:
         _add_tables(record, outcome)
     return record
+
+
+@contextmanager
+def _work_folder(parent: Path | None) -> Iterator[Path]:
+    """Give a folder that is gone afterwards, also when this process is killed outright."""
+    folder = Path(tempfile.mkdtemp(prefix=janitor.PREFIX, dir=parent))
+    try:
+        argv = [sys.executable, "-I", str(janitor.__file__), str(folder)]
+        sweeper = Child(argv, name="the janitor", log=folder / "janitor.log")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            sweeper.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _add_tables(record: RunRecord, outcome: Outcome) -> None:
@@ -169,7 +172,7 @@ def _add_tables(record: RunRecord, outcome: Outcome) -> None:
     ]
 
 
-def _plans(
+def plans_of(
     scenario: Scenario,
     seed: int,
     regimes: Sequence[str] | None,
@@ -247,7 +250,7 @@ def _manifest(
         not_observable={
             name: why for outcome in run.outcomes for name, why in outcome.sight.blind.items()
         },
-        ignored=dict(IGNORED),
+        ignored=dict(IGNORES),
         notes=_notes(run),
     )
 

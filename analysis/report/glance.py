@@ -33,7 +33,7 @@ class Glance:
 def glance(summary: Summary) -> Glance:
     """Return the numbers that a reader of one page needs."""
     base = baseline(summary) or ""
-    within = words.duration(summary.pooled.time_to_detection.within_s)
+    within = words.duration(summary.within_s)
     wanted = [
         (f"copy usable, of the first {within}", summary.exposure_name, -1),
         ("life left when stolen", "residual_validity_s", -1),

@@ -104,6 +104,14 @@ def expires_s(fleet: Fleet, record: Record, i: int) -> float:
 
 
 @kernel
+def overdue_s(fleet: Fleet, record: Record, i: int, now_s: float) -> float:
+    """Return how long a slot has held an expired credential, since t = 0 at most."""
+    if fleet.rule == AT_USE:
+        return 0.0
+    return max(0.0, now_s - max(0.0, expires_s(fleet, record, i)))
+
+
+@kernel
 def in_flight(record: Record, now_s: float) -> bool:
     """Return whether a request of the slot is being answered or backs off."""
     return flag(record, REFUSED) or record.event_s < now_s
@@ -311,14 +319,12 @@ def renew(
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     first = i - slot
     replay(fleet, lane, agent_class, agent, first, t_s)
-    if fleet.rule != AT_USE:
-        overdue_s = t_s - max(0.0, expires_s(fleet, record, i))
-        if overdue_s > 0.0:
-            shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
-            shard.expired_s += overdue_s
+    late_s = overdue_s(fleet, record, i, t_s)
+    if late_s > 0.0:
+        shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
+        shard.expired_s += late_s
     serial = issues(record)
     record.issued_s = t_s
-    lane.refused -= flag(record, REFUSED)
     retag(record, REFUSED | REVOKED, 0)
     record.tag += np.uint32(1 << SERIAL_SHIFT)
     due_s = t_s + age_at_renewal(fleet, agent, slot, serial)
@@ -347,7 +353,6 @@ def back_off(
         replay(fleet, lane, agent_class, agent, i - slot, t_s)
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
     count = np.int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
-    lane.refused += count == 1
     refusals[i] = np.uint32(count)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
@@ -487,12 +492,11 @@ def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: in
 
 @entry(types.void(types.uint64, types.int64, types.int64, types.float64))
 def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
-    """Replay every agent of this thread's shards to ``to_s`` and count what is expired then."""
+    """Replay every agent of this thread's shards to ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
     shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
-    lane.expired_slots = 0
     for s in range(SHARDS * thread // threads, SHARDS * (thread + 1) // threads):
         shard = shards[s]
         shard.open_expired_s = 0.0
@@ -501,12 +505,23 @@ def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
-            for slot in range(agent_class.slots):
-                ends_s = expires_s(fleet, records[i + slot], i + slot)
-                if ends_s <= to_s and fleet.rule != AT_USE:
-                    lane.expired_slots += 1
-                    shard.open_expired_s += to_s - max(0.0, ends_s)
+            for slot in range(i, i + agent_class.slots):
+                shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
             i += agent_class.slots
+
+
+@entry(types.void(types.uint64, types.int64, types.int64, types.float64))
+def count_expired(place: int, thread: int, threads: int, now_s: float) -> None:
+    """Count the slots of this thread's shards that hold an expired credential."""
+    fleet = table(place, 1, FLEET)[0]
+    shards = table(fleet.shards, SHARDS, SHARD)
+    records = table(fleet.records, fleet.record_count, RECORD)
+    count = 0
+    first = shards[SHARDS * thread // threads].first_record
+    end = shards[SHARDS * (thread + 1) // threads - 1].end_record
+    for i in range(first, end):
+        count += expires_s(fleet, records[i], i) <= now_s
+    table(fleet.lanes, fleet.lane_count, LANE)[thread].expired_slots = count
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))

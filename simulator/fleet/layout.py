@@ -85,8 +85,6 @@ class Lane:
     switches: I8
     auth_failures: I8
     waits: I8
-    refused: I8
-    """slots with a request under way that was refused at least once, counted up and down"""
     expired_slots: I8
     trace: U8
     trace_rows: I8

@@ -5,7 +5,7 @@ Runs as a process of its own: prints its port, ends when stdin closes. Standard 
     GET    /health
     POST   /oauth/token                 client credentials (HTTP Basic) → {"access_token": …}
     POST   /credentials                 {"subject", "task", "ttl"} → {"data": {"token", "id", …}}
-    GET    /keys/{subject}?ttl=…        the subject's shared key → the same
+    GET    /keys/{subject}?ttl=…        the subject's shared key → the same; with ttl a new one
     GET    /orders/{resource}/{action}  with a credential as bearer token: 200, 403 or 401
     POST   /credentials/revoke          serial=…
 """
@@ -28,7 +28,7 @@ class Book:
         self.lock = threading.Lock()
         self.clients: set[str] = set()
         self.credentials: dict[str, dict[str, object]] = {}
-        self.keys: dict[tuple[str, float], str] = {}
+        self.keys: dict[str, str] = {}
         self.count = 0
 
     def make(self, subject: str, task: str, ttl_s: float) -> dict[str, object]:
@@ -46,12 +46,13 @@ class Book:
             self.credentials[token] = known
             return known
 
-    def key(self, subject: str, ttl_s: float) -> dict[str, object]:
-        token = self.keys.get((subject, ttl_s))
-        known = self.credentials.get(token or "")
-        if known is None or float(str(known["expires"])) < time.time():
-            known = self.make(subject, "", ttl_s)
-            self.keys[subject, ttl_s] = str(known["token"])
+    def key(self, subject: str, ttl: str) -> dict[str, object]:
+        if ttl:
+            return self.make(subject, "", float(ttl))
+        known = self.credentials.get(self.keys.get(subject, ""))
+        if known is None:
+            known = self.make(subject, "", 86_400.0)
+            self.keys[subject] = str(known["token"])
         return known
 
     def revoke(self, serial: str) -> None:
@@ -97,8 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         if parts == ["health"]:
             self._answer(200, {"status": "up"})
         elif parts[0] == "keys" and self._bearer() in self.book.clients:
-            ttl = parse_qs(url.query).get("ttl", ["86400"])[0]
-            self._answer(200, {"data": self.book.key(parts[1], float(ttl))})
+            ttl = parse_qs(url.query).get("ttl", [""])[0]
+            self._answer(200, {"data": self.book.key(parts[1], ttl)})
         elif parts[0] == "orders":
             self._answer(self.book.check(self._bearer(), f"{parts[1]}:{parts[2]}"), {})
         else:

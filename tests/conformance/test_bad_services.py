@@ -12,7 +12,8 @@ from loadgen.targets.authzen.target import AuthZenTarget
 from loadgen.targets.http.target import HttpTarget
 from loadgen.targets.openbao import target as openbao
 from loadgen.targets.port import Target
-from scenarios.errors import MidasError, TargetProtocol, TargetUnavailable, UsageError
+from loadgen.targets.registry import make_target
+from scenarios.errors import InputError, MidasError, TargetProtocol, TargetUnavailable, UsageError
 from tests.conformance.bad_services import HABITS, answer, certificate, listener, response
 
 Make = Callable[[str, Path], Target]
@@ -23,7 +24,7 @@ def authzen(url: str, _: Path) -> Target:
     return AuthZenTarget(url=url, timeout_s=TIMEOUT_S)
 
 
-def http(url: str, folder: Path) -> Target:
+def http(url: str, folder: Path, endpoint: str = "/token") -> Target:
     file = folder / "service.toml"
     file.write_text(
         f"""
@@ -31,7 +32,7 @@ def http(url: str, folder: Path) -> Target:
         url = "{url}"
         timeout_s = {TIMEOUT_S}
         [token]
-        url = "/token"
+        url = "{endpoint}"
         client_id = "me"
         client_secret_env = "BAD_SECRET"
         [operations.authorize]
@@ -106,28 +107,39 @@ def test_what_is_no_url_is_named(url: str) -> None:
         AuthZenTarget(url=url)
 
 
+@pytest.mark.parametrize("url", ["http://192.0.2.1:8080", "https://192.0.2.1", "http://0.0.0.0:80"])
+@MAKERS
+def test_a_url_elsewhere_needs_a_word_from_its_owner(make: Make, url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"--i-am-allowed-to-load {url}"):
+        make(url, tmp_path).setup(tmp_path, "example.org")
+
+
+def test_a_token_endpoint_elsewhere_needs_one_too(tmp_path: Path) -> None:
+    with listener(answer(response(b"{}"))) as port:
+        target = http(f"http://127.0.0.1:{port}", tmp_path, endpoint="http://192.0.2.1/token")
+        with pytest.raises(UsageError, match=r"--i-am-allowed-to-load http://192\.0\.2\.1"):
+            target.setup(tmp_path, "example.org")
+
+
 @pytest.mark.parametrize(
-    "url",
+    ("text", "says"),
     [
-        "http://example.org",
-        "http://192.0.2.1:8080",
-        "https://127.0.0.1.example.org",
-        "http://localhost.example.org",
-        "http://0.0.0.0:80",
-        "http://127.0.0.1@example.org",
+        ("nosuch", "known are embedded"),
+        ("http", "must be http:FILE"),
+        ("authzen:", "must be authzen:URL"),
+        ("embedded:x", "takes no argument"),
+        ("authzen:nonsense", "nonsense"),
+        ("http:/nonexistent.toml", "does not exist"),
     ],
 )
-def test_a_url_elsewhere_needs_a_word_from_its_owner(url: str) -> None:
-    with pytest.raises(UsageError, match=f"--i-am-allowed-to-load {url}"):
-        AuthZenTarget(url=url)
-    AuthZenTarget(url=url, allowed_urls=[url])
-    with pytest.raises(UsageError):
-        AuthZenTarget(url=url, allowed_urls=["http://example.net", "https://example.org"])
+def test_a_target_is_named_rightly(text: str, says: str) -> None:
+    with pytest.raises(InputError, match=rf"^[^\n]*{says}[^\n]*$"):
+        make_target(text)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost", "http://[::1]:80/x"])
-def test_this_machine_needs_none(url: str) -> None:
-    AuthZenTarget(url=url)
+def test_the_argument_follows_the_name() -> None:
+    target = make_target("authzen:http://127.0.0.1:8080/pdp")
+    assert target.name == "authzen"
 
 
 def fake_server(folder: Path, script: str) -> Path:

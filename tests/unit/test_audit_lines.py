@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from loadgen.audit_lines import Skipped, events, fields_of, follow
-from loadgen.watch import sight, watch_stream
+from loadgen.audit_lines import Log, Skipped, events, fields_of, follow
+from loadgen.watch import sight
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.serials import SupersededSerial
 from scenarios.errors import UsageError
@@ -62,8 +62,9 @@ def test_a_growing_log_is_followed_and_watched(tmp_path: Path) -> None:
     seen = []
 
     def watch() -> None:
-        stream = events(follow(path, stop.is_set), Skipped())
-        seen.extend(alert for _, alerts in watch_stream(stream, [TwoOrigins()]) for alert in alerts)
+        log = Log(path, [TwoOrigins(), SupersededSerial()], stop.is_set)
+        assert log.sight.names == {"two-origins"}
+        seen.extend(alert for _, alerts in log.watch() for alert in alerts)
 
     thread = threading.Thread(target=watch)
     thread.start()

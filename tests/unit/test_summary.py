@@ -192,10 +192,20 @@ def test_points_of_a_sweep_are_told_apart() -> None:
 def test_an_empty_record_has_no_estimates_and_no_crash() -> None:
     found = summarise(RunRecord(manifest()))
     assert found.regimes == {}
-    assert found.pooled.time_to_detection.detected_share.value is None
+    real = summarise(RunRecord(manifest(world="measured")))
+    assert real.pooled is not None
+    assert real.pooled.time_to_detection.detected_share.value is None
 
 
 def test_a_summary_holds_nothing_that_json_cannot_say(summary: Summary) -> None:
     encoded = msgspec.json.encode(summary)
     assert b"Infinity" not in encoded
     assert inf not in [e.value for r in summary.regimes.values() for e in r.metrics.values()]
+
+
+def test_without_thefts_no_horizon_is_made_up() -> None:
+    found = summarise(simulated(n=0))
+    metrics = found.regimes["svid"].metrics
+    assert [name for name in metrics if "within" in name] == []
+    assert metrics["exposure_s"].value is None
+    assert found.not_estimable["svid.exposure_s"] == "no such theft happened inside the run"

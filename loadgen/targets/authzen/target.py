@@ -1,5 +1,6 @@
 """A decision point that runs already, found by its URL."""
 
+import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -7,8 +8,8 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from loadgen.permission import refuse_foreign
 from loadgen.targets.agents import agents
-from loadgen.targets.allowed import check_allowed
 from loadgen.targets.authzen.wire import Config
 from loadgen.targets.decisions import PATH, decision, evaluation
 from loadgen.targets.port import Capability, Endpoint, Identity, Stolen
@@ -16,6 +17,7 @@ from loadgen.targets.rest import Rest, tls_context
 from scenarios.detection.audit import AuditEvent
 from scenarios.errors import TargetProtocol, TargetRefused, TargetUnavailable
 
+TOKEN_ENV = "MIDAS_AUTHZEN_TOKEN"  # noqa: S105  (a variable's name)
 _METADATA = "/.well-known/authzen-configuration"
 _NOT_FOUND = 404
 
@@ -25,13 +27,14 @@ class AuthZenTarget:
 
     Args:
         url: its base URL; the path of evaluations is read from its metadata, if it has any.
-        token: bearer token of the enforcement point that we play, empty for none.
+        token: bearer token of the enforcement point that we play; None takes it from the
+            environment (``MIDAS_AUTHZEN_TOKEN``), where no process list shows it.
         allowed_urls: URLs outside this machine that may be loaded.
         ca_file: certificate authority to trust instead of the system's.
         timeout_s: for each exchange of the parent.
 
     Raises:
-        UsageError: a URL that is none, or one that nobody allowed.
+        UsageError: a URL that is none.
     """
 
     name = "authzen"
@@ -42,21 +45,25 @@ class AuthZenTarget:
         self,
         *,
         url: str,
-        token: str = "",
+        token: str | None = None,
         allowed_urls: Collection[str] = (),
         ca_file: str = "",
         timeout_s: float = 5.0,
     ) -> None:
         self._rest = Rest(self.name, url, context=tls_context(ca_file), timeout_s=timeout_s)
-        check_allowed(self.name, url, allowed_urls)
+        self._allowed_urls = allowed_urls
         self._ca_file = ca_file
-        self._token = token
+        self._token = os.environ.get(TOKEN_ENV, "") if token is None else token
         self._path = PATH
         self._ready = False
         self._plan: dict[str, Any] = {}
 
     def setup(self, workdir: Path, trust_domain: str) -> None:  # noqa: ARG002
-        """Find the path of evaluations and ask one question that deserves an answer."""
+        """Find the path of evaluations and ask one question that deserves an answer.
+
+        Raises UsageError when the URL is not on this machine and nobody allowed it.
+        """
+        refuse_foreign(self._endpoint(), self._allowed_urls)
         try:
             found = self._rest.call("GET", _METADATA)
         except TargetRefused:
@@ -113,6 +120,9 @@ class AuthZenTarget:
     def endpoint(self) -> Endpoint:
         """Return where evaluations are asked for."""
         self._check()
+        return self._endpoint()
+
+    def _endpoint(self) -> Endpoint:
         rest = self._rest
         return Endpoint(
             rest.host, rest.port, tls=rest.tls, ca_file=self._ca_file, server_name=rest.host

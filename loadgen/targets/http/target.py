@@ -11,8 +11,8 @@ from urllib.parse import quote_plus, urlencode
 
 import msgspec
 
+from loadgen.permission import refuse_foreign
 from loadgen.targets.agents import agents
-from loadgen.targets.allowed import check_allowed
 from loadgen.targets.http.description import ClientCredentials, Description, read_description
 from loadgen.targets.http.template import Template
 from loadgen.targets.http.wire import Config, Held, use_code, use_values
@@ -46,7 +46,7 @@ class HttpTarget:
 
     Raises:
         ScenarioError: faults of the description.
-        UsageError: a URL that nobody allowed, or a missing environment variable.
+        UsageError: a missing environment variable, certificate or key.
     """
 
     name = "http"
@@ -60,7 +60,6 @@ class HttpTarget:
         self._allowed_urls = allowed_urls
         timeout_s = self._description.timeout_s
         self._rest = Rest(self.name, base, context=self._tls(), timeout_s=timeout_s)
-        check_allowed(self.name, base, allowed_urls)
         present = self._description.operations.present()
         found = {_CAPABILITIES[Op(name)] for name in present}
         if self._description.task_scope:
@@ -104,7 +103,11 @@ class HttpTarget:
         return secret
 
     def setup(self, workdir: Path, trust_domain: str) -> None:  # noqa: ARG002
-        """See that the service is healthy and fetch our own token."""
+        """See that the service is healthy and fetch our own token.
+
+        Raises UsageError when a URL is not on this machine and nobody allowed it.
+        """
+        refuse_foreign(self.endpoint(), self._allowed_urls)
         health = self._description.health
         answer = self._rest.answer(health.method, health.path)
         if answer.status not in health.status:
@@ -120,8 +123,8 @@ class HttpTarget:
         if source is None:
             return ""
         url = source.url if "://" in source.url else self._base + source.url
-        check_allowed(self.name, url, self._allowed_urls)
         rest = Rest(self.name, url, context=self._tls(), timeout_s=self._rest.timeout_s)
+        refuse_foreign(Endpoint(rest.host, rest.port, tls=rest.tls), self._allowed_urls)
         answer = rest.answer("POST", "", *self._token_request(source))
         if answer.status != _OK:
             raise TargetUnavailable(

@@ -137,10 +137,12 @@ class AuditReader:
         if not identity:
             return _Document()
         serial = auth.accessor or request.client_token_accessor
+        lease = self._documents.get(serial)
+        if lease is not None:
+            return lease
         known = self._key_of(serial)
-        return _Document(
-            identity, metadata.get("workload", ""), serial, math.nan if known is None else known[1]
-        )
+        issued_wall_s = math.nan if known is None else known[1]
+        return _Document(identity, metadata.get("workload", ""), serial, issued_wall_s)
 
     def _login(self, line: Line, request: _Request, path: str) -> _Access | None:
         """Remember a login for the read that follows; tell of one that failed."""
@@ -179,6 +181,12 @@ class AuditReader:
             known = self._key_of(identity)
             serial, occurred_s = known or ("", math.nan)
             task = ""
+        elif path.startswith("auth/token/create/m"):
+            lease = line.response.auth if line.response is not None else None
+            if lease is None:
+                return _Access("issue", _Document(identity, workload), refused=True)
+            metadata, serial, task = lease.metadata or {}, lease.accessor, ""
+            identity, workload = metadata.get("identity", ""), metadata.get("workload", "")
         elif path in ("pki/revoke", "auth/token/revoke-accessor"):
             return _Access("revoke", _Document())
         else:

@@ -126,6 +126,7 @@ class Realm:
                 (f"pki/sign/m{self._generation}", "update"),
                 (f"identity/oidc/token/m{self._generation}*", "read"),
                 (f"{KEYS}*", "read"),
+                (f"auth/token/create/m{self._generation}.*", "update"),
             ],
         )
 
@@ -159,6 +160,13 @@ class Realm:
             not_before_leeway=-1,
             clock_skew_leeway=-1,
         )
+        self._api.write(
+            f"auth/token/roles/{name}",
+            allowed_policies=[name],
+            orphan=True,
+            renewable=False,
+            token_no_default_policy=True,
+        )
         self._roles.append(name)
         oidc = f"m{self._generation}.{task}" if task else f"m{self._generation}"
         if oidc not in self._oidc_roles and ttl_s is not None:
@@ -177,18 +185,26 @@ class Realm:
 
     def _forget(self) -> None:
         for name in self._roles:
-            for path in (f"auth/cert/certs/{name}", f"auth/jwt/role/{name}"):
+            for path in (
+                f"auth/cert/certs/{name}",
+                f"auth/jwt/role/{name}",
+                f"auth/token/roles/{name}",
+            ):
                 self._api.call("DELETE", path)
             self._api.call("DELETE", f"sys/policies/acl/{name}")
         self._roles.clear()
         self._oidc_roles.clear()
 
     def agent_token(self, identity: Identity) -> str:
-        """Return a token with which an agent asks for its documents."""
+        """Return a token with which an agent asks for its documents.
+
+        Only a service token may create leases; a batch token costs no storage.
+        """
+        secret = identity.name.startswith("key://")
         found = self._api.write(
             "auth/token/create/agents",
             entity_alias=identity.name,
-            type="batch",
+            type="service" if secret else "batch",
             policies=[f"m{self._generation}"],
             no_default_policy=True,
             meta={"identity": identity.name, "workload": identity.workload},

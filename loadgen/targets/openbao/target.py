@@ -169,7 +169,8 @@ class OpenBaoTarget:
         shared = ""
         for name, identity in self._identities.items():
             if name.startswith("key://"):
-                self._make_key(identity)
+                if ttl_s is None:
+                    self._make_key(identity)
                 shared = shared or realm.agent_token(identity)
                 tokens[name] = shared
             else:
@@ -237,10 +238,11 @@ class OpenBaoTarget:
         Raises TargetRefused for an OIDC token: OpenBao cannot take one back before it expires.
         """
         _, realm = self._running()
-        owner = self._owners.get(serial)
-        if owner is not None:
+        if serial in self._owners:
             realm.revoke_key(serial)
-            self._make_key(self._identities[owner])
+            self._make_key(self._identities[self._owners[serial]])
+        elif identity.startswith("key://"):
+            realm.revoke_key(serial)
         elif serial.startswith("hmac-") or len(serial) == _FINGERPRINT:
             raise TargetRefused(f"{self.name}: {identity}: an OIDC token cannot be revoked")
         else:
