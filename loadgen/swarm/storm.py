@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
-from enum import StrEnum
 from itertools import pairwise
 from time import monotonic
 
@@ -21,6 +20,7 @@ import msgspec
 from loadgen.clock import RunClock
 from loadgen.merge import read_rows
 from loadgen.swarm.field import Fleet, Meter, spire, swarm
+from loadgen.swarm.kinds import Kind
 from loadgen.swarm.link import SwarmLink
 from loadgen.swarm.protocol import ATTEST_OP, RENEW_AGENT_OP, RENEW_OP, Progress
 from loadgen.targets.spire.call import ACTIVATE_X509_AUTHORITY, PREPARE_X509_AUTHORITY
@@ -37,21 +37,6 @@ ALL_WELL_S = 3.0
 """of whole health in a row that count as recovered, from their first second"""
 _SERIES = ("attested", "connected", "synced", "identities", "expired", "signed")
 _SIGNING = (ATTEST_OP, RENEW_OP, RENEW_AGENT_OP)
-
-
-class Kind(StrEnum):
-    """What goes wrong."""
-
-    COLD_START = "cold-start"
-    """every agent attests, syncs and asks for everything at once, on a fresh server"""
-    MASS_RESTART = "mass-restart"
-    """every agent loses its connection and documents at one instant"""
-    SERVER_KILLED = "server-killed"
-    """SIGKILL, and a start on the same data after ``down_s``; CA keys on disk"""
-    DATASTORE_LOCKED = "datastore-locked"
-    """somebody else holds SQLite's write lock for ``down_s``"""
-    CA_ROTATED = "ca-rotated"
-    """a new CA is prepared and activated at once"""
 
 
 class StormReport(msgspec.Struct, kw_only=True, frozen=True):

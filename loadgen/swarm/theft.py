@@ -9,7 +9,7 @@ a replaced document was presented; it needs the owner to have renewed and used t
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -27,7 +27,7 @@ from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.demand.streams import Stream, seed_key, uniform
 from scenarios.detection.audit import Alert
 from scenarios.detection.detector import Detector
-from scenarios.errors import TargetError, TargetUnavailable
+from scenarios.errors import TargetError, TargetUnavailable, UsageError
 from scenarios.record.tables import AlertRow, Count, End, Incident
 from scenarios.spec.rules import polled_age
 
@@ -156,6 +156,21 @@ class _Watch:
             with self._server.admin() as caller:
                 caller.call(BAN, api.BanAgentRequest(id=identity), api.Empty)
             self.bans[alert.identity] = decided_s, self._clock.now_s()
+
+
+def respond_set(names: Sequence[str] | None) -> frozenset[str]:
+    """Return the detectors that a command line names; None is the certain sign alone.
+
+    Raises:
+        UsageError: an unknown one.
+    """
+    if not names:
+        return frozenset({CERTAIN})
+    known = (CERTAIN, UNCERTAIN)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"--respond-to: found {unknown[0]!r}, known are {', '.join(known)}")
+    return frozenset(names)
 
 
 def heist(asked: Heist, *, on_step: Callable[[str], None] = lambda _step: None) -> Heisted:
