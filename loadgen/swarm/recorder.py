@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 from numpy.typing import NDArray
 
-from loadgen.generator.recorder import SLOTS, add_values, encode_counts, percentile_s
+from loadgen.generator.recorder import SLOTS, encode_counts, percentile_s, slot_of
 from loadgen.swarm.protocol import LAG_OP, SwarmPlan
 from scenarios.record.tables import OperationRow
 
@@ -56,7 +56,7 @@ class Recorder:
                 counts = self._counts.get((op, code, number))
                 if counts is None:
                     counts = self._counts[op, code, number] = np.zeros(SLOTS, np.int64)
-                add_values(counts, us[batch == number])
+                np.add.at(counts, slot_of(us[batch == number]), 1)
 
     def lag_p99_s(self, *, settled: bool) -> float | None:
         """Return the 99th percentile of the swarm's own lateness, after settling or in all."""
