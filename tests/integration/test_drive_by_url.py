@@ -13,10 +13,10 @@ import pytest
 from loadgen.targets.embedded.target import EmbeddedTarget
 from loadgen.targets.port import Identity
 from scenarios.spec.resolve import load
+from tests.command_line import ROOT, midas
 from tests.conformance import rest_service
 from tests.conformance.subjects import order_book
 
-ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "howto" / "measure-your-own-service.md"
 DRIVE = [sys.executable, "-m", "midas", "drive"]
 
@@ -72,19 +72,11 @@ def test_the_recipe_measures_a_service_that_midas_has_never_heard_of(tmp_path: P
     assert sent(found, "authorize") > 0
 
 
-def test_a_missing_secret_is_one_line(tmp_path: Path) -> None:
+def test_a_missing_secret_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "orders.toml"
     file.write_text(description("http://127.0.0.1:1"))
-    env = {name: value for name, value in os.environ.items() if name != "ORDER_BOOK_SECRET"}
-    done = subprocess.run(
-        [*DRIVE, "customer-service", "--target", f"http:{file}"],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    monkeypatch.delenv("ORDER_BOOK_SECRET", raising=False)
+    done = midas("drive", "customer-service", "--target", f"http:{file}")
     assert done.returncode == 2
     assert done.stderr.strip().count("\n") == 0
     assert "export ORDER_BOOK_SECRET" in done.stderr
