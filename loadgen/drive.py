@@ -25,7 +25,7 @@ from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.shapes import Shape, parse_shape
 from loadgen.supervise import Child, StopSignals
-from loadgen.targets.port import Target
+from loadgen.targets.port import ISSUING, Target
 from loadgen.thefts import parse_attacks
 from scenarios.errors import RunError, UsageError
 from scenarios.record.manifest import Manifest
@@ -200,6 +200,8 @@ def plans_of(
 
 
 def _refuse_incapable(plans: Sequence[Plan], target: Target) -> None:
+    if not target.capabilities & ISSUING:
+        return  # whatever the agents hold, a decision point is only asked about it
     faults = [
         f"{one.regime.name} needs {', '.join(sorted(missing))}"
         for one in plans

@@ -3,7 +3,8 @@
 What the real one does (SPIRE pkg/agent/manager, pkg/agent/svid, pkg/common/rotationutil):
 
 - attest with a node attestor; own SVID and key only ever in memory;
-- ``SyncAuthorizedEntries`` every 5 s ±10 %, failed ones with a longer wait (×1.5 up to 4 min);
+- ``SyncAuthorizedEntries`` and ``GetBundle`` every 5 s ±10 %, failed ones with a longer wait (×1.5
+  up to 4 min);
 - at each sync renew what is due (``rules.due_at_poll``), in one ``BatchNewX509SVID`` of at most
   500, failed ones after 0.5 s and longer (×1.5 up to 4 min);
 - its own SVID is due by the same rule: ``RenewAgent``, or a new attestation where the attestor
@@ -28,6 +29,7 @@ from loadgen.http2 import Answer, Http2Error, header_block, message, messages
 from loadgen.swarm.connection import Connection
 from loadgen.swarm.protocol import (
     ATTEST_OP,
+    BUNDLE_OP,
     CONNECT_OP,
     LAG_OP,
     RENEW_AGENT_OP,
@@ -36,7 +38,14 @@ from loadgen.swarm.protocol import (
     Backoff,
 )
 from loadgen.swarm.recorder import OK
-from loadgen.targets.spire.call import ATTEST, BATCH_NEW_X509, RENEW, SYNC_ENTRIES, code_name
+from loadgen.targets.spire.call import (
+    ATTEST,
+    BATCH_NEW_X509,
+    GET_BUNDLE,
+    RENEW,
+    SYNC_ENTRIES,
+    code_name,
+)
 from loadgen.targets.spire.credentials import (
     Svid,
     client_context,
@@ -56,6 +65,7 @@ if TYPE_CHECKING:
 _HEADERS = {
     ATTEST_OP: header_block(ATTEST),
     SYNC_OP: header_block(SYNC_ENTRIES),
+    BUNDLE_OP: header_block(GET_BUNDLE),
     RENEW_OP: header_block(BATCH_NEW_X509),
     RENEW_AGENT_OP: header_block(RENEW),
 }
@@ -74,6 +84,7 @@ _SYNC_BODY = message(
         )
     ).SerializeToString()
 )
+_BUNDLE_BODY = message(api.GetBundleRequest().SerializeToString())
 _NONCE_BYTES = 32
 
 
@@ -307,6 +318,8 @@ class HollowAgent:
     def _take(self, call: _Call, body: bytes) -> None:
         if call.op == SYNC_OP:
             self._synced(body)
+        elif call.op == BUNDLE_OP:
+            self._bundled(body)
         elif call.op == RENEW_OP:
             self._renewed(call, body)
         else:
@@ -318,7 +331,7 @@ class HollowAgent:
             return
         if call.op == SYNC_OP and "not active" in answer.text:
             self.own = None
-        if call.op == RENEW_AGENT_OP:
+        if call.op in (RENEW_AGENT_OP, BUNDLE_OP):
             return  # tried again at the next sync
         self._drop_connection()
         self._again()
@@ -380,16 +393,19 @@ class HollowAgent:
     # -- workloads' documents
 
     def _synced(self, body: bytes) -> None:
-        swarm = self._swarm
         self._failures = 0
         self.synced = True
-        wall_s = swarm.wall_s()
-        own_left_s = self.own_expires_at - wall_s
         self._ids = _entry_ids(body)
         self._next_sync()
+        self._call(BUNDLE_OP, self._swarm.now_s(), _BUNDLE_BODY)
+
+    def _bundled(self, body: bytes) -> None:
+        """Take the trust bundle into account, and renew what is due."""
+        swarm = self._swarm
+        swarm.trust(body)
         if self._renewing:
             return
-        if self._is_due(own_left_s, self.own_lifetime_s):
+        if self._is_due(self.own_expires_at - swarm.wall_s(), self.own_lifetime_s):
             self._renew_own()  # and with it the connection: the workloads' turn is the next sync
         elif swarm.now_s() >= self._renew_again_s:
             self._renew_due()

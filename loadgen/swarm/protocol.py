@@ -14,7 +14,7 @@ The parent writes ``swarm.json`` (``SwarmPlan``) into a folder RUNDIR, starts
     swarm  → stdout   {"error": …}       one line, before exit code 1 or 2
 
 Results: ``operations-0.msgpack``, a list of ``OperationRow`` in the histograms of the load
-generator. Ops: ``connect`` (TCP and TLS), ``attest``, ``sync``, ``renew-x509`` (one row entry a
+generator. Ops: ``connect`` (TCP and TLS), ``attest``, ``sync``, ``bundle``, ``renew-x509`` (one a
 call, however many identities it carries), ``renew-agent``; and ``lag``, how late the swarm itself
 was. Latency counts from the instant at which the agent meant to begin; back-off is not part of it.
 When stdin closes without ``stop`` the swarm ends within a second.
@@ -28,7 +28,7 @@ PLAN_FILE = "swarm.json"
 RESULT_FILE = "result.json"
 ROWS_FILE = "operations-0.msgpack"
 
-CONNECT_OP, ATTEST_OP, SYNC_OP = "connect", "attest", "sync"
+CONNECT_OP, ATTEST_OP, SYNC_OP, BUNDLE_OP = "connect", "attest", "sync", "bundle"
 RENEW_OP, RENEW_AGENT_OP, LAG_OP = "renew-x509", "renew-agent", "lag"
 
 

@@ -12,6 +12,7 @@ import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from loadgen.http2 import messages
 from loadgen.swarm.agent import HollowAgent, Node
 from loadgen.swarm.protocol import (
     RESULT_FILE,
@@ -24,6 +25,7 @@ from loadgen.swarm.protocol import (
 )
 from loadgen.swarm.recorder import Recorder
 from loadgen.targets.spire.credentials import Svid, client_context, csr, new_key
+from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.demand.streams import seed_key
 from scenarios.errors import InputError
 
@@ -51,6 +53,7 @@ class Swarm:
         self.authorities = [base64.b64decode(der) for der in plan.authorities]
         self.anonymous = client_context(self.authorities, None)
         self.server_id = f"spiffe://{plan.trust_domain}/spire/server"
+        self._bundle = b""
         self.signed = 0
         self.expired_identity_s = 0.0
         self._csrs = [csr(new_key()) for _ in range(CSR_POOL)]
@@ -89,6 +92,17 @@ class Swarm:
     def csr(self, number: int) -> bytes:
         """Return a certificate request of the pool, DER."""
         return self._csrs[number % CSR_POOL]
+
+    def trust(self, body: bytes) -> None:
+        """Take a trust bundle (the answer to GetBundle) into account; agents share it."""
+        if body == self._bundle:
+            return
+        self._bundle = body
+        (one,) = messages(body)
+        found = [authority.asn1 for authority in api.Bundle.FromString(one).x509_authorities]
+        if found != self.authorities:
+            self.authorities = found
+            self.anonymous = client_context(found, None)
 
     # -- life
 

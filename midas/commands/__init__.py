@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import runs, scenario, target
+from midas.commands import runs, scenario, spire, target
 from midas.commands.compare import compare
 from midas.commands.demo import demo
 from midas.commands.drive import drive
@@ -47,6 +47,7 @@ app.add_typer(runs.app, name="runs")
 app.command()(validate)
 app.command()(serve)
 app.add_typer(target.app, name="target")
+app.add_typer(spire.app, name="spire")
 
 
 def _version(value: bool) -> None:

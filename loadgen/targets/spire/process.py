@@ -40,6 +40,8 @@ class ServerSettings:
     agent_ttl_s: int = 3600
     x509_ttl_s: int = 3600
     jwt_ttl_s: int = 300
+    keys_on_disk: bool = False
+    """CA keys outlive a restart; in memory a restarted server begins with a new CA"""
     control_frame_limit: int | None = None
     """queued control frames at which grpc-go stops reading; None: its default, 100. SPIRE reaches
     its key manager over an in-memory pipe without a buffer, where both ends then wait for each
@@ -51,6 +53,10 @@ def server_config(
 ) -> str:
     """Return the server's configuration, HCL."""
     on = str(settings.rate_limits).lower()
+    key_manager = 'KeyManager "memory" { plugin_data {} }'
+    if settings.keys_on_disk:
+        keys = f"{workdir}/server/keys.json"
+        key_manager = f'KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}'
     return f"""\
 server {{
   bind_address = "127.0.0.1"
@@ -78,7 +84,7 @@ plugins {{
       connection_string = "{workdir}/server/datastore.sqlite3"
     }}
   }}
-  KeyManager "memory" {{ plugin_data {{}} }}
+  {key_manager}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   NodeAttestor "x509pop" {{
     plugin_data {{ ca_bundle_path = "{workdir}/server/node-authority.pem" }}
