@@ -47,8 +47,8 @@ def follow(
             try:
                 rows = db.execute(_QUERY, (seq,)).fetchall()
             except sqlite3.Error as exc:
-                if stopping.is_set():
-                    return
+                if stopping.is_set() and not path.exists():
+                    return  # torn down, with its data
                 raise TargetProtocol(f"{path}: cannot be read as an audit log ({exc})") from exc
             observed_s = time.monotonic() - zero_monotonic_s
             for row in rows:
