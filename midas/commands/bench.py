@@ -29,6 +29,7 @@ def load(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
     Example: `midas bench load --rounds 1`
     """
     from loadgen.bench.load import bench_load, expected_s
+
     from midas.render import bench as render
 
     output = Output(json, quiet)
