@@ -12,6 +12,7 @@ from midas.commands.report import report
 from midas.commands.serve import serve
 from midas.commands.simulate import simulate
 from midas.commands.validate import validate
+from midas.commands.watch import watch
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
@@ -46,6 +47,7 @@ app.command()(report)
 app.add_typer(runs.app, name="runs")
 app.command()(validate)
 app.command()(serve)
+app.command()(watch)
 app.add_typer(target.app, name="target")
 app.add_typer(spire.app, name="spire")
 
