@@ -8,9 +8,9 @@ Which interval stands where:
 ``issuances_per_s``, measured  Student's t over consecutive batches of the run
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
-``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance
+``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
-``time_to_detection``          Aalen–Johansen, log(−log) band
+``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
@@ -19,16 +19,17 @@ means of counts                Student's t over replications; exact Poisson wher
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
-Thefts are pooled over replications: each is an independent keyed draw, coupled to the others only
-through the analysts' queue. ``n`` is the number of thefts. Copies of a credential and footholds are
-never pooled: their mix in a record is a choice of the scenario. A metric that cannot be estimated
-is there all the same, its value None and the reason in ``not_estimable``.
+Thefts are pooled over replications. Those of one secret share its luck, so ``n`` counts robbed
+secrets. Copies of a credential and footholds are never pooled: their mix in a record is a choice of
+the scenario. A metric that cannot be estimated is there all the same, its value None and the reason
+in ``not_estimable``.
 """
 
 from collections import defaultdict
 from math import isfinite
 
 import msgspec
+import numpy as np
 
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
@@ -37,7 +38,7 @@ from analysis.metrics import METRICS
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
-from analysis.thefts import follow_up_s
+from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
@@ -176,12 +177,17 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
         if not values:
             missing[metric.name] = "this record holds no counts"
             continue
-        found[metric.name] = estimators.mean(values, metric.unit)
+        found[metric.name] = _not_negative(estimators.mean(values, metric.unit))
         if metric.exposure is not None and not any(values):
             exposure = sum(metric.exposure(counts) for counts in replications)
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _not_negative(of: Estimate) -> Estimate:
+    """Cut an interval at zero: counts cannot lie below it, whatever Student's t says of few."""
+    return of if of.low is None or of.low >= 0 else msgspec.structs.replace(of, low=0.0)
 
 
 def _measured_rate(part: Part) -> dict[str, Estimate]:
@@ -202,7 +208,7 @@ def _measured_rate(part: Part) -> dict[str, Estimate]:
         sum(totals[start : start + width]) / (width * part.interval_s())
         for start in range(0, whole, width)
     ]
-    return {name: estimators.mean(rates, "1/s")}
+    return {name: _not_negative(estimators.mean(rates, "1/s"))}
 
 
 def _why(part: Part, count: str) -> str:
@@ -234,16 +240,16 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
     ):
-        n, open_ends = len(followed), int((~followed.ended).sum())
+        n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")
         if until_s > 0:
-            found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
+            found[within_name] = survival.restricted_mean(followed.use, until_s)
         if not n:
             missing[name] = "no such theft happened inside the run"
         elif open_ends:
             missing[name] = f"{open_ends} of {n} were still open at the end; see {within_name}"
         else:
-            found[name] = estimators.mean([float(time) for time in followed.use_s], "s")
+            found[name] = survival.restricted_mean(followed.use, float(followed.use.time_s.max()))
     return found
 
 

@@ -7,7 +7,6 @@ numbers that is on the safe side (``paired.py`` is sharper). What is not resolve
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from analysis import words
 from analysis.estimators import difference, ratio
@@ -18,11 +17,16 @@ from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """A claim in plain words, and the numbers that it stands on."""
 
     claim: str
     evidence: str
+
+    def __str__(self) -> str:
+        """Return both as one sentence."""
+        return f"{self.claim}. {self.evidence}" if self.claim else self.evidence
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.shapes import Shape, parse_shape
 from loadgen.supervise import Child, StopSignals
-from loadgen.targets.port import Target
+from loadgen.targets.port import ISSUING, Target
 from loadgen.thefts import parse_attacks
 from scenarios.errors import RunError, UsageError
 from scenarios.record.manifest import Manifest
@@ -79,7 +79,7 @@ def drive(
         regimes: names; the scenario's ``drive.regime``, or its first, when None.
         rate_hz: operations a second; the scenario's when None.
         seconds: length of the window; the scenario's when None.
-        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
+        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty, none for ``none``.
         arrivals: how they lie in time: ``scenario``, ``constant``, ``poisson``, ``herd``
             (everything restarts at the start) or ``trace:FILE``.
         workers: processes of the load generator.
@@ -200,6 +200,8 @@ def plans_of(
 
 
 def _refuse_incapable(plans: Sequence[Plan], target: Target) -> None:
+    if not target.capabilities & ISSUING:
+        return  # whatever the agents hold, a decision point is only asked about it
     faults = [
         f"{one.regime.name} needs {', '.join(sorted(missing))}"
         for one in plans

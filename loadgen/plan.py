@@ -246,21 +246,24 @@ def write(
     options: GeneratorOptions,
     *,
     uses: bool = True,
+    issues: bool = True,
 ) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
     Without ``uses`` only issuances are sent: what agents do with their documents never reaches a
-    target that does not decide about it. Its clock is ahead of the run clock by the prologue, so
+    target that does not decide about it. Without ``issues`` only uses are: a decision point hands
+    out nothing. Its clock is ahead of the run clock by the prologue, so
     that no arrival lies before its zero.
     """
     issue_op = OPS.index(_ISSUE[plan.regime.artifact])
     before, demand = plan.prologue, plan.demand
-    slots, ahead_s = before.slots, before.seconds
-    sent = np.full(len(demand), fill_value=True) if uses else demand.op == ISSUE
+    ahead_s, primed = before.seconds, slice(None) if issues else slice(0)
+    slots = before.slots[primed]
+    sent = np.where(demand.op == ISSUE, issues, uses)
     window_ops = np.where(demand.op[sent] == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
     np.savez(
         rundir / DEMAND_FILE,
-        t_s=np.concatenate([before.t_s, demand.t_s[sent]]) + ahead_s,
+        t_s=np.concatenate([before.t_s[primed], demand.t_s[sent]]) + ahead_s,
         agent=np.concatenate([slots[:, 0], demand.agent[sent]]),
         task=np.concatenate([slots[:, 1], demand.task[sent]]).astype(np.int32),
         op=np.concatenate([np.full(len(slots), issue_op), window_ops]).astype(np.uint8),

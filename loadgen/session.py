@@ -15,15 +15,15 @@ from time import monotonic
 from typing import Literal
 
 from loadgen.clock import RunClock
-from loadgen.generator.protocol import Progress, WirePlan
+from loadgen.generator.protocol import UNSENT, Progress, WirePlan
 from loadgen.link import GeneratorLink
-from loadgen.merge import read_rows
+from loadgen.merge import arrivals_only, read_rows
 from loadgen.outcome import Outcome
 from loadgen.permission import refuse_foreign
 from loadgen.personas.stage import Stage
 from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
-from loadgen.targets.port import Capability, Endpoint, Target
+from loadgen.targets.port import ISSUING, Capability, Endpoint, Target
 from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
@@ -115,7 +115,8 @@ def run_session(
         if link is None:
             outcome.interrupted = True
             return outcome
-        race = _Race(outcome, target, attacks, link, control)
+        robbed = attacks if target.capabilities & ISSUING else ()
+        race = _Race(outcome, target, robbed, link, control)
         stack.callback(race.end_thefts.set)
         race.run()
         race.wind_down()
@@ -145,7 +146,14 @@ def _set_up(
     wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
     refuse_foreign(target.endpoint(), control.allowed)
     uses = Capability.AUTHORIZE in target.capabilities
-    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options, uses=uses)
+    issues = bool(target.capabilities & ISSUING)
+    outcome.arrivals = write(
+        plan, rundir, target.endpoint(), wire, options, uses=uses, issues=issues
+    )
+    if not issues:
+        outcome.notes.append(
+            f"{target.name} issues nothing: only uses were sent, and there was nothing to steal"
+        )
     if not uses:
         outcome.notes.append(
             f"{target.name} takes no part in uses of a document: only issuances were sent"
@@ -160,6 +168,10 @@ def _collect(outcome: Outcome, rundir: Path, fault: str) -> None:
     with suppress(ProcessError):
         outcome.rows = read_rows(rundir, "operations")
         outcome.warmup = read_rows(rundir, "warmup")
+    early = arrivals_only(outcome.warmup)
+    failed = sum(row.count for row in early if row.code not in ("ok", UNSENT))
+    if failed:
+        outcome.notes.append(f"{failed} arrivals failed before the measured part began")
     if fault and not outcome.faults and not outcome.interrupted:
         outcome.faults.append(fault)
 

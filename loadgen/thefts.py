@@ -15,6 +15,7 @@ from scenarios.errors import UsageError
 
 MAX_COUNT = 50
 """thefts of one persona in one run: each has a thread"""
+NOBODY = "none"
 TRIES = 5_000
 STOP_S = 3.0
 """for a thief in the middle of a request"""
@@ -33,13 +34,15 @@ class Attack:
 
 
 def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
-    """Read ``NAME`` or ``NAME:COUNT``; nothing asked for means each persona once.
+    """Read ``NAME`` or ``NAME:COUNT``; nothing asked for means each persona once, ``none`` nobody.
 
     Raises:
         UsageError: one line that names every fault.
     """
     if not texts:
         return tuple(Attack(name, asked=False) for name in PERSONAS)
+    if list(texts) == [NOBODY]:
+        return ()
     faults: list[str] = []
     attacks: list[Attack] = []
     for text in texts:
@@ -47,7 +50,7 @@ def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
         if name not in PERSONAS:
             near = difflib.get_close_matches(name, PERSONAS, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            faults.append(f"found {name!r}, allowed {', '.join(PERSONAS)}{hint}")
+            faults.append(f"found {name!r}, allowed {', '.join(PERSONAS)} or {NOBODY} alone{hint}")
         elif count and not (count.isdecimal() and 1 <= int(count) <= MAX_COUNT):
             faults.append(f"{name}: found {count!r} thefts, allowed 1 … {MAX_COUNT}")
         else:

@@ -43,10 +43,14 @@ def sight(detectors: Iterable[Detector], audit_fields: frozenset[str]) -> Sight:
 def watch_stream(
     stream: Iterable[AuditEvent], detectors: Iterable[Detector]
 ) -> Iterator[tuple[AuditEvent, list[Alert]]]:
-    """Yield every event of a stream with the alerts that it raises, in the order of detectors."""
+    """Yield every event of a stream with the alerts that it raises, in the order of detectors.
+
+    An event that identifies nobody (a refused stranger) is no detector's business: it would make
+    one suspect of all strangers.
+    """
     armed = list(detectors)
     for event in stream:
-        raised = (detector.update(event) for detector in armed)
+        raised = (detector.update(event) for detector in armed if event.identity)
         yield event, [alert for alert in raised if alert is not None]
 
 

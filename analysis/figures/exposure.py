@@ -55,6 +55,6 @@ def exposure(summary: Summary) -> Drawing | None:
         caption = (
             f"Mean time for which a thief can use what he took, counting at most "
             f"{words.duration(within_s)} (dotted line), by Kaplan and Meier. Bars are 95 % "
-            "intervals; n counts thefts."
+            "intervals; n counts robbed secrets."
         )
         return drawing(figure, "exposure", "How long a stolen credential stays usable", caption)

@@ -53,7 +53,7 @@ def incidence(summary: Summary) -> Drawing | None:
         caption = (
             f"Share of thefts that had ended by each cause, by Aalen and Johansen, within "
             f"{words.duration(until_s)}. Dashed: 95 % band of the detected share. Open: the thief "
-            "still can, and nobody knows. n counts thefts."
+            "still can, and nobody knows. n counts robbed secrets."
         )
         return drawing(figure, "incidence", "What ends a theft, and when", caption)
 

@@ -56,8 +56,7 @@ class Recorder:
                 counts = self._counts.get((op, code, number))
                 if counts is None:
                     counts = self._counts[op, code, number] = np.zeros(SLOTS, np.int64)
-                slots, n = np.unique(slot_of(us[batch == number]), return_counts=True)
-                counts[slots] += n
+                np.add.at(counts, slot_of(us[batch == number]), 1)
 
     def lag_p99_s(self, *, settled: bool) -> float | None:
         """Return the 99th percentile of the swarm's own lateness, after settling or in all."""

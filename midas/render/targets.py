@@ -19,7 +19,10 @@ def rows() -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for known in TARGETS.values():
         state = is_up(known.name)
-        row: dict[str, Any] = {"name": known.name, "summary": known.summary}
+        row: dict[str, Any] = {"name": known.usage, "summary": known.summary}
+        if known.argument:  # found when it is named, by its URL or file
+            found.append(row | {"installed": True, "missing": "", "capabilities": [], "up": None})
+            continue
         try:
             target = make_target(known.name)
             if known.name == "spire":

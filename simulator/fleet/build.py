@@ -26,7 +26,7 @@ from simulator.fleet.layout import (
     TRACE,
 )
 from simulator.fleet.memory import address, reserve
-from simulator.fleet.wheel import BUCKETS, CHUNK, WHEEL
+from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 
 MANUAL = 0
 BUCKETS_IN_AGE = 2000.0
@@ -172,9 +172,8 @@ def _wheel(memory: Memory, row: RegimeRow, records: int) -> None:
     _, longest_s = extreme_ages_s(row)
     wheel["buckets_per_s"] = BUCKETS_IN_AGE / longest_s if 0.0 < longest_s < inf else 1.0
     wheel["opened"] = -1
-    wheel["bin_capacity"] = 1 << 16
     memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
-    memory.hold(wheel, "bins", reserve(1 << 16, np.int64))
+    memory.hold(wheel, "bins", reserve(BINS + 1, np.int64))
     for name in ("entries", "open", "scratch", "late"):
         memory.arrays[name] = reserve(0, ENTRY)
     for name in ("before", "free"):

@@ -108,11 +108,11 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
         if issuer.queue_head == issuer.queue_tail:
             issuer.queue_head = 0
             issuer.queue_tail = 0
-        sift_down(serving, 0, issuer.busy, end_s, next_record, 0)
+        sift_down(serving, issuer.busy, end_s, next_record, 0)
     else:
         issuer.busy -= 1
         last = serving[issuer.busy]
-        sift_down(serving, 0, issuer.busy, last.t_s, np.int64(last.record), 0)
+        sift_down(serving, issuer.busy, last.t_s, np.int64(last.record), 0)
     return t_s, record
 
 

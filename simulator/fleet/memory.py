@@ -82,7 +82,7 @@ def prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
     return types.none(place), generate
 
 
-kernel = njit(error_model="numpy")
+kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
 """compiles a part of a kernel; a division by zero gives inf, without a branch that stops vector units"""
 
 

@@ -14,6 +14,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal
@@ -71,7 +72,7 @@ class FleetPopulation:
     ) -> None:
         self._regime = regime
         self._threads = threads or available_threads()
-        self._batch = batch
+        self._batch = batch = max(batch, SLOTS)
         self._memory = build(
             scenario, regime, seed_key, self._threads, batch, TRACE_ROWS if trace else 0
         )

@@ -237,6 +237,22 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
             assert theft.observed_s - theft.occurred_s < 1.0
 
 
+def test_the_audit_stream_tells_a_refused_use_too(target: Target) -> None:
+    for op in issue_ops(target):
+        if not {"outcome", "permission"} <= target.audit_fields:
+            continue
+        with provisioned(target, op) as client:
+
+            def act(client: Client = client, op: Op = op) -> None:
+                hold(client, op)
+                client.do(Op.AUTHORIZE)
+                target.use(client.steal(), FOREIGN, THIEF)
+
+            owner, *_, theft = (e for e in events(target, client, act) if e.operation == "use")
+            assert (theft.outcome, theft.permission) == ("denied", FOREIGN)
+            assert (theft.identity, theft.serial) == (owner.identity, owner.serial)
+
+
 def test_the_audit_line_is_on_disk_before_the_answer(
     target: Target, subject: Subject, workdir: Path
 ) -> None:

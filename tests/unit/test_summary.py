@@ -29,6 +29,19 @@ def test_means_are_over_replications(summary: Summary) -> None:
     assert failures.value == pytest.approx(3 / (AGENTS * HORIZON_S) * 86400, rel=0.1)
 
 
+def test_an_interval_of_counts_is_cut_at_zero() -> None:
+    record = RunRecord(
+        manifest(),
+        counts=[
+            *counts("svid", 0, peak_issuances_per_s=3),
+            *counts("svid", 1, peak_issuances_per_s=4),
+        ],
+    )
+    peak = summarise(record).regimes["svid"].metrics["peak_issuances_per_s"]
+    assert (peak.value, peak.low, peak.n) == (3.5, 0.0, 2)
+    assert peak.high == pytest.approx(3.5 + 12.706 * 0.5, rel=1e-3)
+
+
 def test_a_key_without_end_is_infinitely_valid_and_an_svid_is_not(summary: Summary) -> None:
     assert summary.regimes["static-key"].metrics["residual_validity_s"].infinite
     residual = summary.regimes["svid"].metrics["residual_validity_s"]

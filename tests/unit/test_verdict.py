@@ -3,7 +3,7 @@
 import msgspec
 
 from analysis.summary import summarise
-from analysis.verdict import Verdict, baseline, resolved, verdict
+from analysis.verdict import Finding, Verdict, baseline, resolved, verdict
 from scenarios.record.estimate import Estimate
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import Incident
@@ -172,3 +172,8 @@ def test_operations_of_several_regimes_are_told_apart() -> None:
     claims = [f.claim for f in verdict(None, summarise(record)).measured]
     assert any(claim.startswith("svid: authorize: p99") for claim in claims)
     assert any(claim.startswith("static-key: authorize: p99") for claim in claims)
+
+
+def test_a_finding_is_one_sentence_for_a_terminal() -> None:
+    assert str(Finding("It costs", "a 1; b 2")) == "It costs. a 1; b 2"
+    assert str(Finding("", "a 1; b 2")) == "a 1; b 2"

@@ -45,6 +45,11 @@ def test_watch_stream_yields_every_event_with_its_alerts() -> None:
     assert raised == [(3.0, "two-origins"), (6.0, "superseded-serial")]
 
 
+def test_strangers_are_nobodys_business() -> None:
+    strangers = [event(1.0, "", "127.0.0.1", serial=""), event(2.0, "", "127.9.9.9", serial="")]
+    assert [alerts for _, alerts in watch_stream(strangers, [TwoOrigins()])] == [[], []]
+
+
 def test_the_watcher_counts_and_hands_alerts_on_at_once() -> None:
     handed: list[Alert] = []
     watcher = Watcher(iter(STREAM), [TwoOrigins()], handed.append)

@@ -88,7 +88,7 @@ class AuditReader:
         self._logins: OrderedDict[str, _Document] = OrderedDict()
 
     def read(self, text: bytes, observed_s: float, wall_to_run_s: float) -> AuditEvent | None:
-        """Return the event of one line, None when it tells of nothing that agents do.
+        """Return the event of one line, None when it tells of nothing that a known agent does.
 
         Raises msgspec.DecodeError when it is no audit line.
         """
@@ -102,8 +102,8 @@ class AuditReader:
             access = self._login(line, line.request, path)
         else:
             access = self._administration(line, line.request, path, occurred_s)
-        if access is None:
-            return None
+        if access is None or not access.document.identity:
+            return None  # a login that failed names nobody whom a detector could watch
         return AuditEvent(
             occurred_s=occurred_s + wall_to_run_s,
             observed_s=observed_s,
