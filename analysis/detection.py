@@ -27,7 +27,7 @@ class TimeToDetection(msgspec.Struct, frozen=True):
 def time_to_detection(followed: Followed, until_s: float) -> TimeToDetection:
     """Return what the thefts say about detection, up to ``until_s`` after each."""
     curves: dict[str, Curve] = {
-        name: survival.cumulative_incidence(followed.time_s, followed.cause, cause, until_s)
+        name: survival.cumulative_incidence(followed.detection, cause, until_s)
         for cause, name in CAUSES.items()
     }
     detected = curves[CAUSES[DETECTED]]
@@ -36,7 +36,7 @@ def time_to_detection(followed: Followed, until_s: float) -> TimeToDetection:
     share = Estimate(value, low, high, n, "1") if n else Estimate(None, None, None, 0, "1")
     return TimeToDetection(
         detected_share=share,
-        late_share=estimators.share(int(followed.late.sum()), n),
+        late_share=estimators.share(int(followed.late.sum()), len(followed)),
         median_s=survival.quantile(detected, 0.5),
         p90_s=survival.quantile(detected, 0.9),
         curve=detected.points,

@@ -68,9 +68,11 @@ def _promised() -> dict[str, Any]:
 
 
 def measured(summary: Summary, path: str) -> dict[str, Any]:
-    """Return what ``midas drive --json`` prints."""
-    manifest = summary.manifest
-    metrics = summary.pooled.metrics
+    """Return what ``midas drive --json`` prints; raises ValueError for a simulated summary."""
+    manifest, pooled = summary.manifest, summary.pooled
+    if pooled is None:
+        raise ValueError("a simulated run is no measured one")
+    metrics = pooled.metrics
     document: dict[str, Any] = {
         "run_id": manifest.run_id,
         "path": path,
@@ -80,10 +82,10 @@ def measured(summary: Summary, path: str) -> dict[str, Any]:
         "complete": manifest.complete,
         "lag_p99_s": summary.lag_p99_s,
         "wall_s": manifest.wall_s,
-        "operations": {op: operation(of) for op, of in summary.pooled.operations.items()},
+        "operations": {op: operation(of) for op, of in pooled.operations.items()},
         "thefts": [theft(of, manifest.not_observable) for of in summary.thefts],
         "detection_split": None if summary.splits is None else split(summary.splits),
-        "time_to_detection": time_to_detection(summary.pooled.time_to_detection),
+        "time_to_detection": time_to_detection(pooled.time_to_detection),
     }
     for name in ("detector_latency_s", "false_alarms_per_identity_day"):
         document[name] = estimate(metrics[name])

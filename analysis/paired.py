@@ -187,8 +187,8 @@ def _of_thefts(
 ) -> None:
     if not len(followed):
         return
-    mean = survival.restricted_mean(followed.use_s, followed.ended, within_s).value
+    mean = survival.restricted_mean(followed.use, within_s).value
     if mean is not None:
         found["exposure_within_s"][replication] = mean
-    curve = survival.cumulative_incidence(followed.time_s, followed.cause, DETECTED, within_s)
+    curve = survival.cumulative_incidence(followed.detection, DETECTED, within_s)
     found["detected_share"][replication] = curve.points[-1][1]

@@ -1,7 +1,7 @@
 """The rows of some regimes at one point of a record, and what several estimates need of them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from math import inf
 from typing import Any
 
@@ -32,8 +32,30 @@ class Part:
         self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
         copies = [theft for theft in self.incidents if theft.persona != FOOTHOLD]
         footholds = [theft for theft in self.incidents if theft.persona == FOOTHOLD]
-        self.copies: Followed = follow(copies, self.horizon_s)
-        self.footholds: Followed = follow(footholds, self.horizon_s)
+        self.copies: Followed = follow(copies, self.horizon_s, self.secret)
+        self.footholds: Followed = follow(footholds, self.horizon_s, self.secret)
+
+    def secret(self, theft: Incident) -> Hashable:
+        """Return which secret was stolen, in which replication.
+
+        ``shared_by`` consecutive agents of a workload class hold one.
+        """
+        scenario = self.manifest.scenario
+        shared_by = next(
+            (
+                r.get("shared_by", 1)
+                for r in scenario.get("regimes", ())
+                if r["name"] == theft.regime
+            ),
+            1,
+        )
+        first = 0
+        for workload in scenario.get("workloads", ()):
+            if theft.agent < first + workload["count"]:
+                break
+            first += workload["count"]
+        number = (theft.agent - first) // shared_by
+        return theft.regime, theft.replication, first, number
 
     def replications(self) -> list[dict[str, float]]:
         """Return the counts of each (regime, replication) by name, with agents and horizon."""

@@ -8,9 +8,9 @@ Which interval stands where:
 ``issuances_per_s``, measured  Student's t over consecutive batches of the run
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
-``exposure…_s``                Kaplan–Meier restricted mean, Greenwood-type variance
+``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
-``time_to_detection``          Aalen–Johansen, log(−log) band
+``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
@@ -19,16 +19,17 @@ means of counts                Student's t over replications; exact Poisson wher
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
-Thefts are pooled over replications: each is an independent keyed draw, coupled to the others only
-through the analysts' queue. ``n`` is the number of thefts. Copies of a credential and footholds are
-never pooled: their mix in a record is a choice of the scenario. A metric that cannot be estimated
-is there all the same, its value None and the reason in ``not_estimable``.
+Thefts are pooled over replications. Those of one secret share its luck, so ``n`` counts robbed
+secrets. Copies of a credential and footholds are never pooled: their mix in a record is a choice of
+the scenario. A metric that cannot be estimated is there all the same, its value None and the reason
+in ``not_estimable``.
 """
 
 from collections import defaultdict
 from math import isfinite
 
 import msgspec
+import numpy as np
 
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
@@ -37,7 +38,7 @@ from analysis.metrics import METRICS
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
-from analysis.thefts import follow_up_s
+from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
@@ -60,6 +61,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
+    agents: float
+    """in each replication; 0 where nothing was counted"""
     thefts: int
     detectors: dict[str, int]
     """thefts that each detector saw first"""
@@ -71,8 +74,10 @@ class Summary(msgspec.Struct, frozen=True):
     manifest: Manifest
     point: str
     regimes: dict[str, RegimeSummary]
-    pooled: RegimeSummary
-    """all regimes together: what a run of one regime says"""
+    pooled: RegimeSummary | None
+    """all regimes of a measured run together; None for a simulated one, where that means nothing"""
+    within_s: float
+    """how far curves and restricted means go, the same in every regime"""
     thefts: tuple[Incident, ...]
     splits: Splits | None
     """of a measured run's detected thefts; a simulated one has its own delivery delay inside"""
@@ -83,6 +88,15 @@ class Summary(msgspec.Struct, frozen=True):
     switches_counted: int
     not_estimable: dict[str, str]
     """``regime.metric`` → why it has no value or no interval"""
+
+    def labelled_operations(self) -> dict[str, Operation]:
+        """Return operations by name, regimes apart where there are several."""
+        several = len(self.regimes) > 1
+        return {
+            f"{regime}: {op}" if several else op: found
+            for regime, of in self.regimes.items()
+            for op, found in of.operations.items()
+        }
 
 
 def summarise(record: RunRecord, point: str | None = None) -> Summary:
@@ -98,20 +112,24 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     point = the_point(record, point)
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     parts = {name: Part(record, point, (name,)) for name in names}
-    pooled = Part(record, point, tuple(names))
+    whole = Part(record, point, tuple(names))
     until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
-    totals = pooled.totals()
+    totals = whole.totals()
+    pooled = None
+    if record.manifest.world == "measured":
+        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "")
     return Summary(
         manifest=record.manifest,
         point=point,
         regimes=regimes,
-        pooled=_regime(pooled, until_s, {}, "") if len(names) != 1 else regimes[names[0]],
-        thefts=tuple(pooled.incidents),
+        pooled=pooled,
+        within_s=until_s,
+        thefts=tuple(whole.incidents),
         splits=splits(record, point) if record.manifest.world == "measured" else None,
         exposure_name=_exposure_name(until_s),
-        lag_p99_s=lag_p99_s(pooled.operations),
+        lag_p99_s=lag_p99_s(whole.operations),
         events_executed=int(totals.get("events_executed", 0)),
         switches_counted=int(totals.get("switches", 0)),
         not_estimable=reasons,
@@ -137,6 +155,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         foothold_detection=time_to_detection(part.footholds, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
+        agents=max((counts["agents"] for counts in part.replications()), default=0.0),
         thefts=len(part.incidents),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
@@ -158,12 +177,17 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
         if not values:
             missing[metric.name] = "this record holds no counts"
             continue
-        found[metric.name] = estimators.mean(values, metric.unit)
+        found[metric.name] = _not_negative(estimators.mean(values, metric.unit))
         if metric.exposure is not None and not any(values):
             exposure = sum(metric.exposure(counts) for counts in replications)
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _not_negative(of: Estimate) -> Estimate:
+    """Cut an interval at zero: counts cannot lie below it, whatever Student's t says of few."""
+    return of if of.low is None or of.low >= 0 else msgspec.structs.replace(of, low=0.0)
 
 
 def _measured_rate(part: Part) -> dict[str, Estimate]:
@@ -184,7 +208,7 @@ def _measured_rate(part: Part) -> dict[str, Estimate]:
         sum(totals[start : start + width]) / (width * part.interval_s())
         for start in range(0, whole, width)
     ]
-    return {name: estimators.mean(rates, "1/s")}
+    return {name: _not_negative(estimators.mean(rates, "1/s"))}
 
 
 def _why(part: Part, count: str) -> str:
@@ -216,15 +240,16 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
     ):
-        n, open_ends = len(followed), int((~followed.ended).sum())
+        n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")
-        found[within_name] = survival.restricted_mean(followed.use_s, followed.ended, until_s)
+        if until_s > 0:
+            found[within_name] = survival.restricted_mean(followed.use, until_s)
         if not n:
-            missing[name] = missing[within_name] = "no such theft happened inside the run"
+            missing[name] = "no such theft happened inside the run"
         elif open_ends:
             missing[name] = f"{open_ends} of {n} were still open at the end; see {within_name}"
         else:
-            found[name] = estimators.mean([float(time) for time in followed.use_s], "s")
+            found[name] = survival.restricted_mean(followed.use, float(followed.use.time_s.max()))
     return found
 
 

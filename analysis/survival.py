@@ -1,17 +1,17 @@
 """Time to event with competing risks: what ended a stolen credential, and when.
 
-Cumulative incidence by Aalen and Johansen (1978), through lifelines; its estimator cannot take
-tied times and would jitter them at random, so ties are resolved here, in a fixed order and by less
-than a microsecond. Bands are on the log(−log) scale from Greenwood-type variances (Collett 2003,
-chapter 12).
+Cumulative incidence by Aalen and Johansen (1978), survival by Kaplan and Meier (1958); both are
+exact for tied times, which measured clocks and fixed log delays do give. Thefts of one secret share
+its luck (whether its log is watched, who else was caught with it), so they are not independent:
+variances come from the jackknife over clusters, one left out at a time (Lipsitz, Dear and Zhao
+1994), and ``n`` counts clusters. lifelines, the oracle of the tests, knows no clusters and jitters
+ties at random.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
-from math import isfinite, sqrt
+from math import log, sqrt
 
 import numpy as np
-from lifelines import AalenJohansenFitter, KaplanMeierFitter
 from numpy.typing import NDArray
 from scipy import special
 
@@ -21,9 +21,27 @@ from scenarios.record.estimate import Estimate
 CENSORED = 0
 Point = tuple[float, float, float, float]
 """time in seconds, cumulative incidence, lower and upper end of its interval"""
+Floats = NDArray[np.float64]
 
-_NUDGE_S = 1e-9
-_Z = float(special.ndtri((1 + LEVEL) / 2))
+MAX_GROUPS = 200
+"""more clusters than this are left out in groups, which costs nothing in coverage"""
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Thefts as survival data; arrays of shape (n,)."""
+
+    time_s: Floats
+    """from the theft to its end or to the end of observation"""
+    cause: NDArray[np.int64]
+    """what ended it; ``CENSORED`` when it was still open"""
+    cluster: NDArray[np.int64]
+    """thefts of one cluster are not independent of each other"""
+
+    @property
+    def clusters(self) -> int:
+        """Number of independent observations."""
+        return len(np.unique(self.cluster))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +51,6 @@ class Curve:
     points: tuple[Point, ...]
     n: int
 
-    def at(self, t_s: float) -> Point:
-        """Return the last point at or before ``t_s``."""
-        return [point for point in self.points if point[0] <= t_s][-1]
-
     def first(self, level: float, column: int) -> float | None:
         """Return when a column (1 value, 2 low, 3 high) first reaches ``level``, None if never."""
         for point in self.points:
@@ -45,57 +59,32 @@ class Curve:
         return None
 
 
-def cumulative_incidence(
-    time_s: NDArray[np.float64], cause: NDArray[np.int64], of: int, until_s: float
-) -> Curve:
-    """Return P(ended by cause ``of`` within t) for t up to ``until_s``.
+def cumulative_incidence(times: Times, of: int, until_s: float) -> Curve:
+    """Return P(ended by cause ``of`` within t) for t up to ``until_s``; other causes compete.
 
-    Args:
-        time_s: shape (n,), seconds from the theft to its end or to the end of observation.
-        cause: shape (n,), what ended it; ``CENSORED`` when it was still open.
-        of: the cause of interest; every other one competes with it.
-        until_s: end of the curve.
+    The band is on the log(−log) scale with Student's t of the clusters; where the value is 0 or 1
+    it is Wilson's for as many trials as there are clusters.
     """
-    n = len(time_s)
+    n = times.clusters
     if n == 0:
         return Curve(((0.0, 0.0, 0.0, 0.0),), 0)
-    if not np.any((cause == of) & (time_s <= until_s)):
-        bound = 1 - ((1 - LEVEL) / 2) ** (1 / n)  # Clopper and Pearson at zero of n
-        return Curve(((0.0, 0.0, 0.0, 0.0), (until_s, 0.0, 0.0, bound)), n)
-    fitted = AalenJohansenFitter()
-    with np.errstate(all="ignore"):
-        fitted.fit(untied(time_s), cause, event_of_interest=of)
-    at_s = fitted.cumulative_density_.index.to_numpy(float)
-    value = fitted.cumulative_density_.to_numpy(float)[:, 0]
-    variance = fitted.variance_.to_numpy(float)
-    steps = np.flatnonzero((np.diff(value, prepend=0.0) > 0) & (at_s <= until_s))
+    order, weights = _replicates(times)
+    time_s, cause = times.time_s[order], times.cause[order]
+    values, _ = _aalen_johansen(weights, cause, of)
+    last = np.append(time_s[1:] > time_s[:-1], True)  # of those tied
+    steps = np.flatnonzero(last & (time_s <= until_s))
+    whole = values[0, steps]
+    steps = steps[np.diff(whole, prepend=0.0) > 0]
     points: list[Point] = [(0.0, 0.0, 0.0, 0.0)]
-    for step in steps:
-        low, high = _band(float(value[step]), float(variance[step]), n)
-        points.append((round(float(at_s[step]), 6), min(1.0, float(value[step])), low, high))
+    if not len(steps):
+        points.append((until_s, 0.0, *_wilson(0.0, n)))
+        return Curve(tuple(points), n)
+    variances = _jackknife(values[:, steps])
+    for step, variance in zip(steps, variances, strict=True):
+        value = min(1.0, float(values[0, step]))
+        points.append((round(float(time_s[step]), 6), value, *_band(value, variance, n)))
     points.append((until_s, *points[-1][1:]))
     return Curve(tuple(points), n)
-
-
-def _band(value: float, variance: float, n: int) -> tuple[float, float]:
-    """Return the log(−log) interval; near 0 and 1, where it has none, Wilson's for ``n`` trials."""
-    if 0 < value < 1 and isfinite(variance) and variance > 0:
-        spread = _Z * sqrt(variance) / (value * abs(np.log(value)))
-        return float(value ** np.exp(spread)), float(value ** np.exp(-spread))
-    value = min(1.0, value)
-    centre = (value + _Z**2 / (2 * n)) / (1 + _Z**2 / n)
-    half = _Z / (1 + _Z**2 / n) * sqrt(value * (1 - value) / n + _Z**2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def untied(time_s: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the times with ties resolved in their given order, each moved by less than 1 µs."""
-    order = np.argsort(time_s, kind="stable")
-    moved = np.array(time_s, dtype=np.float64)
-    for before, after in pairwise(order):
-        if moved[after] <= moved[before]:
-            moved[after] = max(moved[before] + _NUDGE_S, np.nextafter(moved[before], np.inf))
-    return moved
 
 
 def quantile(curve: Curve, level: float) -> Estimate:
@@ -109,33 +98,88 @@ def quantile(curve: Curve, level: float) -> Estimate:
     )
 
 
-def restricted_mean(
-    time_s: NDArray[np.float64], ended: NDArray[np.bool_], until_s: float
-) -> Estimate:
-    """Return E[min(X, until)] = ∫ S(t) dt over [0, until] from censored times.
+def restricted_mean(times: Times, until_s: float) -> Estimate:
+    """Return E[min(X, until)] = ∫ S(t) dt over [0, until] from censored times, any cause an end.
 
-    S by Kaplan and Meier; variance Σ (∫_{tᵢ}^until S dt)² dᵢ / (nᵢ(nᵢ − dᵢ)), with the factor
-    m/(m − 1) for m events (Andersen et al. 1993, §IV.3); normal interval, cut at 0 and ``until``.
-    Fewer than two events have no variance: then Clopper and Pearson bound the share that ended.
-    Not estimable when nobody was observed as long as ``until``.
+    Student's t interval of the clusters, cut at 0 and ``until``. Where fewer than two thefts ended
+    there is no variance: then Clopper and Pearson bound the share that ended. A single cluster has
+    no interval. Not estimable when nobody was observed as long as ``until``.
     """
-    n = len(time_s)
-    if n == 0 or (time_s.max() < until_s and not ended[time_s.argmax()]):
+    n = times.clusters
+    ended = times.cause != CENSORED
+    if n == 0 or (times.time_s.max() < until_s and not ended[times.time_s.argmax()]):
         return Estimate(None, None, None, n, "s")
-    table = KaplanMeierFitter().fit(time_s, ended).event_table
-    table = table[(table["observed"] > 0) & (table.index < until_s)]
-    deaths = table["observed"].to_numpy(float)
-    at_risk = table["at_risk"].to_numpy(float)
-    survival = np.concatenate([[1.0], np.cumprod(1 - deaths / at_risk)])
-    areas = survival * np.diff(table.index.to_numpy(float), prepend=0.0, append=until_s)
-    value = float(areas.sum())
-    events = int(deaths.sum())
+    order, weights = _replicates(times)
+    _, survival = _aalen_johansen(weights, times.cause[order], CENSORED)
+    edges = np.clip(np.concatenate([[0.0], times.time_s[order], [until_s]]), 0.0, until_s)
+    before = np.concatenate([np.ones((len(weights), 1)), survival], axis=1)
+    means = before @ np.diff(np.maximum.accumulate(edges))
+    value = float(means[0])
+    events = int(np.sum(ended & (times.time_s < until_s)))
+    if events and n < 2:
+        return Estimate(value, None, None, n, "s")
     if events < 2:
-        followed = int(np.sum((time_s >= until_s) | ended))
-        bound = float(special.betaincinv(events + 1, followed - events, (1 + LEVEL) / 2))
+        bound = float(special.betaincinv(events + 1, max(n - events, 1), (1 + LEVEL) / 2))
         return Estimate(value, until_s * (1 - bound), until_s, n, "s")
-    tails = np.cumsum(areas[::-1])[::-1][1:]
-    left = at_risk > deaths  # the last one to end leaves no area behind
-    variance = np.sum((tails**2 * deaths)[left] / (at_risk * (at_risk - deaths))[left])
-    half = _Z * sqrt(float(variance) * events / (events - 1))
+    half = _t(n) * sqrt(float(_jackknife(means[:, None])[0]))
     return Estimate(value, max(0.0, value - half), min(until_s, value + half), n, "s")
+
+
+# --- estimators on weights ------------------------------------------------------------------------
+
+
+def _replicates(times: Times) -> tuple[NDArray[np.int64], Floats]:
+    """Return the order by time, and weights (1 + groups, n): all thefts, then each group left out.
+
+    Of equal times, those that ended come before those that were still open.
+    """
+    order = np.lexsort((times.cause == CENSORED, times.time_s))
+    _, cluster = np.unique(times.cluster[order], return_inverse=True)
+    group = cluster % MAX_GROUPS
+    groups = int(group.max()) + 1
+    weights = np.ones((1 + groups, len(order)))
+    weights[1 + group, np.arange(len(order))] = 0.0
+    return order, weights
+
+
+def _aalen_johansen(weights: Floats, cause: NDArray[np.int64], of: int) -> tuple[Floats, Floats]:
+    """Return cumulative incidence of a cause and survival after each time, for rows of weights.
+
+    Handling tied ends one after the other gives what handling them together gives: the second of
+    two at risk sets Y and Y − 1 adds S·(1 − 1/Y)/(Y − 1) = S/Y.
+    """
+    at_risk = np.cumsum(weights[:, ::-1], axis=1)[:, ::-1]
+    hazard = np.divide(weights, at_risk, out=np.zeros_like(weights), where=at_risk > 0)
+    hazard[:, cause == CENSORED] = 0.0
+    survival: Floats = np.cumprod(1.0 - hazard, axis=1, dtype=np.float64)
+    before = np.concatenate([np.ones((len(weights), 1)), survival[:, :-1]], axis=1)
+    incidence: Floats = np.cumsum(before * hazard * (cause == of), axis=1)
+    return incidence, survival
+
+
+def _jackknife(replicates: Floats) -> Floats:
+    """Return variances of columns; row 0 is the whole, the others leave one group out."""
+    left_out = replicates[1:]
+    groups = len(left_out)
+    spread = left_out - left_out.mean(axis=0)
+    variances: Floats = (groups - 1) / groups * np.sum(spread * spread, axis=0)
+    return variances
+
+
+def _t(n: int) -> float:
+    return float(special.stdtrit(max(1, min(n, MAX_GROUPS) - 1), (1 + LEVEL) / 2))
+
+
+def _band(value: float, variance: float, n: int) -> tuple[float, float]:
+    if not 0 < value < 1 or variance <= 0:
+        return _wilson(value, n)
+    spread = _t(n) * sqrt(variance) / (value * abs(log(value)))
+    return float(value ** np.exp(spread)), float(value ** np.exp(-spread))
+
+
+def _wilson(value: float, n: int) -> tuple[float, float]:
+    z = float(special.ndtri((1 + LEVEL) / 2))
+    centre = (value + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * sqrt(value * (1 - value) / n + z**2 / (4 * n * n))
+    low = 0.0 if value <= 0 else max(0.0, centre - half)
+    return low, 1.0 if value >= 1 else min(1.0, centre + half)

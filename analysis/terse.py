@@ -33,7 +33,7 @@ TITLES = {
 def title(name: str, summary: Summary) -> str:
     """Return a metric in words."""
     if name == summary.exposure_name:
-        within = words.duration(summary.pooled.time_to_detection.within_s)
+        within = words.duration(summary.within_s)
         return f"Copy usable after the theft, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "foothold"):
         return "Foothold until the thief's last access, likewise"
@@ -92,7 +92,7 @@ def operations(summary: Summary) -> Table:
             *(words.brief(of.percentiles[p]) if p in of.percentiles else "-" for p in PERCENTILES),
             "-" if of.max_s is None else words.duration(of.max_s),
         )
-        for op, of in summary.pooled.operations.items()
+        for op, of in summary.labelled_operations().items()
     ]
     lag = summary.lag_p99_s
     note = "latency from the intended start; 95 % intervals from batches"

@@ -1,6 +1,6 @@
 """Thefts as observations: how each stolen credential ended, when, and whether that was expected."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Final
@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.survival import Times
 from scenarios.record.tables import Incident
 
 OPEN, DETECTED, EXPIRED, REVOKED, EVICTED, REFUSED = range(6)
@@ -46,38 +47,46 @@ def end_of_use_s(theft: Incident) -> float:
 class Followed:
     """Thefts of one regime as survival data, seconds from each theft; arrays of shape (n,)."""
 
-    time_s: NDArray[np.float64]
+    detection: Times
     """to the first of detection, end of use, end of the run"""
-    cause: NDArray[np.int64]
-    use_s: NDArray[np.float64]
+    use: Times
     """to the end of use or of the run, detected or not"""
-    ended: NDArray[np.bool_]
-    """whether use ended within the run"""
     late: NDArray[np.bool_]
     """whether an alert came after use had ended"""
     followed_s: NDArray[np.float64]
     """how long each theft could have been followed: to the end of the run"""
 
     def __len__(self) -> int:
-        return len(self.time_s)
+        return len(self.late)
 
 
-def follow(thefts: Sequence[Incident], horizon_s: float) -> Followed:
+def follow(
+    thefts: Sequence[Incident],
+    horizon_s: float,
+    secret_of: Callable[[Incident], Hashable] | None = None,
+) -> Followed:
     """Return the thefts that happened inside a run of ``horizon_s`` as survival data.
 
     Those already open at its start are left out: they are in the record because they lasted. A
     measured run is watched a little beyond its window: then its last event is its end.
+
+    Args:
+        thefts: rows of one record.
+        horizon_s: end of the run.
+        secret_of: names the secret that was stolen; thefts of one are one cluster. By default every
+            theft is its own.
     """
     horizon_s = max([horizon_s, *(time for theft in thefts for time in _observed(theft))])
     inside = [theft for theft in thefts if 0 <= theft.stolen_s < horizon_s]
     rows = [_one(theft, horizon_s) for theft in inside]
-    time_s, cause, use_s, ended = zip(*rows, strict=True) if rows else ((), (), (), ())
+    time_s, cause, use_s, use_cause = zip(*rows, strict=True) if rows else ((), (), (), ())
     late = [theft.alert_s is not None and theft.alert_s > end_of_use_s(theft) for theft in inside]
+    numbers: dict[Hashable, int] = {}
+    names = [secret_of(t) if secret_of else place for place, t in enumerate(inside)]
+    cluster = np.array([numbers.setdefault(name, len(numbers)) for name in names], np.int64)
     return Followed(
-        np.array(time_s, np.float64),
-        np.array(cause, np.int64),
-        np.array(use_s, np.float64),
-        np.array(ended, np.bool_),
+        Times(np.array(time_s, np.float64), np.array(cause, np.int64), cluster),
+        Times(np.array(use_s, np.float64), np.array(use_cause, np.int64), cluster),
         np.array(late, np.bool_),
         np.array([horizon_s - theft.stolen_s for theft in inside], np.float64),
     )
@@ -88,13 +97,13 @@ def _observed(theft: Incident) -> list[float]:
     return [time for time in times if time is not None]
 
 
-def _one(theft: Incident, horizon_s: float) -> tuple[float, int, float, bool]:
+def _one(theft: Incident, horizon_s: float) -> tuple[float, int, float, int]:
     end_s = end_of_use_s(theft)
-    ended = end_s <= horizon_s
+    use_cause = _CAUSE_OF[theft.end] if end_s <= horizon_s else OPEN
     use_s = max(0.0, min(end_s, horizon_s) - theft.stolen_s)
     if theft.alert_s is not None and theft.alert_s <= min(end_s, horizon_s):
-        return theft.alert_s - theft.stolen_s, DETECTED, use_s, ended
-    return use_s, _CAUSE_OF[theft.end] if ended else OPEN, use_s, ended
+        return theft.alert_s - theft.stolen_s, DETECTED, use_s, use_cause
+    return use_s, use_cause, use_s, use_cause
 
 
 _CAUSE_OF: Final = {

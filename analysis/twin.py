@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.estimators import ratio
 from analysis.operations import Operation
 from analysis.summary import Summary
+from analysis.terse import title
 from scenarios.record.estimate import Estimate
 
 PERCENTILES = ("p50_s", "p95_s", "p99_s")
@@ -19,6 +20,8 @@ class Pair:
     """One quantity in both worlds."""
 
     name: str
+    title: str
+    """in words"""
     simulated: Estimate
     measured: Estimate
     ratio: Estimate
@@ -31,33 +34,28 @@ def same_window(simulated: Summary, measured: Summary) -> bool:
 
 
 def pairs(simulated: Summary, measured: Summary) -> list[Pair]:
-    """Return every quantity that both records have, for the regimes that both ran.
+    """Return what both records have, for the regimes that both ran with fleets of one size.
 
     Percentiles are those of operations of one family (``issue-x509`` is an ``issue``), from the
     intended start in both worlds.
     """
     found: list[Pair] = []
     for regime in measured.regimes:
-        if regime not in simulated.regimes:
+        ours, theirs = simulated.regimes.get(regime), measured.regimes[regime]
+        if ours is None or ours.agents != theirs.agents:
             continue
-        ours, theirs = simulated.regimes[regime], measured.regimes[regime]
         prefix = f"{regime}: " if len(measured.regimes) > 1 else ""
+        shares = (of.time_to_detection.detected_share for of in (ours, theirs))
         for op, of in theirs.operations.items():
             twin = _family(op, ours.operations)
             if twin is not None:
-                found += _percentiles(f"{prefix}{op}", twin, of)
+                found += _percentiles(prefix, op, twin, of)
         found += [
-            _pair(f"{prefix}{name}", ours.metrics[name], theirs.metrics[name])
+            _pair(prefix, name, title(name, measured), ours.metrics[name], theirs.metrics[name])
             for name in theirs.metrics
             if name in ours.metrics and theirs.metrics[name].value is not None
         ]
-        found += [
-            _pair(
-                f"{prefix}detected_share",
-                ours.time_to_detection.detected_share,
-                theirs.time_to_detection.detected_share,
-            )
-        ]
+        found.append(_pair(prefix, "detected_share", "Detected while usable", *shares))
     return [pair for pair in found if pair.simulated.value is not None]
 
 
@@ -77,17 +75,16 @@ def _family(op: str, operations: dict[str, Operation]) -> Operation | None:
     return operations.get(op.split("-")[0])
 
 
-def _percentiles(op: str, simulated: Operation, measured: Operation) -> list[Pair]:
-    return [
-        _pair(
-            f"{op} {name.removesuffix('_s')}",
-            simulated.percentiles[name],
-            measured.percentiles[name],
-        )
-        for name in PERCENTILES
-        if name in simulated.percentiles and name in measured.percentiles
-    ]
+def _percentiles(prefix: str, op: str, simulated: Operation, measured: Operation) -> list[Pair]:
+    found = []
+    for name in PERCENTILES:
+        if name in simulated.percentiles and name in measured.percentiles:
+            label = f"{op} {name.removesuffix('_s')}"
+            ours, theirs = simulated.percentiles[name], measured.percentiles[name]
+            found.append(_pair(prefix, label, label, ours, theirs))
+    return found
 
 
-def _pair(name: str, simulated: Estimate, measured: Estimate) -> Pair:
-    return Pair(name, simulated, measured, ratio(simulated, measured))
+def _pair(prefix: str, name: str, title: str, simulated: Estimate, measured: Estimate) -> Pair:
+    both = ratio(simulated, measured)
+    return Pair(f"{prefix}{name}", f"{prefix}{title}", simulated, measured, both)

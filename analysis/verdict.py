@@ -7,31 +7,26 @@ numbers that is on the safe side (``paired.py`` is sharper). What is not resolve
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from analysis import terse, words
+from analysis import words
 from analysis.estimators import difference, ratio
+from analysis.questions import QUESTIONS, Question, estimate, title
 from analysis.split import Splits
 from analysis.summary import Summary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
 
 
-class Finding(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Finding:
     """A claim in plain words, and the numbers that it stands on."""
 
     claim: str
     evidence: str
 
-
-class Question(NamedTuple):
-    """What a metric is asked, and the answers where a regime is better or worse."""
-
-    metric: str
-    better: int
-    """-1 when less is better, +1 when more is"""
-    gain: str
-    loss: str
+    def __str__(self) -> str:
+        """Return both as one sentence."""
+        return f"{self.claim}. {self.evidence}" if self.claim else self.evidence
 
 
 @dataclass(slots=True)
@@ -46,76 +41,6 @@ class Verdict:
     cannot_say: list[Finding] = field(default_factory=list)
     comparisons: int = 0
     """differences that were judged, each at 95 %"""
-
-
-QUESTIONS = (
-    Question(
-        "residual_validity_s",
-        -1,
-        "A stolen credential dies sooner, whoever notices",
-        "A stolen credential lives longer",
-    ),
-    Question(
-        "thefts_in_vain_share",
-        1,
-        "More thieves find nothing to take: an idle agent holds no credential",
-        "Fewer thieves find nothing to take",
-    ),
-    Question(
-        "permissions_per_theft",
-        -1,
-        "One theft opens fewer permissions",
-        "One theft opens more permissions",
-    ),
-    Question(
-        "attribution_share",
-        1,
-        "The log names the workload that acted",
-        "The log names the acting workload less often",
-    ),
-    Question(
-        "detected_share",
-        1,
-        "More thefts are detected while the copy is still usable",
-        "Fewer thefts are detected in time: the credential has gone before the alert comes",
-    ),
-    Question(
-        "foothold",
-        -1,
-        "A thief who lives in the workload loses his access sooner",
-        "A thief who lives in the workload keeps his access longer",
-    ),
-    Question(
-        "auth_failures_per_agent_day",
-        -1,
-        "Fewer authentications fail",
-        "More authentications fail",
-    ),
-    Question(
-        "expired_s_per_agent_day",
-        -1,
-        "Agents sit with an expired credential for a shorter time",
-        "Agents sit with an expired credential",
-    ),
-    Question(
-        "waits_per_agent_day",
-        -1,
-        "Fewer tasks wait for the issuer",
-        "Tasks wait for the issuer when they start",
-    ),
-    Question(
-        "refusals_per_s",
-        -1,
-        "The issuer refuses fewer requests",
-        "Agents meet an issuer that refuses them",
-    ),
-    Question(
-        "peak_issuances_per_s",
-        -1,
-        "The issuer's peak is lower",
-        "The issuer must bear a higher peak",
-    ),
-)
 
 
 def verdict(simulated: Summary | None, measured: Summary | None) -> Verdict:
@@ -160,16 +85,6 @@ def resolved(a: Estimate | None, b: Estimate | None) -> int | None:
     return 1 if apart.low > 0 else -1 if apart.high < 0 else 0
 
 
-def estimate(summary: Summary, regime: str, metric: str) -> Estimate | None:
-    """Return an estimate by name; ``detected_share`` and ``foothold`` are names, too."""
-    of = summary.regimes[regime]
-    if metric == "detected_share":
-        return of.time_to_detection.detected_share
-    if metric == "foothold":
-        metric = summary.exposure_name.replace("exposure", "foothold")
-    return of.metrics.get(metric)
-
-
 # --- regimes against each other -------------------------------------------------------------------
 
 
@@ -192,7 +107,7 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
     name = summary.exposure_name
     found = {regime: of.metrics.get(name) for regime, of in summary.regimes.items()}
     known = {r: e for r, e in found.items() if e is not None and e.value is not None}
-    within = words.duration(summary.pooled.time_to_detection.within_s)
+    within = words.duration(summary.within_s)
     shorter = [r for r in others if resolved(found.get(r), found[base]) == -1]
     if not shorter:
         if base not in known or len(known) < 2:
@@ -233,26 +148,20 @@ def _ask(
         if theirs is None or sign is None:
             continue
         said.comparisons += 1
+        if abs((theirs.value or 0.0) - (ours.value or 0.0)) < question.least:
+            sign = 0
         if sign or theirs.value != ours.value:  # zero against zero is no open question
             text = f"{regime} {words.cell(theirs)}{_aside(summary, regime, question, sign)}"
             by_sign.setdefault(sign, []).append(text)
     for sign, regimes in by_sign.items():
-        title = _title(summary, question.metric)
-        evidence = f"{title}: {'; '.join(regimes)}; {base} {words.cell(ours)}"
+        about = title(summary, question.metric)
+        evidence = f"{about}: {'; '.join(regimes)}; {base} {words.cell(ours)}"
         if sign == 0:
             said.unresolved.append(Finding("", evidence))
         elif sign == question.better:
             said.gains.append(Finding(question.gain, evidence))
         else:
             said.losses.append(Finding(question.loss, evidence))
-
-
-def _title(summary: Summary, metric: str) -> str:
-    if metric == "detected_share":
-        return "Detected while usable"
-    if metric == "foothold":
-        metric = summary.exposure_name.replace("exposure", "foothold")
-    return terse.title(metric, summary)
 
 
 def _aside(summary: Summary, regime: str, question: Question, sign: int) -> str:
@@ -298,7 +207,7 @@ def _measured(measured: Summary) -> list[Finding]:
     if not manifest.valid:
         claim = "The run is not valid: use none of its latencies"
         said.append(Finding(claim, f"{manifest.reason}."))
-    for op, of in measured.pooled.operations.items():
+    for op, of in measured.labelled_operations().items():
         p99 = of.percentiles.get("p99_s")
         claim = f"{op}: no answer" if p99 is None else f"{op}: p99 {words.brief(p99)}"
         without = (

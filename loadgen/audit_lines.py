@@ -45,6 +45,11 @@ class Skipped:
     first: str = ""
     """number and fault of the first of them"""
 
+    def note(self, fault: str) -> None:
+        """Count one more."""
+        self.count += 1
+        self.first = self.first or fault
+
 
 def fields_of(line: bytes) -> frozenset[str]:
     """Return which fields of an audit event a line carries; they decide what detectors can see.
@@ -71,8 +76,7 @@ def events(lines: Iterable[bytes], skipped: Skipped) -> Iterator[AuditEvent]:
             if not isfinite(line.occurred_s):
                 raise msgspec.ValidationError("occurred_s must be finite")
         except (msgspec.MsgspecError, RecursionError) as error:
-            skipped.count += 1
-            skipped.first = skipped.first or f"line {number}: {error}"
+            skipped.note(f"line {number}: {error}")
             continue
         yield AuditEvent(
             occurred_s=line.occurred_s,

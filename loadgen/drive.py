@@ -7,21 +7,25 @@ is killed outright, they end by themselves, because their stdin closes.
 """
 
 import shutil
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
+from loadgen import janitor
+from loadgen.ignores import IGNORES
 from loadgen.incidents import POINT, REPLICATION, alert_rows, incident
 from loadgen.measures import counts, series
 from loadgen.outcome import Outcome
 from loadgen.plan import GeneratorOptions, Plan, needed_capabilities, plan
 from loadgen.session import Control, DriveProgress, run_session
 from loadgen.shapes import Shape, parse_shape
-from loadgen.supervise import StopSignals
-from loadgen.targets.port import Target
+from loadgen.supervise import Child, StopSignals
+from loadgen.targets.port import ISSUING, Target
 from loadgen.thefts import parse_attacks
 from scenarios.errors import RunError, UsageError
 from scenarios.record.manifest import Manifest
@@ -35,19 +39,6 @@ __all__ = ["DriveProgress", "drive"]
 
 INTERRUPTED = "interrupted"
 """how the reason of a record begins that a signal cut short"""
-
-IGNORED = {
-    "response": "a measured run responds at once; triage by people is simulated",
-    "regimes[].revocation.delay_s": "measured instead",
-    "regimes[].revocation.probability": "a measured run always revokes what raised an alert",
-    "issuer": "the target is the issuer",
-    "threats": "thefts are those of the personas",
-    "faults": "the service's own",
-    "probes": "no probes; the window samples granted lifetimes instead",
-    "detection.delivery_s": "reported beside the measured latency as the added floor",
-    "detection.coverage": "every identity of the target is watched",
-    "detection.external_notice_mean_s": "nobody outside watches a measured run",
-}
 
 
 @dataclass(slots=True)
@@ -72,6 +63,7 @@ def drive(
     workers: int = 1,
     warmup_s: float | None = None,
     lag_bound_s: float = 0.010,
+    allowed: Collection[str] = (),
     workdir: Path | None = None,
     on_progress: Callable[[DriveProgress], None] | None = None,
     sources: Mapping[str, str] | None = None,
@@ -87,12 +79,13 @@ def drive(
         regimes: names; the scenario's ``drive.regime``, or its first, when None.
         rate_hz: operations a second; the scenario's when None.
         seconds: length of the window; the scenario's when None.
-        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty.
+        attacks: ``NAME`` or ``NAME:COUNT`` of personas; each once when empty, none for ``none``.
         arrivals: how they lie in time: ``scenario``, ``constant``, ``poisson``, ``herd``
             (everything restarts at the start) or ``trace:FILE``.
         workers: processes of the load generator.
         warmup_s: reported apart; None for the usual rule (a tenth of the run, at most 5 s).
         lag_bound_s: p99 of the generator's own delay above which the run is not valid.
+        allowed: URLs outside loopback that may be loaded.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
         on_progress: called about once a second, in the calling thread.
@@ -108,47 +101,59 @@ def drive(
 
     Raises:
         UsageError: an unknown regime or persona, a rate that the scenario cannot offer, a regime
-            that the target cannot carry; before anything was started.
+            that the target cannot carry, a target that may not be loaded.
         TargetError, ProcessError: nothing at all could be measured.
     """
     asked = parse_attacks(attacks)
     shape = parse_shape(arrivals)
-    plans = _plans(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
+    plans = plans_of(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
     started, began_s = datetime.now(UTC), monotonic()
-    folder = Path(tempfile.mkdtemp(prefix="midas-drive-", dir=workdir))
     run = _Run()
-    try:
-        with StopSignals() as signals:
-            for number, one in enumerate(plans):
-                if signals.stop.is_set():
-                    run.broken = run.broken or INTERRUPTED
-                    break
-                target = make_target()
-                try:
-                    outcome = run_session(
-                        one,
-                        target,
-                        asked,
-                        folder / str(number),
-                        options=GeneratorOptions(workers, lag_bound_s),
-                        control=Control(signals.stop, on_progress),
-                        about=run.target,
-                    )
-                except RunError as error:
-                    if not run.outcomes:
-                        raise
-                    run.broken = f"{one.regime.name}: {error}"
-                    break
-                run.outcomes.append(outcome)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with StopSignals() as signals, _work_folder(workdir) as folder:
+        for number, one in enumerate(plans):
+            if signals.stop.is_set():
+                run.broken = run.broken or INTERRUPTED
+                break
+            target = make_target()
+            try:
+                outcome = run_session(
+                    one,
+                    target,
+                    asked,
+                    folder / str(number),
+                    options=GeneratorOptions(workers, lag_bound_s),
+                    control=Control(signals.stop, on_progress, allowed),
+                    about=run.target,
+                )
+            except RunError as error:
+                if not run.outcomes:
+                    raise
+                run.broken = f"{one.regime.name}: {error}"
+                break
+            run.outcomes.append(outcome)
     manifest = _manifest(plans, run, seed, started, monotonic() - began_s, repetition)
     manifest.sources, manifest.machine = dict(sources or {}), dict(machine or {})
     record = RunRecord(manifest)
     for outcome in run.outcomes:
         _add_tables(record, outcome)
     return record
+
+
+@contextmanager
+def _work_folder(parent: Path | None) -> Iterator[Path]:
+    """Give a folder that is gone afterwards, also when this process is killed outright."""
+    folder = Path(tempfile.mkdtemp(prefix=janitor.PREFIX, dir=parent))
+    try:
+        argv = [sys.executable, "-I", str(janitor.__file__), str(folder)]
+        sweeper = Child(argv, name="the janitor", log=folder / "janitor.log")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            sweeper.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _add_tables(record: RunRecord, outcome: Outcome) -> None:
@@ -167,7 +172,7 @@ def _add_tables(record: RunRecord, outcome: Outcome) -> None:
     ]
 
 
-def _plans(
+def plans_of(
     scenario: Scenario,
     seed: int,
     regimes: Sequence[str] | None,
@@ -195,6 +200,8 @@ def _plans(
 
 
 def _refuse_incapable(plans: Sequence[Plan], target: Target) -> None:
+    if not target.capabilities & ISSUING:
+        return  # whatever the agents hold, a decision point is only asked about it
     faults = [
         f"{one.regime.name} needs {', '.join(sorted(missing))}"
         for one in plans
@@ -245,7 +252,7 @@ def _manifest(
         not_observable={
             name: why for outcome in run.outcomes for name, why in outcome.sight.blind.items()
         },
-        ignored=dict(IGNORED),
+        ignored=dict(IGNORES),
         notes=_notes(run),
     )
 
@@ -269,11 +276,16 @@ def _notes(run: _Run) -> list[str]:
     notes: list[str] = []
     for outcome in run.outcomes:
         name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
+        if outcome.plan.prologue.squeeze < 1.0:
+            notes.append(
+                f"{name}: credentials are younger at the opening of the window than in the "
+                f"simulator, by a factor of {outcome.plan.prologue.squeeze:.2f}"
+            )
         if outcome.plan.shape.kind != "scenario":
             notes.append(f"{name}: arrivals are not the scenario's own: {outcome.plan.shape.kind}")
         notes.append(
             f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
-            f"issued in the {outcome.plan.prologue_s:.1f} s before it; the first "
+            f"issued in the {outcome.plan.prologue.seconds:.1f} s before it; the first "
             f"{outcome.plan.warmup_s:.1f} s reported apart"
         )
         notes += outcome.notes

@@ -92,13 +92,13 @@ _PREFACE = (
 )
 
 
-def header_block(path: str, scheme: str = "https", authority: str = "localhost") -> bytes:
+def header_block(path: str, scheme: str = "https", authority: str = "localhost:443") -> bytes:
     """Return the request headers of a method, encoded so that the block is the same every time.
 
     Args:
         path: ``/package.Service/Method``.
         scheme: ``http`` on a plain or Unix socket.
-        authority: host of the service.
+        authority: host and port of the service; SPIRE's plugins complain without a port.
     """
     headers = (
         (":method", "POST"),

@@ -3,6 +3,7 @@
 from loadgen.outcome import Outcome
 from loadgen.personas.thief import ACCEPTED, EXPIRED, NO_ANSWER, UNDETECTED, Theft
 from loadgen.plan import Plan
+from loadgen.response import Revocation
 from scenarios.detection.audit import Alert
 from scenarios.record.tables import AlertRow, End, Incident
 
@@ -15,7 +16,7 @@ def incident(outcome: Outcome, theft: Theft) -> Incident:
     if stolen is None or theft.stolen_s is None:
         raise ValueError(f"theft {theft.number} took nothing")
     alert = next((a for a in outcome.alerts if belongs(a, theft)), None)
-    revocation = outcome.revocations.get((theft.identity, stolen.serial))
+    revocation = _revocation(outcome, theft, stolen.serial)
     accepted = [use for use in theft.uses if use.code == ACCEPTED]
     revoked_s = revocation.revoked_s if revocation else None
     return Incident(
@@ -41,6 +42,16 @@ def incident(outcome: Outcome, theft: Theft) -> Incident:
         permissions=_permissions(outcome.plan, theft),
         expected=theft.mark.expected,
     )
+
+
+def _revocation(outcome: Outcome, theft: Theft, serial: str) -> Revocation | None:
+    """Return the answer to a theft: of the document itself, else the first of its identity.
+
+    Audit logs may name a document otherwise than its owner does.
+    """
+    answers = [one for one in outcome.revocations.values() if one.identity == theft.identity]
+    same = [one for one in answers if one.serial == serial]
+    return next(iter(same or answers), None)
 
 
 def belongs(alert: Alert, theft: Theft) -> bool:

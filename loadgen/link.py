@@ -135,6 +135,10 @@ class GeneratorLink:
         """Return whether it has closed its stdout."""
         return self._ended.is_set()
 
+    def died(self) -> bool:
+        """Return whether it has ended without a result."""
+        return self._ended.is_set() and self.result is None
+
     def wait_end(self, timeout_s: float) -> bool:
         """Return whether it ended within ``timeout_s``."""
         return self._ended.wait(timeout_s)

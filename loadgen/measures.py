@@ -6,14 +6,15 @@ from itertools import pairwise
 from math import ceil
 
 import numpy as np
+from hdrh.histogram import HdrHistogram
 
 from loadgen.generator.protocol import LAG_OP, UNSENT, GeneratorResult
 from loadgen.histogram import decode, empty
 from loadgen.incidents import as_expected, belongs, incident
 from loadgen.merge import arrivals_only
 from loadgen.outcome import Outcome
+from loadgen.personas.thief import ACCEPTED, NO_ANSWER
 from scenarios.demand.schedule import AUTHORIZE, ISSUE
-from scenarios.detection.audit import AuditEvent
 from scenarios.record.tables import OperationRow
 
 TTL_TOLERANCE_S = 1.0
@@ -29,8 +30,8 @@ def counts(outcome: Outcome) -> dict[str, float]:
         **_window_counts(outcome),
         **_theft_counts(outcome),
         "delivery_floor_s": outcome.plan.scenario.detection.delivery_s,
-        **_percentiles("audit_delay", outcome.seen.delays_s),
-        **_lag(outcome.rows),
+        **_percentiles("audit_delay", outcome.seen.delay),
+        **_percentiles("lag", _lag(outcome.rows)),
         **_generator_counts(outcome.result),
     }
 
@@ -39,7 +40,7 @@ def _arrival_counts(outcome: Outcome) -> dict[str, float]:
     mine, warmup = arrivals_only(outcome.rows), arrivals_only(outcome.warmup)
     return {
         "arrivals": outcome.arrivals,
-        "arrivals_prologue": len(outcome.plan.demand.primed),
+        "arrivals_prologue": len(outcome.plan.prologue.slots),
         "arrivals_warmup": sum(row.count for row in warmup),
         "arrivals_measured": sum(row.count for row in mine),
         "arrivals_unsent": sum(row.count for row in mine + warmup if row.code == UNSENT),
@@ -51,16 +52,18 @@ def _arrival_counts(outcome: Outcome) -> dict[str, float]:
 def _window_counts(outcome: Outcome) -> dict[str, float]:
     """Return what plan and audit log say about the window, warm-up included.
 
-    An access is attributed when the identity in its audit line belongs to one agent.
+    An access is attributed when the identity in its audit line belongs to one agent; an
+    authentication failure is a refused use that no thief made.
     """
     plan, seen = outcome.plan, outcome.seen
     if not seen.events:
         return {}
-    issued = [t_s for t_s in seen.issued_at_s if 0.0 <= t_s < plan.seconds]
-    per_second = Counter(int(t_s) for t_s in issued)
+    per_second = {k: n for k, n in seen.issued.items() if 0 <= k < plan.seconds}
+    uses = [use for theft in outcome.thefts for use in theft.uses]
+    refused = sum(use.code != ACCEPTED and use.code not in NO_ANSWER for use in uses)
     return {
         "audit_events": seen.events,
-        "issued": len(issued),
+        "issued": sum(per_second.values()),
         "peak_issuances_per_s": max(per_second.values(), default=0),
         "switches": int(np.count_nonzero(plan.demand.op == AUTHORIZE)),
         "requests": int(np.count_nonzero(plan.demand.op == ISSUE)),
@@ -68,22 +71,13 @@ def _window_counts(outcome: Outcome) -> dict[str, float]:
         "attributed_accesses": sum(
             n for name, n in seen.uses.items() if len(plan.holders.get(name, ())) == 1
         ),
-        "auth_failures": sum(not _by_thief(outcome, event) for event in seen.denied),
+        "auth_failures": max(0, seen.denied - refused),
         "ttl_sampled": len(outcome.granted_ttl_s),
         "ttl_granted_otherwise": sum(
             plan.ttl_s is not None and abs(ttl_s - plan.ttl_s) > TTL_TOLERANCE_S
             for ttl_s in outcome.granted_ttl_s
         ),
     }
-
-
-def _by_thief(outcome: Outcome, event: AuditEvent) -> bool:
-    return any(
-        use.sent_s <= event.occurred_s <= use.answered_s and use.origin == event.origin
-        for theft in outcome.thefts
-        if theft.identity == event.identity
-        for use in theft.uses
-    )
 
 
 def _theft_counts(outcome: Outcome) -> dict[str, float]:
@@ -116,30 +110,22 @@ def _generator_counts(result: GeneratorResult | None) -> dict[str, float]:
     }
 
 
-def _percentiles(name: str, values: Iterable[float]) -> dict[str, float]:
-    ordered = sorted(values)
-    if not ordered:
+def _percentiles(name: str, histogram: HdrHistogram) -> dict[str, float]:
+    if not histogram.get_total_count():
         return {}
-    last = len(ordered) - 1
     return {
-        f"{name}_p50_s": ordered[round(0.5 * last)],
-        f"{name}_p99_s": ordered[round(0.99 * last)],
-        f"{name}_max_s": ordered[last],
+        f"{name}_p50_s": histogram.get_value_at_percentile(50.0) / 1e6,
+        f"{name}_p99_s": histogram.get_value_at_percentile(99.0) / 1e6,
+        f"{name}_max_s": histogram.get_max_value() / 1e6,
     }
 
 
-def _lag(rows: Iterable[OperationRow]) -> dict[str, float]:
+def _lag(rows: Iterable[OperationRow]) -> HdrHistogram:
     lag = empty()
     for row in rows:
         if row.op == LAG_OP and row.histogram:
             lag.add(decode(row.histogram))
-    if not lag.get_total_count():
-        return {}
-    return {
-        "lag_p50_s": lag.get_value_at_percentile(50.0) / 1e6,
-        "lag_p99_s": lag.get_value_at_percentile(99.0) / 1e6,
-        "lag_max_s": lag.get_max_value() / 1e6,
-    }
+    return lag
 
 
 def series(outcome: Outcome) -> list[tuple[float, str, float]]:
@@ -160,7 +146,9 @@ def series(outcome: Outcome) -> list[tuple[float, str, float]]:
         found.append((before.t_s, "errors_per_s", errors / span_s))
     if outcome.seen.events:
         interval_s = outcome.plan.scenario.series_interval_s
-        issued = Counter(int(t_s // interval_s) for t_s in outcome.seen.issued_at_s)
+        issued: Counter[int] = Counter()
+        for second, n in outcome.seen.issued.items():
+            issued[int(second // interval_s)] += n
         intervals = range(ceil(outcome.plan.seconds / interval_s))
         found += [(k * interval_s, "issued", float(issued[k])) for k in intervals]
     return found

@@ -8,6 +8,7 @@ are reported apart too.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from loadgen.generator.protocol import (
     WirePlan,
     default_warmup_s,
 )
+from loadgen.prologue import Prologue, prologue
 from loadgen.shapes import SCENARIO_SHAPE, Shape, shaped
 from loadgen.targets.port import Capability, Endpoint, Identity, Op
 from scenarios.demand.schedule import ISSUE, Demand
@@ -41,10 +43,6 @@ _CAPABILITY = {
     Artifact.X509_SVID: Capability.X509_SVID,
     Artifact.JWT_SVID: Capability.JWT_SVID,
 }
-MIN_PRIMING_HZ = 500.0
-"""credentials a second in the prologue, unless the window asks for more"""
-PROLOGUE_SLACK_S = 0.5
-"""between the last credential of the prologue and the opening of the window"""
 ISSUE_ALLOWANCE_S = 0.1
 """An agent that renews at use asks for a credential and then uses it. The schedule is open-loop, so
 the use follows the request by this much, whether the answer has come by then or not."""
@@ -61,7 +59,7 @@ class Plan:
     """arrivals of the window, on the run clock"""
     identities: list[Identity]
     """one per agent, in order; agents that share a secret have the same name"""
-    prologue_s: float
+    prologue: Prologue
     warmup_s: float
     """of the window's beginning, reported apart"""
     shape: Shape = SCENARIO_SHAPE
@@ -84,16 +82,17 @@ class Plan:
     @property
     def ttl_s(self) -> float | None:
         """Return the lifetime asked for, None for a credential without end."""
-        return None if self.regime.ttl_s == float("inf") else self.regime.ttl_s
+        return None if self.regime.ttl_s == inf else self.regime.ttl_s
 
     def task_name(self, agent: int, task: int) -> str:
         """Return the name of an agent's task."""
         return list(self.identities[agent].permissions)[task]
 
     @cached_property
-    def primed(self) -> frozenset[tuple[int, int]]:
-        """Return the (agent, slot) pairs that hold a credential when the window opens."""
-        return frozenset((agent, slot) for agent, slot in self.demand.primed.tolist())
+    def primed_s(self) -> dict[tuple[int, int], float]:
+        """Return when each (agent, slot) is asked for that holds a credential at the opening."""
+        slots = (tuple(slot) for slot in self.prologue.slots.tolist())
+        return dict(zip(slots, self.prologue.t_s.tolist(), strict=True))
 
     @cached_property
     def seed_key(self) -> np.uint64:
@@ -159,15 +158,13 @@ def plan(
         demand = _use_after_issue(demand)
     if warmup_s is None:
         warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)
-    demand = replace(demand, primed=_worth_priming(demand))
-    priming_hz = max(rate_hz, MIN_PRIMING_HZ)
-    prologue_s = len(demand.primed) / priming_hz + PROLOGUE_SLACK_S
+    ttl_s = small.regimes[0].ttl_s
     return Plan(
         scenario=small,
         seed=seed,
         demand=demand,
         identities=identities(small),
-        prologue_s=prologue_s,
+        prologue=prologue(demand, seconds, rate_hz, None if ttl_s == inf else ttl_s),
         warmup_s=warmup_s,
         shape=shape,
     )
@@ -213,23 +210,6 @@ def _tasks(scenario: Scenario) -> list[Task]:
     return [task for workload in scenario.workloads for task in workload.tasks]
 
 
-def _worth_priming(demand: Demand) -> NDArray[np.int64]:
-    """Return the primed slots of agents that do anything, those first that renew first.
-
-    Nobody can tell whether an agent that stays silent holds a credential; the others get theirs in
-    the order in which they replace it, so that none expires for having been issued early.
-    """
-    silent_s = float(demand.t_s[-1]) + 1.0
-    issues = demand.op == ISSUE
-    first_issue_s = dict(  # read backwards, so that an agent's first request is the one that stays
-        zip(demand.agent[issues][::-1].tolist(), demand.t_s[issues][::-1].tolist(), strict=True)
-    )
-    renews_s = dict.fromkeys(demand.agent.tolist(), silent_s) | first_issue_s
-    active = [row for row in demand.primed.tolist() if row[0] in renews_s]
-    active.sort(key=lambda row: (renews_s[row[0]], row))
-    return np.array(active, dtype=np.int64).reshape(-1, 2)
-
-
 def _use_after_issue(demand: Demand) -> Demand:
     """Let each use that directly follows a request of its agent come no sooner than allowed."""
     t_s = demand.t_s.copy()
@@ -266,34 +246,37 @@ def write(
     options: GeneratorOptions,
     *,
     uses: bool = True,
+    issues: bool = True,
 ) -> int:
     """Write ``demand.npz`` and ``plan.json`` for the generator; return the number of arrivals.
 
     Without ``uses`` only issuances are sent: what agents do with their documents never reaches a
-    target that does not decide about it. Its clock is ``prologue_s`` ahead of the run clock, so
+    target that does not decide about it. Without ``issues`` only uses are: a decision point hands
+    out nothing. Its clock is ahead of the run clock by the prologue, so
     that no arrival lies before its zero.
     """
     issue_op = OPS.index(_ISSUE[plan.regime.artifact])
-    primed, demand = plan.demand.primed, plan.demand
-    priming_s = np.linspace(0.0, plan.prologue_s - PROLOGUE_SLACK_S, len(primed), endpoint=False)
-    sent = np.full(len(demand), fill_value=True) if uses else demand.op == ISSUE
+    before, demand = plan.prologue, plan.demand
+    ahead_s, primed = before.seconds, slice(None) if issues else slice(0)
+    slots = before.slots[primed]
+    sent = np.where(demand.op == ISSUE, issues, uses)
     window_ops = np.where(demand.op[sent] == ISSUE, issue_op, OPS.index(Op.AUTHORIZE))
     np.savez(
         rundir / DEMAND_FILE,
-        t_s=np.concatenate([priming_s, demand.t_s[sent] + plan.prologue_s]),
-        agent=np.concatenate([primed[:, 0], demand.agent[sent]]),
-        task=np.concatenate([primed[:, 1], demand.task[sent]]).astype(np.int32),
-        op=np.concatenate([np.full(len(primed), issue_op), window_ops]).astype(np.uint8),
+        t_s=np.concatenate([before.t_s[primed], demand.t_s[sent]]) + ahead_s,
+        agent=np.concatenate([slots[:, 0], demand.agent[sent]]),
+        task=np.concatenate([slots[:, 1], demand.task[sent]]).astype(np.int32),
+        op=np.concatenate([np.full(len(slots), issue_op), window_ops]).astype(np.uint8),
     )
     generator = GeneratorPlan(
         endpoint=endpoint,
         wire=wire,
         ops=OPS,
-        seconds=plan.prologue_s + plan.seconds,
-        warmup_s=plan.prologue_s + plan.warmup_s,
+        seconds=ahead_s + plan.seconds,
+        warmup_s=ahead_s + plan.warmup_s,
         workers=options.workers,
         lag_bound_s=options.lag_bound_s,
         regime=plan.regime.name,
     )
     (rundir / PLAN_FILE).write_bytes(msgspec.json.encode(generator))
-    return len(primed) + len(window_ops)
+    return len(slots) + len(window_ops)

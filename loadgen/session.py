@@ -7,7 +7,7 @@ does, and the target stops before its audit stream is read to the end. Every ste
 
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,15 @@ from time import monotonic
 from typing import Literal
 
 from loadgen.clock import RunClock
-from loadgen.generator.protocol import Progress, WirePlan
+from loadgen.generator.protocol import UNSENT, Progress, WirePlan
 from loadgen.link import GeneratorLink
-from loadgen.merge import read_rows
+from loadgen.merge import arrivals_only, read_rows
 from loadgen.outcome import Outcome
+from loadgen.permission import refuse_foreign
 from loadgen.personas.stage import Stage
 from loadgen.plan import GeneratorOptions, Plan, write
 from loadgen.response import Responder
-from loadgen.targets.port import Capability, Endpoint, Target
+from loadgen.targets.port import ISSUING, Capability, Endpoint, Target
 from loadgen.targets.registry import find
 from loadgen.thefts import Attack, Thefts, cast
 from loadgen.watch import Watcher, sight
@@ -71,6 +72,8 @@ class Control:
     stop: threading.Event
     """set to end early"""
     on_progress: Callable[[DriveProgress], None] | None = None
+    allowed: Collection[str] = ()
+    """URLs outside loopback that may be loaded"""
 
 
 def run_session(
@@ -102,14 +105,18 @@ def run_session(
     """
     outcome = Outcome(plan, sight(detectors(plan.scenario, plan.regime), target.audit_fields))
     rundir = workdir / "run"
-    _tell(control, DriveProgress(plan.regime.name, "set-up", -plan.prologue_s, plan.seconds, 0, 0))
+    _tell(
+        control,
+        DriveProgress(plan.regime.name, "set-up", -plan.prologue.seconds, plan.seconds, 0, 0),
+    )
     with ExitStack() as stack:
         stack.callback(target.teardown)
         link = _set_up(outcome, target, workdir, options, control, stack, about)
         if link is None:
             outcome.interrupted = True
             return outcome
-        race = _Race(outcome, target, attacks, link, control)
+        robbed = attacks if target.capabilities & ISSUING else ()
+        race = _Race(outcome, target, robbed, link, control)
         stack.callback(race.end_thefts.set)
         race.run()
         race.wind_down()
@@ -137,13 +144,21 @@ def _set_up(
         return None
     target.provision(plan.identities, plan.ttl_s, plan.task_scope)
     wire = WirePlan(module=find(target.name).wire_module, config=target.wire_plan())
+    refuse_foreign(target.endpoint(), control.allowed)
     uses = Capability.AUTHORIZE in target.capabilities
-    outcome.arrivals = write(plan, rundir, target.endpoint(), wire, options, uses=uses)
+    issues = bool(target.capabilities & ISSUING)
+    outcome.arrivals = write(
+        plan, rundir, target.endpoint(), wire, options, uses=uses, issues=issues
+    )
+    if not issues:
+        outcome.notes.append(
+            f"{target.name} issues nothing: only uses were sent, and there was nothing to steal"
+        )
     if not uses:
         outcome.notes.append(
             f"{target.name} takes no part in uses of a document: only issuances were sent"
         )
-    link = GeneratorLink(rundir, offset_s=plan.prologue_s)
+    link = GeneratorLink(rundir, offset_s=plan.prologue.seconds)
     stack.callback(link.close)
     return link if link.wait_ready(READY_TIMEOUT_S, control.stop) else None
 
@@ -153,6 +168,10 @@ def _collect(outcome: Outcome, rundir: Path, fault: str) -> None:
     with suppress(ProcessError):
         outcome.rows = read_rows(rundir, "operations")
         outcome.warmup = read_rows(rundir, "warmup")
+    early = arrivals_only(outcome.warmup)
+    failed = sum(row.count for row in early if row.code not in ("ok", UNSENT))
+    if failed:
+        outcome.notes.append(f"{failed} arrivals failed before the measured part began")
     if fault and not outcome.faults and not outcome.interrupted:
         outcome.faults.append(fault)
 
@@ -179,7 +198,7 @@ class _Race:
         self._link, self._control = link, control
         self._endpoint = target.endpoint()
         self._told = 0
-        self._clock = clock = RunClock.starting_in(plan.prologue_s + START_AHEAD_S)
+        self._clock = clock = RunClock.starting_in(plan.prologue.seconds + START_AHEAD_S)
         outcome.wall_at_zero_utc = clock.wall_at_zero_utc()
         stage = Stage(plan, outcome.sight.names, owner_origin=self._endpoint.host)
         outcome.thefts, notes = cast(stage, attacks)
@@ -193,8 +212,9 @@ class _Race:
             stop=self.end_thefts,
         )
         self._responder = Responder(target.revoke, clock.now_s, self._forget)
+        audited = Capability.AUDIT in target.capabilities
         self._watcher = Watcher(
-            target.audit_stream(clock.zero_monotonic_s),
+            target.audit_stream(clock.zero_monotonic_s) if audited else iter(()),
             outcome.sight.armed,
             self._responder.respond,
         )
@@ -211,7 +231,7 @@ class _Race:
         self._follow()
         if not self._link.ended():
             self._link.stop_sending()
-        if self._outcome.interrupted or self._outcome.faults:
+        if self._outcome.interrupted or self._outcome.faults or self._link.died():
             self.end_thefts.set()
         self._link.wait_end(DRAIN_S)
         self._pass_on_progress()

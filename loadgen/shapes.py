@@ -140,6 +140,7 @@ def herd(demand: Demand, seed: int) -> Demand:
         task=np.concatenate([primed[:, 1], demand.task]).astype(np.int32)[order],
         op=np.concatenate([np.full(len(primed), ISSUE), demand.op]).astype(np.uint8)[order],
         primed=primed[:0],
+        primed_s=demand.primed_s[:0],
     )
 
 
@@ -167,14 +168,14 @@ def read_trace(path: Path, *, per_task: bool = False) -> Demand:
         problems.append(Problem("", "no arrivals", "must hold at least one"))
     if problems:
         raise ScenarioError(path, problems[:MAX_FAULTS])
+    primed = np.array(_used_before_issued(rows, per_task=per_task), dtype=np.int64).reshape(-1, 2)
     return Demand(
         t_s=np.array([row[0] for row in rows], dtype=np.float64),
         agent=np.array([row[1] for row in rows], dtype=np.int64),
         task=np.array([row[2] for row in rows], dtype=np.int32),
         op=np.array([row[3] for row in rows], dtype=np.uint8),
-        primed=np.array(_used_before_issued(rows, per_task=per_task), dtype=np.int64).reshape(
-            -1, 2
-        ),
+        primed=primed,
+        primed_s=np.zeros(len(primed)),
     )
 
 

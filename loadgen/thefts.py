@@ -4,6 +4,7 @@ import difflib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
 from loadgen.personas import PERSONAS, Persona
 from loadgen.personas.stage import FIRST_TRY, Mark, Stage
@@ -14,7 +15,10 @@ from scenarios.errors import UsageError
 
 MAX_COUNT = 50
 """thefts of one persona in one run: each has a thread"""
+NOBODY = "none"
 TRIES = 5_000
+STOP_S = 3.0
+"""for a thief in the middle of a request"""
 CANDIDATES = 200
 """possible victims looked at before the best of them is taken"""
 
@@ -30,13 +34,15 @@ class Attack:
 
 
 def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
-    """Read ``NAME`` or ``NAME:COUNT``; nothing asked for means each persona once.
+    """Read ``NAME`` or ``NAME:COUNT``; nothing asked for means each persona once, ``none`` nobody.
 
     Raises:
         UsageError: one line that names every fault.
     """
     if not texts:
         return tuple(Attack(name, asked=False) for name in PERSONAS)
+    if list(texts) == [NOBODY]:
+        return ()
     faults: list[str] = []
     attacks: list[Attack] = []
     for text in texts:
@@ -44,7 +50,7 @@ def parse_attacks(texts: Sequence[str]) -> tuple[Attack, ...]:
         if name not in PERSONAS:
             near = difflib.get_close_matches(name, PERSONAS, 1)
             hint = f" (did you mean {near[0]}?)" if near else ""
-            faults.append(f"found {name!r}, allowed {', '.join(PERSONAS)}{hint}")
+            faults.append(f"found {name!r}, allowed {', '.join(PERSONAS)} or {NOBODY} alone{hint}")
         elif count and not (count.isdecimal() and 1 <= int(count) <= MAX_COUNT):
             faults.append(f"{name}: found {count!r} thefts, allowed 1 … {MAX_COUNT}")
         else:
@@ -169,9 +175,12 @@ class Thefts:
                 self.faults.append(f"{persona.name}: {type(error).__name__}: {error}")
 
     def join(self, timeout_s: float) -> None:
-        """Wait for all; those still busy after ``timeout_s`` are told to stop."""
-        for thread in self._threads:
-            thread.join(timeout_s)
+        """Wait for all; those still busy after ``timeout_s`` are told to stop, and waited for."""
+        self._join(timeout_s)
         self._stop.set()
+        self._join(STOP_S)
+
+    def _join(self, timeout_s: float) -> None:
+        deadline_s = monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(timeout_s)
+            thread.join(max(0.0, deadline_s - monotonic()))

@@ -5,7 +5,11 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import floor
 
+from hdrh.histogram import HdrHistogram
+
+from loadgen.histogram import MAX_US, MIN_US, empty
 from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.detector import Detector
 
@@ -39,26 +43,41 @@ def sight(detectors: Iterable[Detector], audit_fields: frozenset[str]) -> Sight:
 def watch_stream(
     stream: Iterable[AuditEvent], detectors: Iterable[Detector]
 ) -> Iterator[tuple[AuditEvent, list[Alert]]]:
-    """Yield every event of a stream with the alerts that it raises, in the order of detectors."""
+    """Yield every event of a stream with the alerts that it raises, in the order of detectors.
+
+    An event that identifies nobody (a refused stranger) is no detector's business: it would make
+    one suspect of all strangers.
+    """
     armed = list(detectors)
     for event in stream:
-        raised = (detector.update(event) for detector in armed)
+        raised = (detector.update(event) for detector in armed if event.identity)
         yield event, [alert for alert in raised if alert is not None]
 
 
 @dataclass(slots=True)
 class Seen:
-    """What the watcher counted."""
+    """What the watcher counted; its size does not grow with the length of a run."""
 
     events: int = 0
-    identities: set[str] = field(default_factory=set)
-    issued_at_s: list[float] = field(default_factory=list)
-    delays_s: list[float] = field(default_factory=list)
-    """from the event to its line in the detector's hands"""
     uses: Counter[str] = field(default_factory=Counter)
     """by identity, of owners and thieves"""
-    denied: list[AuditEvent] = field(default_factory=list)
+    denied: int = 0
     """uses that were refused"""
+    issued: Counter[int] = field(default_factory=Counter)
+    """credentials by whole second of the run clock"""
+    delay: HdrHistogram = field(default_factory=empty)
+    """microseconds from the event to its line in the detector's hands"""
+
+    def count(self, event: AuditEvent) -> None:
+        """Take one event into account."""
+        self.events += 1
+        delay_us = round(1e6 * (event.observed_s - event.occurred_s))
+        self.delay.record_value(min(max(delay_us, MIN_US), MAX_US))
+        if event.operation == "use":
+            self.uses[event.identity] += 1
+            self.denied += event.outcome == "denied"
+        elif event.operation == "issue" and event.outcome == "ok":
+            self.issued[floor(event.occurred_s)] += 1
 
 
 class Watcher:
@@ -96,7 +115,7 @@ class Watcher:
     def _follow(self) -> None:
         try:
             for event, alerts in watch_stream(self._after_forgetting(), self._detectors):
-                self._count(event)
+                self.seen.count(event)
                 for alert in alerts:
                     self.alerts.append(alert)
                     self._on_alert(alert)
@@ -110,18 +129,6 @@ class Watcher:
                 for detector in self._detectors:
                     detector.forget(identity)
             yield event
-
-    def _count(self, event: AuditEvent) -> None:
-        seen = self.seen
-        seen.events += 1
-        seen.identities.add(event.identity)
-        seen.delays_s.append(event.observed_s - event.occurred_s)
-        if event.operation == "issue" and event.outcome == "ok":
-            seen.issued_at_s.append(event.occurred_s)
-        if event.operation == "use":
-            seen.uses[event.identity] += 1
-            if event.outcome == "denied":
-                seen.denied.append(event)
 
     def settle(self, quiet_s: float, at_most_s: float) -> None:
         """Wait until no event came for ``quiet_s``, at most ``at_most_s``."""

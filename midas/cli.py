@@ -16,26 +16,20 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from midas.interrupts import default_signals, interruptible
-from scenarios.errors import MidasError
+from midas.interrupts import Interrupts, default_signals, interruptible
 
 INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code; this is the console script ``midas``.
+    """Run one command line and return its exit code; behind the console script ``midas``.
 
     Args:
         arguments: the command line without the program's name; ``sys.argv`` when None.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a stream that cannot say × says ? instead of crashing
-            stream.reconfigure(errors="replace")
-    if not _debugging():
-        warnings.simplefilter("ignore")
     try:
-        with interruptible():
-            return _flushed(_run(arguments))
+        with interruptible() as interrupts:
+            return _flushed(_run(arguments, interrupts))
     except KeyboardInterrupt as exc:
         return _report(exc, "interrupted", INTERRUPTED)
     finally:
@@ -43,21 +37,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
             default_signals()
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def _run(arguments: Sequence[str] | None, interrupts: Interrupts) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a stream that cannot say × says ? instead of crashing
+            stream.reconfigure(errors="replace")
+    if not _debugging():
+        warnings.simplefilter("ignore")
     try:
         return _dispatch(arguments)
-    except MidasError as exc:
-        return _report(exc, str(exc), exc.exit_code)
     except BrokenPipeError:
         return _closed_pipe()
-    except OSError as exc:
-        return _report(exc, _os_error(exc), 1)
-    except MemoryError as exc:
-        return _report(exc, "not enough memory: ask for fewer agents or a shorter horizon", 1)
-    except Exception as exc:  # noqa: BLE001  (the last boundary: a bug is one line, too)
-        where = f"{type(exc).__name__}: {exc}".splitlines()[0]
-        hint = "this is a bug in midas; run again with MIDAS_DEBUG=1 for the traceback"
-        return _report(exc, f"{where} ({hint})", 1)
+    except Exception as exc:
+        if interrupts.received:
+            raise KeyboardInterrupt from exc
+        return _report(exc, *_explain(exc))
+
+
+def _explain(exc: Exception) -> tuple[str, int]:
+    """Return what to say about an error, and the exit code."""
+    from scenarios.errors import MidasError  # not above: an interrupt must find its handler first
+
+    if isinstance(exc, MidasError):
+        return str(exc), exc.exit_code
+    if isinstance(exc, OSError):
+        return _os_error(exc), 1
+    if isinstance(exc, MemoryError):
+        return "not enough memory: ask for fewer agents or a shorter horizon", 1
+    where = f"{type(exc).__name__}: {exc}".splitlines()[0]
+    return f"{where} (this is a bug in midas; run again with MIDAS_DEBUG=1 for the traceback)", 1
 
 
 def _dispatch(arguments: Sequence[str] | None) -> int:

@@ -14,41 +14,56 @@ PATIENCE_S = 3.0
 supervisor signals again); one that comes later will not wait for the clean-up any longer"""
 
 
-@contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn the first SIGINT or SIGTERM inside the block into KeyboardInterrupt.
+class Interrupts:
+    """The handler of a command's signals.
 
-    Later ones are ignored for ``PATIENCE_S`` while the command cleans up; then they end the process
-    at once, which its children notice by themselves. A hook catches the interrupt that Python would
-    swallow because it fell into a finaliser. Outside the main thread the block changes nothing.
+    The first one raises KeyboardInterrupt in the main thread. Later ones are ignored for
+    ``PATIENCE_S`` while the command cleans up; then they end the process at once, which its
+    children notice by themselves.
     """
-    first_s: float | None = None
 
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        nonlocal first_s
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+        self._hook = sys.unraisablehook
+
+    @property
+    def received(self) -> bool:
+        """Return whether a signal came; some C code turns the interrupt into another error."""
+        return self._first_s is not None
+
+    def handle(self, _number: int, _frame: FrameType | None) -> None:
+        """Take a signal."""
         now_s = time.monotonic()
-        if first_s is None:
-            first_s = now_s
+        if self._first_s is None:
+            self._first_s = now_s
             raise KeyboardInterrupt
-        if now_s - first_s > PATIENCE_S:
+        if now_s - self._first_s > PATIENCE_S:
             os._exit(130)
 
-    def swallowed(unraisable: "sys.UnraisableHookArgs") -> None:
-        nonlocal first_s
-        if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            first_s = None
+    def unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
+        """Raise an interrupt again that fell into a finaliser, where Python would drop it."""
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            self._first_s = None
             signal.raise_signal(signal.SIGINT)
         else:
-            hook(unraisable)
+            self._hook(lost)
 
+
+@contextmanager
+def interruptible() -> Iterator[Interrupts]:
+    """Turn SIGINT and SIGTERM inside the block into KeyboardInterrupt; see ``Interrupts``.
+
+    Outside the main thread, where Python allows no handlers, the block changes nothing.
+    """
+    interrupts = Interrupts()
     try:
-        before = [signal.signal(number, interrupt) for number in SIGNALS]
-    except ValueError:  # not the main thread
-        yield
+        before = [signal.signal(number, interrupts.handle) for number in SIGNALS]
+    except ValueError:
+        yield interrupts
         return
-    hook, sys.unraisablehook = sys.unraisablehook, swallowed
+    hook, sys.unraisablehook = sys.unraisablehook, interrupts.unraisable
     try:
-        yield
+        yield interrupts
     finally:
         sys.unraisablehook = hook
         for number, handler in zip(SIGNALS, before, strict=True):
@@ -56,6 +71,12 @@ def interruptible() -> Iterator[None]:
 
 
 def default_signals() -> None:
-    """Let the kernel end this process at the next SIGINT or SIGTERM, without Python's help."""
+    """Let the kernel end this process at the next SIGINT or SIGTERM, without Python's help.
+
+    CPython remembers that an interrupt fell into a piece of ``exec`` (namedtuple and dataclass are
+    made so) and would end the process by SIGINT instead of with its exit code; another piece makes
+    it forget.
+    """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_DFL)
+    exec("")  # noqa: S102

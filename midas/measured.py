@@ -1,6 +1,6 @@
 """A measured run from options to a saved record: drive, summarise, judge, save."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +25,10 @@ class Options(NamedTuple):
     seconds: float | None = None
     attacks: Sequence[str] = ()
     workers: int = 1
+    allowed: Collection[str] = ()
+    """URLs outside this machine that may be loaded"""
+    arrivals: str = "scenario"
+    """how arrivals lie in time: ``loadgen.shapes.parse_shape``"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,7 @@ def measure(
     with output.progress(f"driving {known.name}") as bar:
         record = drive(
             resolved.scenario,
-            lambda: make_target(known.name),
+            lambda: make_target(target, allowed_urls=options.allowed),
             seed,
             **options._asdict(),
             on_progress=_shown(bar),

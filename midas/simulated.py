@@ -1,7 +1,8 @@
 """A simulated run from options to a saved record: found again, resumed, or computed."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,31 +49,26 @@ def simulate(
     from scenarios.record.parts import Parts
     from simulator.simulate import plan
 
-    scenario = resolved.scenario
     wanted = DEFAULT_REPLICATIONS if replications is None else replications
-    manifest = plan(scenario, seed, engine, wanted)
+    manifest = plan(resolved.scenario, seed, engine, wanted)
     folder = provenance.results_folder(out)
     if (path := folder / manifest.run_id).is_dir():
         output.note(f"Computed before with equal inputs and code; shown from {path}")
         return path, store.load(path)
-    manifest.started_utc, began_s = provenance.started_utc(), time.monotonic()
-    parts = Parts(folder / plan(scenario, seed, engine, 1).run_id)
+    started_utc, began_s = provenance.started_utc(), time.monotonic()
+    parts = Parts(folder / plan(resolved.scenario, seed, engine, 1).run_id)
     kept = len(parts.done)
+    work = _Work(resolved.scenario, manifest, parts, output, wanted, fixed=replications is not None)
     try:
-        for replication in _replications(wanted, fixed=replications is not None, output=output):
-            _replicate(scenario, manifest, replication, wanted, parts, output)
-            wanted = replication + 1
-            if enough is not None and enough(_so_far(plan(scenario, seed, engine, wanted), parts)):
-                break
+        record = work.run(enough)
     except KeyboardInterrupt:
         if parts.done:
             output.note(f"{len(parts.done)} finished pieces are kept; the same command resumes")
         raise
-    done = plan(scenario, seed, engine, wanted)
-    done.started_utc, done.wall_s = manifest.started_utc, time.monotonic() - began_s
+    done = record.manifest
+    done.started_utc, done.wall_s = started_utc, time.monotonic() - began_s
     done.sources, done.machine = dict(resolved.sources), provenance.machine()
     done.notes = [f"{kept} pieces were kept from an interrupted attempt"] if kept else []
-    record = _so_far(done, parts)
     path = folder / done.run_id
     if not path.is_dir():
         results.save(record, out)
@@ -80,44 +76,67 @@ def simulate(
     return path, record
 
 
-def _so_far(manifest: "Manifest", parts: "Parts") -> "RunRecord":
-    from scenarios.record.parts import concatenate
+@dataclass(slots=True)
+class _Work:
+    """The replications of one run, each of every regime."""
 
-    ours = [(regime, k) for regime in manifest.regimes for k in range(manifest.replications)]
-    return concatenate(manifest, (parts.done["", regime, k] for regime, k in ours))
+    scenario: "Scenario"
+    manifest: "Manifest"
+    parts: "Parts"
+    output: Output
+    of: int
+    """replications in all"""
+    fixed: bool
+    """whether ``of`` is an order, not a default"""
+    pieces_s: list[float] = field(default_factory=list)
+    """how long each computed piece took"""
 
+    def run(self, enough: "Callable[[RunRecord], bool] | None") -> "RunRecord":
+        """Compute what is not yet kept and return everything as one record."""
+        replication = 0
+        with self.output.progress("") as bar:
+            while replication < self.of:
+                known = bool(self.pieces_s)
+                self._replicate(replication, bar)
+                replication += 1
+                if not known:
+                    self._foresee(replication)
+                if enough is not None and enough(self._record(replication)):
+                    break
+        return self._record(replication)
 
-def _replications(wanted: int, *, fixed: bool, output: Output) -> Iterator[int]:
-    """Yield replications to run; after the first, fewer than wanted when they are slow."""
-    began_s = time.monotonic()
-    yield 0
-    one_s = time.monotonic() - began_s
-    if not fixed and one_s > SLOW_S:
-        wanted = max(FEWEST_REPLICATIONS, min(wanted, int(BUDGET_S / one_s)))
-        output.note(f"One replication took {one_s:.0f} s: {wanted} instead of the usual 8")
-    if (left_s := one_s * (wanted - 1)) > SLOW_S:
-        output.note(f"About {left_s:.0f} s more")
-    yield from range(1, wanted)
+    def _replicate(self, replication: int, bar: Progress) -> None:
+        from simulator.simulate import replicate
 
+        regimes = self.manifest.regimes
+        for place, regime in enumerate(regimes):
+            share = (replication + place / len(regimes)) / self.of
+            bar(share, f"replication {replication + 1} of {self.of}: {regime}")
+            if ("", regime, replication) not in self.parts.done:
+                began_s = time.monotonic()
+                piece = replicate(self.scenario, self.manifest, regime, replication)
+                self.pieces_s.append(time.monotonic() - began_s)
+                self.parts.append("", regime, replication, piece)
 
-def _replicate(
-    scenario: "Scenario",
-    manifest: "Manifest",
-    replication: int,
-    of: int,
-    parts: "Parts",
-    output: Output,
-) -> None:
-    """Run one replication of every regime that is not yet kept."""
-    from simulator.simulate import replicate
+    def _foresee(self, done: int) -> None:
+        """Say how long the rest will take; take fewer replications where they are slow."""
+        if not self.pieces_s:
+            return
+        steady_s = self.pieces_s[1:] or self.pieces_s  # the first one may have compiled something
+        one_s = sum(steady_s) / len(steady_s) * len(self.manifest.regimes)
+        if not self.fixed and one_s > SLOW_S:
+            fewer = max(FEWEST_REPLICATIONS, done, int(BUDGET_S / one_s))
+            if fewer < self.of:
+                self.of = fewer
+                self.output.note(f"One replication takes {one_s:.0f} s: {fewer} instead of 8")
+        if (left_s := one_s * (self.of - done)) > SLOW_S:
+            self.output.note(f"About {left_s:.0f} s more")
 
-    with output.progress("") as bar:
-        for place, regime in enumerate(manifest.regimes):
-            _show(bar, regime, replication, of, place / len(manifest.regimes))
-            if ("", regime, replication) not in parts.done:
-                piece = replicate(scenario, manifest, regime, replication)
-                parts.append("", regime, replication, piece)
+    def _record(self, replications: int) -> "RunRecord":
+        from scenarios.record.parts import concatenate
+        from simulator.simulate import plan
 
-
-def _show(bar: Progress, regime: str, replication: int, of: int, share: float) -> None:
-    bar((replication + share) / of, f"replication {replication + 1} of {of}: {regime}")
+        manifest = self.manifest
+        whole = plan(self.scenario, manifest.seed, manifest.engine, replications, manifest.regimes)
+        ours = [(regime, k) for regime in whole.regimes for k in range(replications)]
+        return concatenate(whole, (self.parts.done["", regime, k] for regime, k in ours))

@@ -4,10 +4,9 @@ Read it beside the semantics in ``population.py``. Every law comes from ``scenar
 every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
 """
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
-from math import ceil, inf, log
+from math import inf, log
 
 import numpy as np
 import simpy
@@ -22,35 +21,16 @@ from scenarios.spec.schema import Scenario
 from simulator.clock import Clock
 from simulator.layout import Layout
 from simulator.population import (
-    TRACE_DTYPE,
     Command,
     CommandKind,
     Counters,
     CredentialView,
     EventKind,
 )
+from simulator.slot import ACCEPTED, BACKING_OFF, IDLE, Slot
+from simulator.tally import Tally
 
-IDLE, ACCEPTED, BACKING_OFF = range(3)
-"""states of a slot's request"""
-
-
-@dataclass(slots=True)
-class Slot:
-    """One place for a credential, and the request that is under way for it."""
-
-    agent: int
-    index: int
-    serial: int
-    issued_s: float
-    due_s: float
-    expires_s: float
-    request: int = IDLE
-    refusals: int = 0
-    accepted_s: float = 0.0
-
-    def occurrence(self, serial: int) -> int:
-        """Return the occurrence number of draws for one of this slot's credentials."""
-        return SLOTS * serial + self.index
+INITIAL = Stream.INITIAL_AGE, Stream.INITIAL_LIFE, Stream.INITIAL_TASK
 
 
 class ReferencePopulation:
@@ -74,13 +54,8 @@ class ReferencePopulation:
         self._down = False
         self._free_servers = scenario.issuer.servers
         self._queue: deque[Slot] = deque()
-        self._trace: list[tuple[float, int, int, int, int]] | None = [] if trace else None
+        self._tally = Tally(trace)
         self._watched: dict[int, list[CredentialView]] = {}
-        self._issued_in: Counter[int] = Counter()
-        self._refused_in: Counter[int] = Counter()
-        self._events = self._switches = self._requests = self._refusals = self._issued = 0
-        self._auth_failures = self._waits = self._queue_waits = 0
-        self._expired_s = self._queue_wait_s = 0.0
         agents = range(self._layout.agents)
         self._task = [-1 for _ in agents]
         self._slots = [self._initial_slots(agent) for agent in agents]
@@ -101,13 +76,9 @@ class ReferencePopulation:
                 slot.due_s = self._renewal_age(slot)
                 slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
             else:
+                age, life, task = (self._key(agent, stream) for stream in INITIAL)
                 slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule,
-                    agent_class.use_hz(index),
-                    self._key(agent, Stream.INITIAL_AGE),
-                    self._key(agent, Stream.INITIAL_LIFE),
-                    self._key(agent, Stream.INITIAL_TASK),
-                    index,
+                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
                 )
                 if slot.issued_s == inf:
                     slot.serial = -1
@@ -123,14 +94,13 @@ class ReferencePopulation:
     def _switch(self, agent: int, task: int) -> None:
         slot = self._slots[agent][task if self._row.scope == Scope.ONE_TASK else 0]
         self._task[agent] = task
-        self._switches += 1
         if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
             self._ask(slot)
         if slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
-                self._waits += 1
+                self._tally.waits += 1
             else:
-                self._auth_failures += 1
+                self._tally.auth_failures += 1
         self._log(EventKind.SWITCH, agent, task, slot.serial)
 
     # -- credentials ----------------------------------------------------------------------------
@@ -142,8 +112,8 @@ class ReferencePopulation:
 
     def _renewal_age(self, slot: Slot) -> float:
         k = slot.occurrence(slot.serial)
-        u_phase = self._uniform(slot.agent, Stream.POLL_PHASE, k)
-        u_draw = self._uniform(slot.agent, Stream.RENEWAL, k)
+        u_phase = uniform(self._seed_key, slot.agent, Stream.POLL_PHASE, k)
+        u_draw = uniform(self._seed_key, slot.agent, Stream.RENEWAL, k)
         return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
 
     def _await_due(self, slot: Slot) -> None:
@@ -152,7 +122,7 @@ class ReferencePopulation:
             return
         serial = slot.serial
 
-        def due(_: simpy.Event) -> None:
+        def due(slot: Slot) -> None:
             if slot.serial == serial:
                 self._ask(slot)
 
@@ -165,7 +135,6 @@ class ReferencePopulation:
             self._attempt(slot)
 
     def _attempt(self, slot: Slot) -> None:
-        self._requests += 1
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
         if self._row.issuance == Issuance.MANUAL:
             self._issue(slot)
@@ -176,17 +145,15 @@ class ReferencePopulation:
 
     def _issue(self, slot: Slot) -> None:
         if slot.serial >= 0:
-            self._expired_s += self._expired_for(slot)
+            self._tally.expired_s += self._expired_for(slot)
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
         slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
         slot.due_s = self.now_s + self._renewal_age(slot)
         self._await_due(slot)
-        self._issued += 1
-        self._issued_in[int(self.now_s)] += 1
         if slot.agent in self._watched:
-            self._watched[slot.agent].append(_view(slot))
+            self._watched[slot.agent].append(slot.view())
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
 
     def _expired_for(self, slot: Slot) -> float:
@@ -198,18 +165,15 @@ class ReferencePopulation:
     # -- issuer ---------------------------------------------------------------------------------
 
     def _refuse(self, slot: Slot) -> None:
-        self._refusals += 1
-        self._refused_in[int(self.now_s)] += 1
         slot.request = BACKING_OFF
         slot.refusals += 1
         backoff = self._scenario.issuer.backoff
         k = slot.occurrence(slot.serial + 1) + (slot.refusals << 40)
-        u = self._uniform(slot.agent, Stream.BACKOFF, k)
+        u = uniform(self._seed_key, slot.agent, Stream.BACKOFF, k)
         delay_s = rules.backoff_delay(
             slot.refusals, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
         )
-        retry_s = self.now_s + delay_s
-        self._call(lambda _: self._attempt(slot), retry_s, EventKind.REQUEST, slot)
+        self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
         self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
 
     def _accept(self, slot: Slot) -> None:
@@ -219,14 +183,14 @@ class ReferencePopulation:
             self._free_servers -= 1
             self._serve(slot)
         else:
-            self._queue_waits += 1
+            self._tally.queue_waits += 1
             self._queue.append(slot)
 
     def _serve(self, slot: Slot) -> None:
-        self._queue_wait_s += self.now_s - slot.accepted_s
-        u = self._uniform(slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
+        self._tally.queue_wait_s += self.now_s - slot.accepted_s
+        u = uniform(self._seed_key, slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
         done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
-        self._call(lambda _: self._served(slot), done_s, EventKind.ISSUED, slot)
+        self._call(self._served, done_s, EventKind.ISSUED, slot)
 
     def _served(self, slot: Slot) -> None:
         self._issue(slot)
@@ -241,20 +205,16 @@ class ReferencePopulation:
         return self._clock.at(t_s, (kind * self._layout.agents + agent) * SLOTS + slot)
 
     def _call(
-        self, action: Callable[[simpy.Event], None], t_s: float, kind: EventKind, slot: Slot
+        self, action: Callable[[Slot], None], t_s: float, kind: EventKind, slot: Slot
     ) -> None:
-        self._at(t_s, kind, slot.agent, slot.index).callbacks.append(action)
+        event = self._at(t_s, kind, slot.agent, slot.index)
+        event.callbacks.append(lambda _: action(slot))
 
     def _key(self, agent: int, stream: Stream) -> np.uint64:
         return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
 
-    def _uniform(self, agent: int, stream: Stream, k: int) -> float:
-        return uniform(self._seed_key, agent, stream, k)
-
     def _log(self, kind: EventKind, agent: int, slot: int, serial: int) -> None:
-        self._events += 1
-        if self._trace is not None:
-            self._trace.append((self.now_s, kind, agent, slot, serial))
+        self._tally.record(self.now_s, kind, agent, slot, serial)
 
     # -- the port -------------------------------------------------------------------------------
 
@@ -269,7 +229,7 @@ class ReferencePopulation:
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what ``agent`` holds now."""
-        return tuple(_view(slot) for slot in self._slots[agent] if slot.serial >= 0)
+        return tuple(slot.view() for slot in self._slots[agent] if slot.serial >= 0)
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
@@ -299,29 +259,15 @@ class ReferencePopulation:
     def counters(self) -> Counters:
         """Return the totals up to now."""
         open_s = sum(self._expired_for(slot) for slots in self._slots for slot in slots)
-        return Counters(
-            events_executed=self._events,
-            switches=self._switches,
-            requests=self._requests,
-            refusals=self._refusals,
-            issued=self._issued,
-            auth_failures=self._auth_failures,
-            waits=self._waits,
-            expired_agent_s=self._expired_s + open_s,
-            queue_waits=self._queue_waits,
-            queue_wait_s=self._queue_wait_s,
-        )
+        return self._tally.counters(open_s)
 
     def issuances_per_second(self) -> NDArray[np.int64]:
         """Return the credentials issued in each whole second since t = 0."""
-        return self._per_second(self._issued_in)
+        return self._tally.per_second(EventKind.ISSUED, self.now_s)
 
     def refusals_per_second(self) -> NDArray[np.int64]:
         """Return the attempts refused in each whole second since t = 0."""
-        return self._per_second(self._refused_in)
-
-    def _per_second(self, counted: Counter[int]) -> NDArray[np.int64]:
-        return np.array([counted[second] for second in range(ceil(self.now_s))], dtype=np.int64)
+        return self._tally.per_second(EventKind.REFUSED, self.now_s)
 
     def expired_now(self) -> int:
         """Return how many slots hold an expired credential at this instant."""
@@ -332,11 +278,5 @@ class ReferencePopulation:
         )
 
     def trace(self) -> NDArray[np.void]:
-        """Return the trace up to now, ordered; ValueError when none was asked for."""
-        if self._trace is None:
-            raise ValueError("this population was built without a trace")
-        return np.sort(np.array(self._trace, dtype=TRACE_DTYPE), order=TRACE_DTYPE.names)
-
-
-def _view(slot: Slot) -> CredentialView:
-    return CredentialView(slot.agent, slot.index, slot.serial, slot.issued_s, slot.expires_s)
+        """Return the trace up to now; ValueError when none was asked for."""
+        return self._tally.trace()

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from midas import cli
+from midas.commands import app
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = ROOT / "results" / "schema" / "output"
@@ -71,3 +73,14 @@ def finish(child: subprocess.Popen[str], timeout_s: float = 120) -> Done:
     """Wait for a process and return what it left behind."""
     out, err = child.communicate(timeout=timeout_s)
     return Done(child.returncode, out, err)
+
+
+def command_names() -> list[list[str]]:
+    """Return every command of the tree as words, the root as none."""
+
+    def walk(command: object, words: list[str]) -> list[list[str]]:
+        inner = getattr(command, "commands", {})
+        below = [found for name, sub in inner.items() for found in walk(sub, [*words, name])]
+        return [words, *below]
+
+    return walk(typer.main.get_command(app), [])

@@ -123,6 +123,7 @@ def competing(
             theft(
                 regime,
                 number % 4,
+                agent=number // 4,
                 stolen_s=stolen_s,
                 expires_s=expires_s,
                 alert_s=alert_s,

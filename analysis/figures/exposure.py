@@ -27,7 +27,7 @@ def exposure(summary: Summary) -> Drawing | None:
     found = [row for row in found if row[2].value]
     if not found:
         return None
-    within_s = summary.pooled.time_to_detection.within_s
+    within_s = summary.within_s
     with canvas(0.9 + 0.48 * len(found)) as (figure, (ax,)):
         for y, (place, _, of) in enumerate(found):
             value = of.value or 0.0
@@ -55,6 +55,6 @@ def exposure(summary: Summary) -> Drawing | None:
         caption = (
             f"Mean time for which a thief can use what he took, counting at most "
             f"{words.duration(within_s)} (dotted line), by Kaplan and Meier. Bars are 95 % "
-            "intervals; n counts thefts."
+            "intervals; n counts robbed secrets."
         )
         return drawing(figure, "exposure", "How long a stolen credential stays usable", caption)

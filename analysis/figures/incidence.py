@@ -32,7 +32,7 @@ def incidence(summary: Summary) -> Drawing | None:
     found = {n: of for n, of in summary.regimes.items() if of.time_to_detection.detected_share.n}
     if not found:
         return None
-    until_s = summary.pooled.time_to_detection.within_s
+    until_s = summary.within_s
     start_s = _start_s(found, until_s)
     scale, unit = (1.0, "s") if start_s else time_axis(until_s)
     rows = ceil(len(found) / COLUMNS)
@@ -53,7 +53,7 @@ def incidence(summary: Summary) -> Drawing | None:
         caption = (
             f"Share of thefts that had ended by each cause, by Aalen and Johansen, within "
             f"{words.duration(until_s)}. Dashed: 95 % band of the detected share. Open: the thief "
-            "still can, and nobody knows. n counts thefts."
+            "still can, and nobody knows. n counts robbed secrets."
         )
         return drawing(figure, "incidence", "What ends a theft, and when", caption)
 

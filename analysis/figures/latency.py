@@ -14,7 +14,7 @@ TICKS = (0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999)
 
 def latency(summary: Summary) -> Drawing | None:
     """Return latency against percentile for each operation; None when nothing was timed."""
-    found = {op: of for op, of in summary.pooled.operations.items() if of.curve}
+    found = {op: of for op, of in summary.labelled_operations().items() if of.curve}
     if not found:
         return None
     with canvas(3.6) as (figure, (ax,)):

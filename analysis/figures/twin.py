@@ -1,5 +1,7 @@
 """Simulated beside measured on the same window."""
 
+from textwrap import wrap
+
 from analysis.figures.drawing import INK, MUTED, Drawing, canvas, drawing, plain_log
 from analysis.summary import Summary
 from analysis.twin import Pair, pairs
@@ -12,7 +14,7 @@ def twin(simulated: Summary, measured: Summary) -> Drawing | None:
     found = [pair for pair in pairs(simulated, measured) if _plain_ratio(pair) is not None]
     if not found:
         return None
-    with canvas(0.9 + 0.36 * len(found)) as (figure, (ax,)):
+    with canvas(0.9 + 0.45 * len(found)) as (figure, (ax,)):
         for y, pair in enumerate(found):
             value = _plain_ratio(pair) or 1.0
             low, high = pair.ratio.low, pair.ratio.high
@@ -24,7 +26,7 @@ def twin(simulated: Summary, measured: Summary) -> Drawing | None:
         plain_log(ax.xaxis)
         low_x, high_x = ax.get_xlim()
         ax.set_xlim(min(low_x, 0.5), max(high_x, 2.0))
-        ax.set_yticks(range(len(found)), [pair.name for pair in found])
+        ax.set_yticks(range(len(found)), ["\n".join(wrap(pair.title, 36)) for pair in found])
         ax.tick_params(axis="y", length=0, labelcolor=INK)
         ax.set_ylim(len(found) - 0.5, -0.5)
         ax.grid(visible=False, axis="y")

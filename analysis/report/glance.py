@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from analysis import words
 from analysis.metrics import METRICS
+from analysis.questions import estimate
 from analysis.summary import Summary
-from analysis.verdict import baseline, estimate, resolved
+from analysis.verdict import baseline, resolved
 from scenarios.record.estimate import Estimate
 
 BETTER, WORSE, OPEN, BASE, UNKNOWN = "better", "worse", "not resolved", "", "unknown"
@@ -32,7 +33,7 @@ class Glance:
 def glance(summary: Summary) -> Glance:
     """Return the numbers that a reader of one page needs."""
     base = baseline(summary) or ""
-    within = words.duration(summary.pooled.time_to_detection.within_s)
+    within = words.duration(summary.within_s)
     wanted = [
         (f"copy usable, of the first {within}", summary.exposure_name, -1),
         ("life left when stolen", "residual_validity_s", -1),

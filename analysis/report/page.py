@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
@@ -110,7 +111,7 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
         found += [terse.operations(real), terse.thefts(real), terse.split(real)]
     if real is not None and twin is not None:
         rows = tuple(
-            (pair.name, words.full(pair.simulated), words.full(pair.measured), _ratio(pair.ratio))
+            (pair.title, words.full(pair.simulated), words.full(pair.measured), _ratio(pair.ratio))
             for pair in pairs(twin, real)
         )
         note = "simulated ÷ measured; a ratio without interval is left out"
@@ -120,7 +121,7 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
 
 
 def _ratio(of: Estimate) -> str:
-    return "-" if of.value is None else words.brief(of)
+    return "-" if of.value is None else words.brief(msgspec.structs.replace(of, unit=""))
 
 
 def _origins(sim: Summary | None, real: Summary | None, twin: Summary | None) -> list[Origin]:

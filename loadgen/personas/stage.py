@@ -49,8 +49,8 @@ class Stage:
         """Return when an agent asks for a credential in the slot of ``task``, prologue included."""
         demand, mine = self.plan.demand, self.plan.of_agent(agent)
         slot = task if self.plan.task_scope else 0
-        primed = [-self.plan.prologue_s] if (agent, slot) in self.plan.primed else []
-        return primed + [
+        before = self.plan.primed_s.get((agent, slot))
+        return ([] if before is None else [before]) + [
             float(demand.t_s[i]) for i in mine if demand.op[i] == ISSUE and demand.task[i] == slot
         ]
 

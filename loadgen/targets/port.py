@@ -37,6 +37,10 @@ class Capability(StrEnum):
     MTLS = "mtls"
 
 
+ISSUING = frozenset({Capability.STATIC_KEY, Capability.X509_SVID, Capability.JWT_SVID})
+"""A target with none of these is a decision point: it is only asked about uses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who asks: an agent of the window, under its SPIFFE ID or the name of its shared secret."""

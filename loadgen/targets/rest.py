@@ -60,6 +60,19 @@ def failure(
     return "refused", TargetUnavailable(f"{name}: {where}: {exc.strerror or exc}")
 
 
+def tls_context(ca_file: str) -> ssl.SSLContext | None:
+    """Return TLS settings that trust one authority, None for the system's.
+
+    Raises UsageError when the file cannot be read as certificates.
+    """
+    if not ca_file:
+        return None
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as exc:
+        raise UsageError(f"{ca_file}: cannot be read as CA certificates") from exc
+
+
 class Rest:
     """Talks to one base URL, a connection for each exchange.
 
@@ -94,7 +107,7 @@ class Rest:
         self.port = port or (443 if self.tls else 80)
         self.prefix = parts.path.rstrip("/")
         self._context = context
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
 
     @property
     def where(self) -> str:
@@ -108,12 +121,12 @@ class Rest:
             return http.client.HTTPSConnection(
                 self.host,
                 self.port,
-                timeout=self._timeout_s,
+                timeout=self.timeout_s,
                 source_address=source,
                 context=context,
             )
         return http.client.HTTPConnection(
-            self.host, self.port, timeout=self._timeout_s, source_address=source
+            self.host, self.port, timeout=self.timeout_s, source_address=source
         )
 
     def exchange(
@@ -137,6 +150,32 @@ class Rest:
         finally:
             connection.close()
 
+    def reach(self) -> None:
+        """Connect and disconnect. Raises TargetUnavailable or TargetProtocol."""
+        connection = self._connection("")
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException) as exc:
+            raise failure(self.name, self.where, exc)[1] from exc
+        finally:
+            connection.close()
+
+    def answer(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send one request and return the answer, whatever its status.
+
+        Raises TargetUnavailable or TargetProtocol.
+        """
+        try:
+            return self.exchange(method, path, body, headers)
+        except (OSError, http.client.HTTPException) as exc:
+            raise failure(self.name, self.where, exc)[1] from exc
+
     def call(
         self,
         method: str,
@@ -150,19 +189,20 @@ class Rest:
         """
         sent = None if body is None else json.dumps(body).encode()
         content = {"Content-Type": "application/json"} if sent is not None else {}
-        try:
-            answer = self.exchange(method, path, sent, {**content, **(headers or {})})
-        except (OSError, http.client.HTTPException) as exc:
-            raise failure(self.name, self.where, exc)[1] from exc
+        answer = self.answer(method, path, sent, {**content, **(headers or {})})
         if answer.status not in _SUCCESS:
             said = " ".join(answer.body[:300].decode("utf-8", "replace").split())
-            raise TargetRefused(f"{self.name}: {method} {path}: {answer.status} {said}".rstrip())
+            raise TargetRefused(
+                f"{self.name}: {method} {self.where}{path}: {answer.status} {said}".rstrip()
+            )
         if not answer.body:
             return None
         try:
             return json.loads(answer.body)
         except ValueError as exc:
-            raise TargetProtocol(f"{self.name}: {method} {path}: the answer is not JSON") from exc
+            raise TargetProtocol(
+                f"{self.name}: {method} {self.where}{path}: the answer is not JSON"
+            ) from exc
 
     def code(
         self, method: str, path: str, body: bytes | None, headers: Mapping[str, str], origin: str

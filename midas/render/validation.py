@@ -1,9 +1,9 @@
-"""What validation found, a line a check."""
+"""What validation found, two lines a check."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from midas.output import table
+from midas.output import heading
 from midas.render.estimate import cells
 
 if TYPE_CHECKING:
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 def lines(checks: "Sequence[Validation]") -> Iterator["RenderableType"]:
     """Return simulated interval, theory, margin and verdict of each check."""
-    rows = []
     for check in checks:
-        value, interval, _ = cells(check.simulated)
-        simulated = f"{value} {interval}"
-        theory, margin = f"{check.theory:.5g}", f"{check.margin:.3g}"
-        rows.append((check.quantity, simulated, theory, margin, check.verdict))
-    columns = ("quantity", "simulated", "theory", "margin", "verdict")
-    yield table(columns, rows, right=("theory", "margin"), wrap=("quantity", "simulated"))
+        unit = "" if check.simulated.unit in {"", "1"} else f" {check.simulated.unit}"
+        value, interval, n = cells(check.simulated)
+        yield heading(f"{check.verdict}: {check.quantity}")
+        found = f"simulated {value} {interval}{unit}, n = {n}"
+        yield f"    {found}; theory {check.theory:.5g} ± {check.margin:.3g}"
     good = sum(check.ok for check in checks)
     populations = ", ".join(dict.fromkeys(check.population for check in checks))
-    yield f"\n{good} of {len(checks)} ok ({populations}); margins in words: --json"
+    level = checks[0].simulated.level if checks else 0.0
+    yield f"\n{good} of {len(checks)} ok ({populations}); intervals at {100 * level:.2f} %, so that"
+    yield "a right simulator fails the whole suite once in a hundred. Margins in words: --json"

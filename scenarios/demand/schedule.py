@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS, initial_slot
 from scenarios.demand.streams import Stream, entity_key, seed_key, uniform
 from scenarios.demand.switches import Switch, SwitchLaw, switch_law, switches, use_rate_hz
-from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Scenario
 
@@ -37,6 +37,8 @@ class Demand:
             instant that needs it.
         primed: (agent, task) pairs that hold a credential when the window opens, int64, shape
             (m, 2); the driver issues them before the clock starts.
+        primed_s: when each of them was issued, at most 0, float64, shape (m,); 0 where that has no
+            meaning: a credential without end, or everything issued at the start.
     """
 
     t_s: NDArray[np.float64]
@@ -44,6 +46,7 @@ class Demand:
     task: NDArray[np.int32]
     op: NDArray[np.uint8]
     primed: NDArray[np.int64]
+    primed_s: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Return the number of arrivals."""
@@ -57,15 +60,19 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
     replication 0; only the issuer's time is left out.
     """
     (regime,) = scenario.regimes
+    key, numbers = seed_key(seed), regime_row(regime)
     rows: list[Row] = []
     primed: list[tuple[int, int]] = []
+    primed_s: list[float] = []
     agent = 0
     for workload in scenario.workloads:
         law = switch_law(workload, scenario.start.hour_of_day)
         for _ in range(workload.count):
-            owner = _Agent(seed_key(seed), agent, law, regime)
-            due_s = owner.start(scenario.start.ages == "stationary")
-            primed += [(agent, slot) for slot in due_s]
+            owner = _Agent(key, agent, law, numbers)
+            held = owner.start(scenario.start.ages == "stationary")
+            primed += [(agent, slot) for slot in held]
+            primed_s += [issued_s for issued_s, _ in held.values()]
+            due_s = {slot: due for slot, (_, due) in held.items()}
             if regime.renewal.rule is Renewal.AT_USE:
                 rows += owner.renewed_at_use(due_s, scenario.horizon_s)
             else:
@@ -78,6 +85,7 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
         task=np.array([row.task for row in rows], dtype=np.int32),
         op=np.array([row.op for row in rows], dtype=np.uint8),
         primed=np.array(primed, dtype=np.int64).reshape(-1, 2),
+        primed_s=np.array(primed_s, dtype=np.float64),
     )
 
 
@@ -94,17 +102,16 @@ class Row(NamedTuple):
 class _Agent:
     """One agent's part of the demand."""
 
-    def __init__(self, key: np.uint64, agent: int, law: SwitchLaw, regime: Regime) -> None:
-        self._key, self._agent, self._law = key, agent, law
-        self._row = regime_row(regime)
-        self._per_task = regime.scope is Scope.ONE_TASK
+    def __init__(self, key: np.uint64, agent: int, law: SwitchLaw, row: RegimeRow) -> None:
+        self._key, self._agent, self._law, self._row = key, agent, law, row
+        self._per_task = row.scope == Scope.ONE_TASK
         self._slots = len(law.cumulative_hz) if self._per_task else 1
 
-    def start(self, stationary: bool) -> dict[int, float]:
-        """Return the due instants of the slots that hold a credential at t = 0."""
+    def start(self, stationary: bool) -> dict[int, tuple[float, float]]:
+        """Return (issued, due) of the slots that hold a credential at t = 0."""
         if not stationary:
-            return {slot: self._due_age(slot, 0) for slot in range(self._slots)}
-        row, due_s = self._row, {}
+            return {slot: (0.0, self._due_age(slot, 0)) for slot in range(self._slots)}
+        row, held = self._row, {}
         for slot in range(self._slots):
             issued_s, due, _ = initial_slot(
                 row.rule,
@@ -120,8 +127,8 @@ class _Agent:
                 slot,
             )
             if issued_s < inf:
-                due_s[slot] = due
-        return due_s
+                held[slot] = issued_s, due
+        return held
 
     def renewed_by_timer(self, due_s: dict[int, float], horizon_s: float) -> Iterator[Row]:
         """Yield task starts, and issuances whenever one is due."""

@@ -8,12 +8,12 @@ that wants to know when a victim next uses its credential, and the arrival sched
 """
 
 from collections.abc import Iterator
-from math import inf, log
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
-from scenarios.demand.streams import Stream, entity_key, keyed_uniform
+from scenarios.demand.streams import Stream, entity_key, keyed_uniform, ln
 from scenarios.spec.rules import hour_of_day, is_active
 from scenarios.spec.schema import Workload
 
@@ -61,7 +61,7 @@ def switch_law(workload: Workload, start_hour: float) -> SwitchLaw:
 
 def gap(u: float, total_rate_hz: float) -> float:
     """Return the time to the next candidate; inf where nothing ever happens."""
-    return -log(u) / total_rate_hz if total_rate_hz > 0.0 else inf
+    return -ln(u) / total_rate_hz if total_rate_hz > 0.0 else inf
 
 
 def task_at(mark_hz: float, cumulative_hz: tuple[float, ...]) -> int:

@@ -32,13 +32,17 @@ _PATTERNS = {
 _LONGEST = 60
 
 
-def faults(exc: ValidationError) -> list[Problem]:
+def faults(exc: ValidationError, root: type[BaseModel] = Scenario) -> list[Problem]:
     """Return the faults of a file, without those that only follow from another one.
 
     pydantic calls a list too short whose only members are faulty; the members say why.
+
+    Args:
+        exc: what pydantic found.
+        root: the model that the file was read as, for hints at misspelt keys.
     """
     return [
-        _problem(error)
+        _problem(error, root)
         for error in exc.errors()
         if not (error["type"] == "too_short" and len(error["input"]) > 0)
     ]
@@ -50,12 +54,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def _problem(error: ErrorDetails) -> Problem:
+def _problem(error: ErrorDetails, root: type[BaseModel]) -> Problem:
     path = ""
     for part in error["loc"]:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if error["type"] == "extra_forbidden":
-        return Problem(path, "", f"is no key of this table{_near(error['loc'])}")
+        return Problem(path, "", f"is no key of this table{_near(error['loc'], root)}")
     found = "" if error["type"] == "missing" else short(error["input"])
     return Problem(path, found, _allowed(error))
 
@@ -89,9 +93,9 @@ def _listed(value: object) -> object:
     return [_listed(inner) for inner in value] if isinstance(value, tuple) else value
 
 
-def _near(location: tuple[int | str, ...]) -> str:
+def _near(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     """Return the hint for an unknown key, from the keys of the table that it stands in."""
-    model: Any = Scenario
+    model: Any = root
     for part in location[:-1]:
         if isinstance(part, str) and _is_model(model):
             annotation = model.model_fields[part].annotation if part in model.model_fields else None

@@ -48,6 +48,16 @@ def polled_age(
         age += poll_s
 
 
+def due_at_poll(
+    remaining_s: float, ttl_s: float, fraction: float, jitter: float, u: float
+) -> bool:
+    """Return whether a poll renews: the decision that ``polled_age`` repeats until it is taken.
+
+    remaining ≤ U(1 − j, 1 + j)·(1 − f)·T, with a fresh u at every poll.
+    """
+    return remaining_s <= (1.0 - fraction) * ttl_s * (1.0 - jitter + 2.0 * jitter * u)
+
+
 def renewal_age(
     rule: int,
     ttl_s: float,

@@ -53,6 +53,8 @@ class Case:
     stolen_s: float
     eviction_s: float
     """when a foothold loses the workload; -inf for a leak"""
+    first_use_s: float
+    """when the thief means to present the credential for the first time"""
     usable: bool
     """False for a copy of a node-bound document, which no other node can use"""
     alert_s: float | None = None
@@ -81,25 +83,18 @@ class Case:
     def copy_access_ends_s(self, world: World) -> float:
         """Return when access with the copy ends: later than the copy if a session outlives it."""
         valid_s = self.copy_valid_until_s()
-        session = self.first_use_s(world) < valid_s
+        session = self.first_use_s < valid_s
         return valid_s + world.regime.session_overhang_s if session else valid_s
 
     # -- the thief's plan, drawn -----------------------------------------------------------------
-
-    def first_use_s(self, world: World) -> float:
-        """Return when the thief means to present the credential for the first time."""
-        abuse = world.scenario.threats.abuse
-        z = _NORMAL.inv_cdf(min(world.uniform(self.entity, Stream.FIRST_USE, 0), 1.0 - 2.0**-53))
-        return self.stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
 
     def uses(self, world: World) -> Iterator[Use]:
         """Yield the thief's uses from t = 0 on, without end: he goes on until he is refused.
 
         A Poisson process forgets, so the first of one who began before t = 0 is an ordinary gap.
         """
-        first_s = self.first_use_s(world)
-        if first_s >= 0.0:
-            return self._uses_from(world, first_s, 0)
+        if self.first_use_s >= 0.0:
+            return self._uses_from(world, self.first_use_s, 0)
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
         return self._uses_from(
             world, world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, 0), 1
@@ -107,7 +102,7 @@ class Case:
 
     def uses_before_start(self, world: World) -> Iterator[Use]:
         """Yield the uses of one who stole before t = 0, up to then."""
-        found = self._uses_from(world, self.first_use_s(world), _BEFORE_START)
+        found = self._uses_from(world, self.first_use_s, _BEFORE_START)
         return takewhile(lambda use: use.t_s < 0.0, found)
 
     def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
@@ -127,6 +122,13 @@ class Case:
             return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True)
         place = (u - share) / (1.0 - share)
         return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False)
+
+
+def first_use_s(world: World, entity: int, stolen_s: float) -> float:
+    """Return when a thief means to begin: after a lognormal delay."""
+    abuse = world.scenario.threats.abuse
+    z = _NORMAL.inv_cdf(min(world.uniform(entity, Stream.FIRST_USE, 0), 1.0 - 2.0**-53))
+    return stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
 
 
 def permissions_of(world: World, case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:

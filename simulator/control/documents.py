@@ -1,7 +1,10 @@
 """What one identity was issued while somebody was interested in it."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import zip_longest
+from math import inf
 from operator import attrgetter
 
 from simulator.population import Command, CommandKind, CredentialView, Population
@@ -60,6 +63,15 @@ class Documents:
             return None
         view = views[place]
         return view if t_s < self.valid_until_s(view) else None
+
+    def tenures(self, from_s: float, to_s: float) -> Iterator[tuple[CredentialView, float, float]]:
+        """Yield each document with the part of [from_s, to_s) in which its owner would use it."""
+        for tenure in self._tenures.values():
+            for view, successor in zip_longest(tenure.views, tenure.views[1:]):
+                until_s = min(self.valid_until_s(view), successor.issued_s if successor else inf)
+                begin_s, end_s = max(from_s, view.issued_s), min(to_s, until_s)
+                if begin_s < end_s:
+                    yield view, begin_s, end_s
 
     def valid_until_s(self, view: CredentialView) -> float:
         """Return when a document's validity ends: its expiry or its replacement."""

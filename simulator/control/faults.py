@@ -1,12 +1,26 @@
 """What breaks: outages of the issuer, once or periodically."""
 
 from collections.abc import Generator
+from itertools import count
+from math import inf
 
 import simpy
 
-from scenarios.spec.schema import IssuerOutage
+from scenarios.spec.schema import Scenario
 from simulator.control.world import World
 from simulator.population import Command, CommandKind
+
+
+def outages(scenario: Scenario) -> list[tuple[float, float]]:
+    """Return start and end of every outage that begins within the horizon, in order of start."""
+    found = []
+    for fault in scenario.faults:
+        for repetition in count():
+            start_s = fault.start_s + repetition * (fault.every_s or inf if repetition else 0.0)
+            if start_s >= scenario.horizon_s:
+                break
+            found.append((start_s, start_s + fault.duration_s))
+    return sorted(found)
 
 
 class Faults:
@@ -19,23 +33,14 @@ class Faults:
     def __init__(self, world: World) -> None:
         self._world = world
         self._outages = 0
-        for fault in world.scenario.faults:
-            world.clock.process(self._outage(fault))
+        for start_s, end_s in outages(world.scenario):
+            world.clock.process(self._outage(start_s, end_s))
 
-    def _outage(self, fault: IssuerOutage) -> Generator[simpy.Event, object, None]:
-        clock, horizon_s = self._world.clock, self._world.horizon_s
-        repetition = 0
-        while True:
-            start_s = fault.start_s + repetition * (fault.every_s or 0.0)
-            if start_s >= horizon_s:
-                return
-            yield clock.at(start_s)
-            self._command(+1)
-            yield clock.at(start_s + fault.duration_s)
-            self._command(-1)
-            if fault.every_s is None:
-                return
-            repetition += 1
+    def _outage(self, start_s: float, end_s: float) -> Generator[simpy.Event, object, None]:
+        yield self._world.clock.at(start_s)
+        self._command(+1)
+        yield self._world.clock.at(end_s)
+        self._command(-1)
 
     def _command(self, step: int) -> None:
         was_down, self._outages = self._outages > 0, self._outages + step

@@ -15,7 +15,7 @@ later access can, unless the thief acts again. This is exact for detectors of th
 holds it against waking at every access (``World.every_access``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from scenarios.detection.audit import Alert, AuditEvent, Outcome
 from scenarios.detection.origins import TwoOrigins
@@ -58,14 +58,13 @@ class Feed:
         if not self.reads_owner or self._fed_s is not None:
             return
         now_s = self._world.now_s
-        since_s = 0.0 if self._every else max(0.0, stolen.issued_s)
         self.documents.update(self._world.population)
-        for access in self._owner.accesses(since_s, now_s):
-            if self._every or access.document.serial == stolen.serial:
-                self._feed(self._line(access))
-                if not self._every:
-                    break
-        self._fed_s = now_s
+        since_s = 0.0 if self._every else max(0.0, stolen.issued_s)
+        for access in self._decisive(since_s, now_s):
+            document = access.document
+            if self._every or (document.slot, document.serial) == (stolen.slot, stolen.serial):
+                self._feed(self.line(access))
+        self._caught_up(now_s)
 
     def owner_until(self, to_s: float) -> Alert | None:
         """Feed the owner's decisive accesses before ``to_s``; return the first alert."""
@@ -74,26 +73,30 @@ class Feed:
         self.documents.update(self._world.population)
         found = None
         for access in self._decisive(self._fed_s, to_s):
-            alert = self._feed(self._line(access))
+            alert = self._feed(self.line(access))
             found = found or alert
-        self._fed_s = to_s
+        self._caught_up(to_s)
         return found
+
+    def _caught_up(self, to_s: float) -> None:
+        self._fed_s = to_s
+        self._owner.forget_before(to_s)
 
     def next_owner_use(self, slot: int, to_s: float) -> float | None:
         """Return when the owner next uses ``slot``, if that can raise an alert before ``to_s``."""
         if not self._origins_matter or self._fed_s is None:
             return None
-        return self._owner.first(slot, self._fed_s, to_s)
+        at = self._owner.first(slot, self._fed_s, to_s)
+        return None if at is None else at[0]
 
-    def _decisive(self, from_s: float, to_s: float) -> Iterator[Access]:
-        seen: set[tuple[int, int]] = set()
-        for access in self._owner.accesses(from_s, to_s):
-            document = access.document.slot, access.document.serial
-            if self._every or document not in seen:
-                seen.add(document)
-                yield access
+    def _decisive(self, from_s: float, to_s: float) -> Iterable[Access]:
+        """Return the first access with each document; every access where that is wanted."""
+        if self._every:
+            return self._owner.accesses(from_s, to_s)
+        return self._owner.first_accesses(from_s, to_s)
 
-    def _line(self, access: Access) -> AuditEvent:
+    def line(self, access: Access) -> AuditEvent:
+        """Return the audit line of an access by the owner."""
         permission = self._agent_class.workload.tasks[access.task].permissions[0]
         return self._event(access.t_s, access.task, access.document, self._node, permission, "ok")
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
+from simulator.control.faults import outages
 from simulator.control.threats import Threats
 from simulator.control.world import World
 
@@ -45,17 +46,19 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold an expired credential, from the first fault on."""
+        """Sample how many hold an expired credential, in every outage and until all recovered."""
         world = self._world
-        if not world.scenario.faults:
-            return
-        first_s = min(fault.start_s for fault in world.scenario.faults)
         interval_s = world.scenario.series_interval_s
-        step = int(first_s // interval_s) + 1
-        while step * interval_s < world.horizon_s:
-            yield world.clock.at(step * interval_s)
-            self._expired.append((step * interval_s, world.population.expired_now()))
-            step += 1
+        step = 0
+        for start_s, end_s in outages(world.scenario):
+            step = max(step, int(start_s // interval_s) + 1)
+            while step * interval_s < world.horizon_s:
+                yield world.clock.at(step * interval_s)
+                expired = world.population.expired_now()
+                self._expired.append((step * interval_s, expired))
+                step += 1
+                if world.now_s >= end_s and expired == 0:
+                    break
 
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
         """Return the totals of the replication by name; the unit ends the name.
@@ -94,7 +97,7 @@ class Measures:
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the first fault on.
+        ``expired_agents`` likewise, from the start of an outage until nobody's is expired.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s

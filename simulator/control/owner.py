@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from heapq import merge
 from itertools import takewhile
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 from numba import njit
@@ -23,8 +23,8 @@ from simulator.population import CredentialView
 
 Skip = Callable[[np.uint64, float, float, int, float], tuple[float, int]]
 
-_COMPILING_PAYS: Final = 20_000
-"""candidates to pass over, from which on compiling the loop is the shorter way"""
+_COMPILING_PAYS: Final = 300_000
+"""candidates passed over in a world, from which on compiling the loop is the shorter way"""
 
 
 def _skip_with(law: Callable[[float, float], float]) -> Skip:
@@ -47,8 +47,8 @@ _skip: Final = _skip_with(gap)
 
 @cache
 def _compiled_skip() -> Skip:
-    compiled: Skip = njit(_skip_with(njit(gap)))
-    return compiled
+    compiled_gap: Callable[[float, float], float] = cast("Any", njit(gap))
+    return cast("Skip", njit(_skip_with(compiled_gap)))
 
 
 class Access(NamedTuple):
@@ -60,7 +60,7 @@ class Access(NamedTuple):
 
 
 class Owner:
-    """The accesses of one agent, asked for in ascending order of time.
+    """The accesses of one agent, as far as anybody asks for them.
 
     Args:
         world: clock and laws.
@@ -69,7 +69,7 @@ class Owner:
     """
 
     def __init__(self, world: World, agent: int, documents: Documents) -> None:
-        self._documents = documents
+        self._world, self._documents = world, documents
         self._agent, self._seed_key = agent, world.seed_key
         agent_class = world.layout.of(agent)
         self._law = agent_class.law
@@ -88,27 +88,31 @@ class Owner:
             if document is not None:
                 yield Access(t_s, task, document)
 
-    def first(self, slot: int, from_s: float, to_s: float) -> float | None:
-        """Return the first instant in [from_s, to_s) at which a task uses ``slot``."""
-        for t_s, task in self.moments(from_s, to_s):
-            if not self._slotted or task == slot:
-                return t_s
-        return None
+    def first_accesses(self, from_s: float, to_s: float) -> list[Access]:
+        """Return the first access with each document in [from_s, to_s), in order."""
+        found = []
+        for view, begin_s, end_s in self._documents.tenures(from_s, to_s):
+            if self._at_use and begin_s == view.issued_s:
+                found.append(Access(begin_s, view.slot, view))
+            elif (at := self.first(view.slot, begin_s, end_s)) is not None:
+                found.append(Access(*at, view))
+        return sorted(found)
+
+    def first(self, slot: int, from_s: float, to_s: float) -> tuple[float, int] | None:
+        """Return the first (instant, task) in [from_s, to_s) at which a task uses ``slot``."""
+        found = self.moments(from_s, to_s)
+        return next((at for at in found if not self._slotted or at[1] == slot), None)
+
+    def forget_before(self, t_s: float) -> None:
+        """Promise not to ask for anything before ``t_s`` again."""
+        self._t_s, self._candidate = self._before(t_s)
 
     def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
         """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
-        before_s = from_s - max(self._durations_s)
-        if self._law.total_rate_hz <= 0.0:
+        if self._law.total_rate_hz <= 0.0 or from_s >= to_s:
             return
-        if before_s > self._t_s:
-            rate_hz = self._law.total_rate_hz
-            far = (before_s - self._t_s) * rate_hz > _COMPILING_PAYS
-            skip = _compiled_skip() if far else _skip
-            self._t_s, self._candidate = skip(
-                self._gaps, rate_hz, self._t_s, self._candidate, before_s
-            )
         pending: list[tuple[float, int]] = []
-        found = switches(self._seed_key, self._agent, self._law, self._t_s, self._candidate)
+        found = switches(self._seed_key, self._agent, self._law, *self._before(from_s))
         for switch in takewhile(lambda switch: switch.t_s < to_s, found):
             yield from (moment for moment in sorted(pending) if moment[0] <= switch.t_s)
             pending = [moment for moment in pending if moment[0] > switch.t_s]
@@ -118,6 +122,15 @@ class Owner:
             if from_s <= end_s < to_s:
                 pending.append((end_s, switch.task))
         yield from sorted(pending)
+
+    def _before(self, from_s: float) -> tuple[float, int]:
+        """Return from which candidate on switches may matter to accesses from ``from_s`` on."""
+        before_s, rate_hz = from_s - max(self._durations_s), self._law.total_rate_hz
+        if before_s <= self._t_s or rate_hz <= 0.0:
+            return self._t_s, self._candidate
+        self._world.passed_over += (before_s - self._t_s) * rate_hz
+        skip = _compiled_skip() if self._world.passed_over > _COMPILING_PAYS else _skip
+        return skip(self._gaps, rate_hz, self._t_s, self._candidate, before_s)
 
     def _arrivals(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
         if not self._at_use:

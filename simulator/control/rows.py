@@ -65,9 +65,7 @@ def _uses(
     documents = world.documents(case.owner) if case.foothold else None
     if documents is not None:
         documents.update(world.population)
-    first_use_s: float | None = case.first_use_s(world)
-    if first_use_s is not None and first_use_s >= world.horizon_s:
-        first_use_s = None
+    first_use_s = case.first_use_s if case.first_use_s < world.horizon_s else None
     last_accepted_s = None
     accepted = refused = 0
     for use in case.uses(world):

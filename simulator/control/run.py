@@ -6,6 +6,7 @@ from scenarios.record.tables import AlertRow, Incident
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
+from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.measures import Measures, Series
 from simulator.control.response import Response
@@ -39,9 +40,13 @@ def run(
     Faults(world)
     threats = Threats(world, response)
     measures = Measures(world)
+    clean = CleanSample(world, threats)
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
     incidents = [rows.incident(world, case) for case in threats.cases]
     alerts = rows.alerts(world, response.alerts, threats.cases)
+    watched_s, false_alarms = clean.read()
     counts = measures.counts(threats, response.replacements)
+    counts["watched_identity_s"] = watched_s
+    alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
     return counts, measures.series(incidents), incidents, alerts

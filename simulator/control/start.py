@@ -21,7 +21,7 @@ from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
 from scenarios.spec.regime import Renewal, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
-from simulator.control.case import Case, usable_elsewhere
+from simulator.control.case import Case, first_use_s, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
 from simulator.control.threats import Threats
 from simulator.control.world import FOOTHOLD_AT_START, LEAK_AT_START, World, case_entity
@@ -81,8 +81,9 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
     document, successor_s = _held_at(world, newest, stolen_s)
     if document.expires_s <= 0.0:
         return
+    entity = case_entity(LEAK_AT_START, n)
     case = Case(
-        entity=case_entity(LEAK_AT_START, n),
+        entity=entity,
         persona="leak",
         injected=False,
         agent=agent,
@@ -93,6 +94,7 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
         credential=serial_text(world.layout.of(agent).slots, document),
         stolen_s=stolen_s,
         eviction_s=-inf,
+        first_use_s=first_use_s(world, entity, stolen_s),
         usable=usable_elsewhere(world),
     )
     if not (threats.watched(agent) and _seen_before_start(world, case, successor_s)):
@@ -120,6 +122,7 @@ def _begin_foothold(world: World, threats: Threats, n: int, stolen_s: float) -> 
             credential=serial_text(world.layout.of(owner).slots, newest) if newest else "",
             stolen_s=stolen_s,
             eviction_s=world.exponential(foothold.eviction_mean_s, entity, Stream.EVICTION),
+            first_use_s=first_use_s(world, entity, stolen_s),
             usable=True,
         )
     )

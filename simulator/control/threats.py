@@ -17,7 +17,7 @@ from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
 from scenarios.detection.audit import Alert, Outcome
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from simulator.control.case import Case, Use, opened, usable_elsewhere
+from simulator.control.case import Case, Use, first_use_s, opened, usable_elsewhere
 from simulator.control.feed import Feed, serial_text
 from simulator.control.response import Response, notice
 from simulator.control.world import (
@@ -121,6 +121,7 @@ class Threats:
                 eviction_s=world.now_s + world.exponential(mean_s, entity, Stream.EVICTION)
                 if foothold
                 else -inf,
+                first_use_s=first_use_s(world, entity, world.now_s),
                 usable=foothold or usable_elsewhere(world),
             )
         )

@@ -52,6 +52,8 @@ class World:
         self.layout = Layout(scenario, regime)
         self.clock = Clock()
         self.detectors: list[Detector] = detectors(scenario, regime)
+        self.passed_over = 0.0
+        """switches of owners that were computed only to get past them"""
         self._population = population
         self._documents: dict[int, Documents] = {}
 

@@ -8,11 +8,11 @@ the same instants. Each agent is touched once a renewal.
 from math import inf
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from scenarios.demand.switches import active_at, gap, task_at
-from scenarios.spec.rules import AT_USE, FRACTION_POLLED, backoff_delay, expiry, renewal_age
+from scenarios.spec.rules import AT_USE, FRACTION_POLLED
 from simulator.fleet import laws  # noqa: F401  (makes the laws callable from here)
 from simulator.fleet.issuer import (
     ISSUED,
@@ -23,8 +23,18 @@ from simulator.fleet.issuer import (
     log_attempt,
     overtake,
 )
+from simulator.fleet.laws import (
+    active_at,
+    backoff_delay,
+    expiry,
+    gap,
+    initial_slot,
+    renewal_age,
+    task_at,
+)
 from simulator.fleet.layout import (
     AGENT_CLASS,
+    BLOCK,
     ENTRY,
     FLEET,
     ISSUE,
@@ -48,9 +58,8 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import Table, prefetch, table
+from simulator.fleet.memory import Table, entry, kernel, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
-from scenarios.demand.initial import SLOTS, initial_slot
 from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
@@ -68,25 +77,25 @@ STRIDE = np.uint64(RECORD.itemsize)
 # -- a slot ---------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def issues(record: Record) -> int:
     """Return how often the slot was issued a credential; its serial is one less."""
     return np.int64(record.tag) >> SERIAL_SHIFT
 
 
-@njit
+@kernel
 def flag(record: Record, mask: int) -> bool:
     """Return whether a flag of a record is set."""
     return np.int64(record.tag) & mask != 0
 
 
-@njit
+@kernel
 def retag(record: Record, clear: int, add: int) -> None:
     """Clear and set bits of a record's tag."""
     record.tag = np.uint32((np.int64(record.tag) & ~clear) | add)
 
 
-@njit
+@kernel
 def expires_s(fleet: Fleet, record: Record, i: int) -> float:
     """Return when the credential of record number ``i`` ends or ended."""
     if flag(record, REVOKED):
@@ -94,13 +103,21 @@ def expires_s(fleet: Fleet, record: Record, i: int) -> float:
     return expiry(record.issued_s, fleet.ttl_s)
 
 
-@njit
+@kernel
+def overdue_s(fleet: Fleet, record: Record, i: int, now_s: float) -> float:
+    """Return how long a slot has held an expired credential, since t = 0 at most."""
+    if fleet.rule == AT_USE:
+        return 0.0
+    return max(0.0, now_s - max(0.0, expires_s(fleet, record, i)))
+
+
+@kernel
 def in_flight(record: Record, now_s: float) -> bool:
     """Return whether a request of the slot is being answered or backs off."""
     return flag(record, REFUSED) or record.event_s < now_s
 
 
-@njit
+@kernel
 def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int) -> float:
     """Draw the renewal age of one credential."""
     k = np.uint64(SLOTS * serial + slot)
@@ -123,7 +140,7 @@ def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int) -> float:
 # -- switches -------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def replay(
     fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
 ) -> None:
@@ -138,7 +155,7 @@ def replay(
         _replay_any(fleet, lane, agent_class, agent, first, to_s)
 
 
-@njit
+@kernel
 def _replay_plain(
     fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
 ) -> None:
@@ -146,15 +163,21 @@ def _replay_plain(
     clock = table(fleet.records, fleet.record_count, RECORD)[first]
     ends_s = expires_s(fleet, clock, first)
     key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
+    gaps_s = table(lane.gaps, BLOCK, np.float64)
     rate_hz = agent_class.rate_hz
     t_s = clock.next_switch_s
     begin = np.uint64(clock.candidate)
     n = begin
     failures = 0
     while t_s < to_s:
-        failures += t_s >= ends_s
-        n += np.uint64(1)
-        t_s += gap(keyed_uniform(key, n), rate_hz)
+        for j in range(BLOCK):  # independent of each other, hence drawn by vector units
+            gaps_s[j] = gap(keyed_uniform(key, n + np.uint64(1 + j)), rate_hz)
+        for j in range(BLOCK):
+            failures += t_s >= ends_s
+            t_s += gaps_s[j]
+            n += np.uint64(1)
+            if t_s >= to_s:
+                break
     clock.next_switch_s = t_s
     clock.candidate = np.uint32(n)
     retag(clock, TASK_MASK, 1)
@@ -162,7 +185,7 @@ def _replay_plain(
     lane.auth_failures += failures
 
 
-@njit
+@kernel
 def _replay_any(
     fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
 ) -> None:
@@ -182,7 +205,7 @@ def _replay_any(
     clock.candidate = np.uint32(n)
 
 
-@njit
+@kernel
 def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
     """Return the task of candidate ``n``."""
     if agent_class.plain:
@@ -191,13 +214,13 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
     return task_at(mark_hz, agent_class.cumulative_hz[: agent_class.tasks])
 
 
-@njit
+@kernel
 def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
     """Return whether a task is active at an instant."""
     return active_at(t_s, fleet.start_hour, np.int64(agent_class.active_masks[task]))
 
 
-@njit
+@kernel
 def _switch(fleet: Fleet, lane: Lane, agent: int, first: int, task: int, t_s: float) -> None:
     """Count one switch, and whether it found a valid credential."""
     records = table(fleet.records, fleet.record_count, RECORD)
@@ -215,7 +238,7 @@ def _switch(fleet: Fleet, lane: Lane, agent: int, first: int, task: int, t_s: fl
         log_event(lane, t_s, SWITCH, agent, task, issues(record) - 1)
 
 
-@njit
+@kernel
 def next_use(
     fleet: Fleet,
     agent_class: AgentClass,
@@ -246,7 +269,7 @@ def next_use(
 # -- what an agent does next ----------------------------------------------------------------------
 
 
-@njit
+@kernel
 def ask_next(
     fleet: Fleet,
     agent_class: AgentClass,
@@ -276,7 +299,7 @@ def ask_next(
     put(answers, position, t_s, i, note)
 
 
-@njit
+@kernel
 def due_at_use(fleet: Fleet, agent: int, slot: int, record: Record, i: int) -> float:
     """Return from when on a use makes a request (AT_USE); −inf for an empty slot."""
     serial = issues(record) - 1
@@ -286,7 +309,7 @@ def due_at_use(fleet: Fleet, agent: int, slot: int, record: Record, i: int) -> f
     return min(due_s, expires_s(fleet, record, i))
 
 
-@njit
+@kernel
 def renew(
     fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
 ) -> None:
@@ -296,14 +319,12 @@ def renew(
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     first = i - slot
     replay(fleet, lane, agent_class, agent, first, t_s)
-    if fleet.rule != AT_USE:
-        overdue_s = t_s - max(0.0, expires_s(fleet, record, i))
-        if overdue_s > 0.0:
-            shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
-            shard.expired_s += overdue_s
+    late_s = overdue_s(fleet, record, i, t_s)
+    if late_s > 0.0:
+        shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
+        shard.expired_s += late_s
     serial = issues(record)
     record.issued_s = t_s
-    lane.refused -= flag(record, REFUSED)
     retag(record, REFUSED | REVOKED, 0)
     record.tag += np.uint32(1 << SERIAL_SHIFT)
     due_s = t_s + age_at_renewal(fleet, agent, slot, serial)
@@ -320,7 +341,7 @@ def renew(
         log_event(lane, t_s, ISSUED, agent, slot, serial)
 
 
-@njit
+@kernel
 def back_off(
     fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
 ) -> None:
@@ -332,7 +353,6 @@ def back_off(
         replay(fleet, lane, agent_class, agent, i - slot, t_s)
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
     count = np.int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
-    lane.refused += count == 1
     refusals[i] = np.uint32(count)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
@@ -349,7 +369,7 @@ def back_off(
     put(answers, position, record.event_s, i, issues(record))
 
 
-@njit
+@kernel
 def look_further(
     fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
 ) -> None:
@@ -365,7 +385,7 @@ def look_further(
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
 
 
-@njit
+@kernel
 def _first_record(fleet: Fleet, agent: int) -> int:
     classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
     c = fleet.class_count - 1
@@ -374,7 +394,7 @@ def _first_record(fleet: Fleet, agent: int) -> int:
     return classes[c].first_record + (agent - classes[c].first_agent) * classes[c].slots
 
 
-@njit
+@kernel
 def _begin_slot(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
 ) -> float:
@@ -402,7 +422,7 @@ def _begin_slot(
     return min(due_s, ends_s) if fleet.rule == AT_USE else due_s
 
 
-@njit
+@kernel
 def _file_asked(wheel: Wheel, asked: Entry) -> None:
     if asked.t_s < inf:
         file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
@@ -411,7 +431,7 @@ def _file_asked(wheel: Wheel, asked: Entry) -> None:
 # -- entry points ---------------------------------------------------------------------------------
 
 
-@njit(types.void(types.uint64, types.int64, types.int64), nogil=True, cache=True)
+@entry(types.void(types.uint64, types.int64, types.int64))
 def settle(place: int, thread: int, threads: int) -> None:
     """Let this thread's share of the agents take note of the answers, in order.
 
@@ -446,11 +466,7 @@ def settle(place: int, thread: int, threads: int) -> None:
             back_off(fleet, lane, t_s, i, answers, position)
 
 
-@njit(
-    types.void(types.uint64, types.int64, types.int64, types.int64, types.int64),
-    nogil=True,
-    cache=True,
-)
+@entry(types.void(types.uint64, types.int64, types.int64, types.int64, types.int64))
 def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: int) -> None:
     """Put agents into their state at t = 0 and leave their first requests for ``serve``."""
     fleet = table(place, 1, FLEET)[0]
@@ -474,14 +490,13 @@ def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: in
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 
 
-@njit(types.void(types.uint64, types.int64, types.int64, types.float64), nogil=True, cache=True)
+@entry(types.void(types.uint64, types.int64, types.int64, types.float64))
 def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
-    """Replay every agent of this thread's shards to ``to_s`` and count what is expired then."""
+    """Replay every agent of this thread's shards to ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
     shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
-    lane.expired_slots = 0
     for s in range(SHARDS * thread // threads, SHARDS * (thread + 1) // threads):
         shard = shards[s]
         shard.open_expired_s = 0.0
@@ -490,15 +505,26 @@ def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
-            for slot in range(agent_class.slots):
-                ends_s = expires_s(fleet, records[i + slot], i + slot)
-                if ends_s <= to_s and fleet.rule != AT_USE:
-                    lane.expired_slots += 1
-                    shard.open_expired_s += to_s - max(0.0, ends_s)
+            for slot in range(i, i + agent_class.slots):
+                shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
             i += agent_class.slots
 
 
-@njit(types.void(types.uint64, types.int64, types.float64), nogil=True, cache=True)
+@entry(types.void(types.uint64, types.int64, types.int64, types.float64))
+def count_expired(place: int, thread: int, threads: int, now_s: float) -> None:
+    """Count the slots of this thread's shards that hold an expired credential."""
+    fleet = table(place, 1, FLEET)[0]
+    shards = table(fleet.shards, SHARDS, SHARD)
+    records = table(fleet.records, fleet.record_count, RECORD)
+    count = 0
+    first = shards[SHARDS * thread // threads].first_record
+    end = shards[SHARDS * (thread + 1) // threads - 1].end_record
+    for i in range(first, end):
+        count += expires_s(fleet, records[i], i) <= now_s
+    table(fleet.lanes, fleet.lane_count, LANE)[thread].expired_slots = count
+
+
+@entry(types.void(types.uint64, types.int64, types.float64))
 def catch_up_one(place: int, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
@@ -507,7 +533,7 @@ def catch_up_one(place: int, agent: int, to_s: float) -> None:
     replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
 
 
-@njit(types.void(types.uint64, types.int64, types.float64), nogil=True, cache=True)
+@entry(types.void(types.uint64, types.int64, types.float64))
 def replace(place: int, agent: int, now_s: float) -> None:
     """End the validity of what an agent holds and attempt requests for its successors."""
     fleet = table(place, 1, FLEET)[0]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.demand.initial import SLOTS
 from scenarios.demand.switches import switch_law, use_rate_hz
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
@@ -14,6 +15,7 @@ from scenarios.spec.schema import Scenario
 from simulator.fleet.issuer import DOUBTS, ISSUER
 from simulator.fleet.layout import (
     AGENT_CLASS,
+    BLOCK,
     ENTRY,
     FLEET,
     ISSUE,
@@ -24,10 +26,10 @@ from simulator.fleet.layout import (
     TRACE,
 )
 from simulator.fleet.memory import address, reserve
-from simulator.fleet.wheel import BUCKETS, CHUNK, WHEEL
+from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 
 MANUAL = 0
-SCAN_SHARE = 2000.0
+BUCKETS_IN_AGE = 2000.0
 """buckets that a renewal age spans"""
 
 
@@ -168,20 +170,56 @@ def _fleet(
 def _wheel(memory: Memory, row: RegimeRow, records: int) -> None:
     wheel = memory.wheel
     _, longest_s = extreme_ages_s(row)
-    wheel["buckets_per_s"] = SCAN_SHARE / longest_s if 0.0 < longest_s < inf else 1.0
+    wheel["buckets_per_s"] = BUCKETS_IN_AGE / longest_s if 0.0 < longest_s < inf else 1.0
     wheel["opened"] = -1
-    capacity = 2 * records + 65_536  # void entries included
-    chunks = capacity // CHUNK + BUCKETS + 1
-    wheel["capacity"], wheel["chunks"], wheel["free_count"] = capacity, chunks, chunks
-    wheel["bin_capacity"] = 1 << 16
     memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
-    memory.hold(wheel, "entries", reserve(chunks * CHUNK, ENTRY))
-    memory.hold(wheel, "before", reserve(chunks, np.int64))
-    memory.hold(wheel, "free", np.arange(chunks - 1, -1, -1, dtype=np.int64))
-    memory.hold(wheel, "open", reserve(capacity, ENTRY))
-    memory.hold(wheel, "scratch", reserve(capacity, ENTRY))
-    memory.hold(wheel, "late", reserve(capacity, ENTRY))
-    memory.hold(wheel, "bins", reserve(1 << 16, np.int64))
+    memory.hold(wheel, "bins", reserve(BINS + 1, np.int64))
+    for name in ("entries", "open", "scratch", "late"):
+        memory.arrays[name] = reserve(0, ENTRY)
+    for name in ("before", "free"):
+        memory.arrays[name] = reserve(0, np.int64)
+    _widen(memory, records + records // 8 + 4096)
+
+
+def _widen(memory: Memory, capacity: int) -> None:
+    """Make room for this many entries on the wheel."""
+    wheel = memory.wheel
+    had = int(wheel["chunks"][0])
+    chunks = capacity // CHUNK + BUCKETS + 1
+    lengths = {"entries": chunks * CHUNK, "before": chunks, "free": chunks}
+    lengths |= dict.fromkeys(("open", "scratch", "late"), capacity)
+    for name, length in lengths.items():
+        old = memory.arrays[name]
+        array = reserve(length, old.dtype)
+        array[: len(old)] = old
+        memory.hold(wheel, name, array)
+    free, count = memory.arrays["free"], int(wheel["free_count"][0])
+    added = np.arange(chunks - 1, had - 1, -1)  # the lowest on top, so that few pages are touched
+    free[: count + len(added)] = np.concatenate([added, free[:count]])
+    wheel["capacity"], wheel["chunks"] = capacity, chunks
+    wheel["free_count"] = count + len(added)
+
+
+def provide_entries(memory: Memory) -> None:
+    """Make sure that the wheel has room for a void entry for each slot of one more agent."""
+    wheel, issuer = memory.wheel[0], memory.issuer[0]
+    filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
+    asked = int(memory.fleet["answer_count"][0])
+    in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
+    if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
+        _widen(memory, 2 * int(wheel["capacity"]))
+
+
+def provide_seconds(memory: Memory, to_s: float) -> None:
+    """Make sure that events up to ``to_s`` can be counted by second."""
+    issuer = memory.issuer
+    have, need = int(issuer["seconds"][0]), int(to_s) + 2
+    if need > have:
+        issuer["seconds"] = 2 * need
+        for name in ("issued_in_second", "refused_in_second"):
+            grown = reserve(2 * need, np.int32)
+            grown[:have] = memory.arrays[name]
+            memory.hold(issuer, name, grown)
 
 
 def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) -> None:
@@ -209,5 +247,6 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
     for i in range(len(memory.lanes)):
         lane = memory.lanes[i : i + 1]
         lane["trace_capacity"] = trace
+        memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")

@@ -9,8 +9,9 @@ answers later, in parallel.
 from math import log
 
 import numpy as np
-from numba import njit, types
+from numba import types
 
+from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from simulator.fleet.layout import (
     ENTRY,
@@ -26,9 +27,8 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import F8, I8, U8, struct, table
+from simulator.fleet.memory import F8, I8, U8, entry, kernel, struct, table
 from simulator.fleet.wheel import WHEEL, file, peek, pop, put, sift_down, sift_up
-from scenarios.demand.initial import SLOTS
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
@@ -71,7 +71,7 @@ class Issuer:
 ISSUER = struct(Issuer)
 
 
-@njit
+@kernel
 def service_s(fleet: Fleet, issuer: Issuer, record: int, serial: int) -> float:
     """Return how long the issue of this serial of a slot takes."""
     agent, slot = agent_and_slot(class_of(fleet, record), record)
@@ -79,7 +79,7 @@ def service_s(fleet: Fleet, issuer: Issuer, record: int, serial: int) -> float:
     return -log(keyed_uniform(key, np.uint64(SLOTS * serial + slot))) * issuer.service_time_s
 
 
-@njit
+@kernel
 def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -> None:
     """Give a request to a free server or queue it."""
     if issuer.busy < issuer.servers:
@@ -93,7 +93,7 @@ def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -
     issuer.queue_waits += 1
 
 
-@njit
+@kernel
 def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     """Let the next credential leave its server and take up the next request."""
     serving = table(issuer.serving, issuer.servers, ENTRY)
@@ -108,15 +108,15 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
         if issuer.queue_head == issuer.queue_tail:
             issuer.queue_head = 0
             issuer.queue_tail = 0
-        sift_down(serving, 0, issuer.busy, end_s, next_record, 0)
+        sift_down(serving, issuer.busy, end_s, next_record, 0)
     else:
         issuer.busy -= 1
         last = serving[issuer.busy]
-        sift_down(serving, 0, issuer.busy, last.t_s, np.int64(last.record), 0)
+        sift_down(serving, issuer.busy, last.t_s, np.int64(last.record), 0)
     return t_s, record
 
 
-@njit
+@kernel
 def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> bool:
     """Return whether the request of record ``i`` for a serial is void: a command made it sooner."""
     doubts = table(issuer.doubts, DOUBTS, np.uint32)
@@ -130,7 +130,7 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
     return True
 
 
-@njit
+@kernel
 def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
     if record.event_s < np.inf:
@@ -138,21 +138,21 @@ def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float)
     record.event_s = np.nextafter(now_s, -np.inf)
 
 
-@njit
+@kernel
 def count_issue(issuer: Issuer, t_s: float) -> None:
     """Count one issued credential in its second."""
     issuer.issued += 1
     table(issuer.issued_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
 
 
-@njit
+@kernel
 def count_refusal(issuer: Issuer, t_s: float) -> None:
     """Count one refused attempt in its second."""
     issuer.refusals += 1
     table(issuer.refused_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
 
 
-@njit
+@kernel
 def log_attempt(
     fleet: Fleet, lane: Lane, issuer: Issuer, t_s: float, record: int, serial: int
 ) -> None:
@@ -163,7 +163,7 @@ def log_attempt(
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
-@njit(types.int64(types.uint64, types.float64), nogil=True, cache=True)
+@entry(types.int64(types.uint64, types.float64))
 def serve(place: int, to_s: float) -> int:
     """Execute what touches the issuer before ``to_s``, and leave the answers for the agents.
 

@@ -1,25 +1,36 @@
-"""The model's laws, made callable from kernels: the very objects that the reference calls.
+"""The model's laws, made callable from kernels: the very objects that the reference calls."""
 
-``register_jitable`` leaves a function as it is for Python and lets compiled code call it.
-"""
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
-from numba.extending import register_jitable
+from numba.extending import overload
 
 from scenarios.demand import initial, switches
 from scenarios.spec import rules
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-for law in (
-    rules.expiry,
-    rules.polled_age,
-    rules.renewal_age,
-    rules.stationary_position,
-    rules.backoff_delay,
-    rules.hour_of_day,
-    switches.gap,
-    switches.task_at,
-    switches.active_at,
-    initial.polled_life,
-    initial.initial_slot,
-):
-    register_jitable(law)
+
+def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
+    """Return a law, unchanged for Python, that compiled code may call as well."""
+
+
+    @overload(law, inline="always" if inline else "never", jit_options={"error_model": "numpy"}, strict=False)
+    def _compiled(*_args: Any, **_options: Any) -> Any:  # noqa: ANN401
+        return law
+
+    return law
+
+
+expiry = compilable(rules.expiry)
+polled_age = compilable(rules.polled_age)
+renewal_age = compilable(rules.renewal_age)
+stationary_position = compilable(rules.stationary_position)
+backoff_delay = compilable(rules.backoff_delay)
+hour_of_day = compilable(rules.hour_of_day)
+gap = compilable(switches.gap, inline=True)
+task_at = compilable(switches.task_at)
+active_at = compilable(switches.active_at)
+polled_life = compilable(initial.polled_life)
+initial_slot = compilable(initial.initial_slot)

@@ -6,11 +6,10 @@
 from typing import Annotated
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, struct, table
 from scenarios.demand.initial import SLOTS
+from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
 SHARDS = 64
@@ -81,11 +80,11 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one thread counts and logs; each on cache lines of its own."""
 
+    gaps: U8
+    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
     switches: I8
     auth_failures: I8
     waits: I8
-    refused: I8
-    """slots with a request under way that was refused at least once, counted up and down"""
     expired_slots: I8
     trace: U8
     trace_rows: I8
@@ -94,6 +93,8 @@ class Lane:
     log_rows: I8
 
 
+BLOCK = 8
+"""gaps drawn at a time"""
 LANE = struct(Lane, align=128)
 
 
@@ -182,7 +183,7 @@ class Trace:
     serial: I8
 
 
-@njit
+@kernel
 def class_of(fleet: Fleet, record: int) -> AgentClass:
     """Return the class of the agent that a record belongs to."""
     classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
@@ -192,7 +193,7 @@ def class_of(fleet: Fleet, record: int) -> AgentClass:
     return classes[i]
 
 
-@njit
+@kernel
 def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     """Return whose slot a record is."""
     offset = record - agent_class.first_record
@@ -201,7 +202,7 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
 
 
-@njit
+@kernel
 def log_event(lane: Lane, t_s: float, kind: int, agent: int, slot: int, serial: int) -> None:
     """Add a row to a lane's trace; one that does not fit is counted, so that it is noticed."""
     if lane.trace_rows < lane.trace_capacity:

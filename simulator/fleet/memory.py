@@ -82,7 +82,16 @@ def prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
     return types.none(place), generate
 
 
-@njit
+kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
+"""compiles a part of a kernel; a division by zero gives inf, without a branch that stops vector units"""
+
+
+@kernel
 def table(place: int, length: int, dtype: Any) -> Any:  # noqa: ANN401
     """Return the array of ``length`` items at an address, without ownership."""
     return carray(_pointer(place), length, dtype)
+
+
+def entry(signature: Any) -> Any:  # noqa: ANN401
+    """Compile an entry point: eagerly, cached on disk, released from Python's lock."""
+    return njit(signature, error_model="numpy", nogil=True, cache=True)

@@ -10,28 +10,26 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal
 from scenarios.spec.schema import Scenario
 from simulator.fleet import agents
-from simulator.fleet.build import build, extreme_ages_s
+from simulator.fleet.build import build, provide_entries, provide_seconds
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
-    ENTRY,
-    ISSUE,
     REVOKED,
     SERIAL_SHIFT,
     TASK_MASK,
     TRACE,
     WATCHED,
 )
-from simulator.fleet.memory import address, reserve
+from simulator.fleet.memory import address
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
 BATCH = 1 << 16
@@ -74,7 +72,7 @@ class FleetPopulation:
     ) -> None:
         self._regime = regime
         self._threads = threads or available_threads()
-        self._batch = batch
+        self._batch = batch = max(batch, SLOTS)
         self._memory = build(
             scenario, regime, seed_key, self._threads, batch, TRACE_ROWS if trace else 0
         )
@@ -121,7 +119,7 @@ class FleetPopulation:
         """Execute everything that touches the issuer strictly before ``to_s``."""
         if self._done_s >= to_s:
             return
-        self._provide_seconds(to_s)
+        provide_seconds(self._memory, to_s)
         fleet = self._memory.fleet
         done = 0
         while not done:
@@ -144,16 +142,6 @@ class FleetPopulation:
         if self._caught_up_s < self._done_s:
             self._caught_up_s = self._done_s
             self._in_threads(agents.catch_up, self._done_s)
-
-    def _provide_seconds(self, to_s: float) -> None:
-        issuer = self._memory.issuer
-        have, need = int(issuer["seconds"][0]), int(to_s) + 2
-        if need > have:
-            issuer["seconds"] = 2 * need
-            for name in ("issued_in_second", "refused_in_second"):
-                grown = reserve(2 * need, np.int32)
-                grown[:have] = self._memory.arrays[name]
-                self._memory.hold(issuer, name, grown)
 
     def _collect_issues(self) -> None:
         for i, lane in enumerate(self._memory.lanes):
@@ -235,16 +223,16 @@ class FleetPopulation:
                 self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
                 self._work_to(self.now_s)
-                self._provide_seconds(self.now_s)
+                provide_seconds(self._memory, self.now_s)
+                provide_entries(self._memory)
                 agents.replace(self._place, agent, self.now_s)
                 if self._watched:
                     self._collect_issues()
             case CommandKind.WATCH:
-                self._work_to(self.now_s)
+                where = self._settled(agent)
                 self._watched.setdefault(agent, [])
-                self._records["tag"][self._slots(agent).start] |= WATCHED
+                self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
-                self._work_to(self.now_s)
                 self._watched.pop(agent, None)
                 self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
 
@@ -296,7 +284,8 @@ class FleetPopulation:
         """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
         if self._regime.renewal.rule == Renewal.AT_USE:
             return 0
-        self._catch_up()
+        self._work_to(self.now_s)
+        self._in_threads(agents.count_expired, self.now_s)
         return int(self._memory.lanes["expired_slots"].sum())
 
     def trace(self) -> NDArray[np.void]:

@@ -7,16 +7,17 @@ that is already open goes to a small heap beside it. Order is by (time, record),
 """
 
 import numpy as np
-from numba import njit
 
 from simulator.fleet.layout import ENTRY, Entry
-from simulator.fleet.memory import F8, I8, U8, Table, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, kernel, struct, table
 
 BUCKETS = 4096
 CHUNK = 16
 """entries in a chunk"""
+BINS = 1 << 16
+"""parts of a bucket that are sorted apart, at most"""
 SMALL = 24
-"""entries up to which insertion sort is the fastest"""
+"""entries of a bin up to which insertion sort is the fastest"""
 
 
 class Wheel:
@@ -43,31 +44,30 @@ class Wheel:
     open_next: I8
     scratch: U8
     bins: U8
-    """int64: counts of the sort"""
+    """int64: places of the sort"""
     late: U8
     """heap of entries filed for a bucket already open"""
     late_count: I8
     capacity: I8
     """entries that ``open``, ``scratch`` and ``late`` can hold"""
-    bin_capacity: I8
 
 
 WHEEL = struct(Wheel)
 
 
-@njit
+@kernel
 def bucket_of(wheel: Wheel, t_s: float) -> int:
     """Return the number of the bucket of an instant."""
     return np.int64(t_s * wheel.buckets_per_s)
 
 
-@njit
+@kernel
 def precedes(a: Entry, b: Entry) -> bool:
     """Return whether ``a`` comes before ``b``."""
     return a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record)
 
 
-@njit
+@kernel
 def put(entries: Table[Entry], i: int, t_s: float, record: int, note: int) -> None:
     """Write one entry."""
     entry = entries[i]
@@ -76,13 +76,7 @@ def put(entries: Table[Entry], i: int, t_s: float, record: int, note: int) -> No
     entry.note = np.uint32(note)
 
 
-@njit
-def copy(entries: Table[Entry], i: int, source: Entry) -> None:
-    """Write a copy of an entry."""
-    put(entries, i, source.t_s, source.record, source.note)
-
-
-@njit
+@kernel
 def sift_up(heap: Table[Entry], count: int, t_s: float, record: int, note: int) -> None:
     """Add an entry to a heap of ``count`` entries."""
     i = count
@@ -91,17 +85,15 @@ def sift_up(heap: Table[Entry], count: int, t_s: float, record: int, note: int) 
         above = heap[parent]
         if above.t_s < t_s or (above.t_s == t_s and above.record < record):
             break
-        copy(heap, i, above)
+        heap[i] = above
         i = parent
     put(heap, i, t_s, record, note)
 
 
-@njit
-def sift_down(
-    heap: Table[Entry], start: int, count: int, t_s: float, record: int, note: int
-) -> None:
-    """Place an entry at ``start`` of a heap of ``count`` entries or below."""
-    i = start
+@kernel
+def sift_down(heap: Table[Entry], count: int, t_s: float, record: int, note: int) -> None:
+    """Place an entry in a heap of ``count`` entries instead of the first one."""
+    i = 0
     while True:
         child = 2 * i + 1
         if child >= count:
@@ -111,12 +103,12 @@ def sift_down(
         below = heap[child]
         if t_s < below.t_s or (t_s == below.t_s and record < below.record):
             break
-        copy(heap, i, below)
+        heap[i] = below
         i = child
     put(heap, i, t_s, record, note)
 
 
-@njit
+@kernel
 def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
     """File an entry."""
     bucket = bucket_of(wheel, t_s)
@@ -138,7 +130,7 @@ def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
     wheel.waiting += 1
 
 
-@njit
+@kernel
 def _gather(wheel: Wheel) -> int:
     """Move the entries of the newest opened bucket to ``scratch``; return their number."""
     ends = table(wheel.ends, BUCKETS, np.int64)
@@ -156,94 +148,80 @@ def _gather(wheel: Wheel) -> int:
             entry = entries[i]
             wheel.waiting -= 1
             if bucket_of(wheel, entry.t_s) == wheel.opened:
-                copy(scratch, count, entry)
+                scratch[count] = entry
                 count += 1
             else:  # of a later turn of the wheel
-                file(wheel, entry.t_s, entry.record, entry.note)
+                file(wheel, entry.t_s, np.int64(entry.record), np.int64(entry.note))
         end = before[chunk]
         free[wheel.free_count] = chunk
         wheel.free_count += 1
     return count
 
 
-@njit
-def _insertion_sort(entries: Table[Entry], begin: int, end: int) -> None:
-    for i in range(begin + 1, end):
-        t_s, record, note = entries[i].t_s, entries[i].record, entries[i].note
+@kernel
+def _insertion_sort(entries: Table[Entry], count: int) -> None:
+    for i in range(1, count):
+        t_s, record, note = entries[i].t_s, np.int64(entries[i].record), np.int64(entries[i].note)
         j = i
-        while j > begin:
+        while j > 0:
             left = entries[j - 1]
             if left.t_s < t_s or (left.t_s == t_s and left.record < record):
                 break
-            copy(entries, j, left)
+            entries[j] = left
             j -= 1
         put(entries, j, t_s, record, note)
 
 
-@njit
-def _merge_sort(entries: Table[Entry], spare: Table[Entry], begin: int, end: int) -> None:
-    """Sort entries that fell into one bin; bottom-up, so that ties by the thousand cost n log n."""
-    for i in range(begin, end, SMALL):
-        _insertion_sort(entries, i, min(i + SMALL, end))
-    width = SMALL
-    while width < end - begin:
-        for low in range(begin, end, 2 * width):
-            middle, high = min(low + width, end), min(low + 2 * width, end)
-            left, right = low, middle
-            for i in range(low, high):
-                take_left = left < middle and (
-                    right >= high or precedes(entries[left], entries[right])
-                )
-                copy(spare, i, entries[left] if take_left else entries[right])
-                left, right = left + take_left, right + (not take_left)
-        for i in range(begin, end):
-            copy(entries, i, spare[i])
-        width *= 2
+@kernel
+def _bin_of(wheel: Wheel, entry: Entry, bins: int) -> int:
+    """Return which of ``bins`` equal parts of the newest opened bucket an entry falls into."""
+    share = entry.t_s * wheel.buckets_per_s - wheel.opened
+    return min(np.int64(share * bins), bins - 1)
 
 
-@njit
-def _sort(wheel: Wheel, count: int) -> None:
-    """Sort ``scratch`` into ``open``: counting sort by time, then each bin by itself."""
+@kernel
+def _sort(wheel: Wheel, count: int) -> int:
+    """Sort ``scratch`` into ``open`` and return how many are there: by bin, then within each.
+
+    A bin that holds many entries (all of a cohort, due at one instant) goes to the late heap, for
+    insertion would take the square of their number.
+    """
     scratch = table(wheel.scratch, wheel.capacity, ENTRY)
     opened = table(wheel.open, wheel.capacity, ENTRY)
-    if count <= SMALL:
-        for i in range(count):
-            copy(opened, i, scratch[i])
-        _insertion_sort(opened, 0, count)
-        return
-    bins = min(wheel.bin_capacity - 1, count)
-    ends = table(wheel.bins, wheel.bin_capacity, np.int64)
+    late = table(wheel.late, wheel.capacity, ENTRY)
+    next_in = table(wheel.bins, BINS + 1, np.int64)
+    bins = min(BINS, count)
     for b in range(bins + 1):
-        ends[b] = 0
-    offset = np.float64(wheel.opened)
+        next_in[b] = 0
     for i in range(count):
-        b = np.int64((scratch[i].t_s * wheel.buckets_per_s - offset) * bins)
-        ends[min(b, bins - 1) + 1] += 1
+        next_in[_bin_of(wheel, scratch[i], bins) + 1] += 1
+    total = 0
     for b in range(bins):
-        ends[b + 1] += ends[b]
+        in_bin = next_in[b + 1]
+        next_in[b] = total if in_bin <= SMALL else -1
+        total += in_bin if in_bin <= SMALL else 0
     for i in range(count):
-        b = min(np.int64((scratch[i].t_s * wheel.buckets_per_s - offset) * bins), bins - 1)
-        copy(opened, ends[b], scratch[i])
-        ends[b] += 1
-    begin = 0
-    for b in range(bins):  # ends[b] is now the end of bin b
-        if ends[b] - begin > SMALL:
-            _merge_sort(opened, scratch, begin, ends[b])
-        elif ends[b] - begin > 1:
-            _insertion_sort(opened, begin, ends[b])
-        begin = ends[b]
+        entry = scratch[i]
+        b = _bin_of(wheel, entry, bins)
+        if next_in[b] < 0:
+            sift_up(late, wheel.late_count, entry.t_s, np.int64(entry.record), np.int64(entry.note))
+            wheel.late_count += 1
+        else:
+            opened[next_in[b]] = entry
+            next_in[b] += 1
+    _insertion_sort(opened, total)
+    return total
 
 
-@njit
+@kernel
 def peek(wheel: Wheel, limit_s: float) -> float:
     """Return the time of the next entry; inf when none comes before ``limit_s``."""
     last = bucket_of(wheel, limit_s)
     while wheel.open_next == wheel.open_count and wheel.waiting > 0 and wheel.opened < last:
         wheel.opened += 1
         if table(wheel.ends, BUCKETS, np.int64)[wheel.opened & (BUCKETS - 1)] > 0:
-            wheel.open_count = _gather(wheel)
+            wheel.open_count = _sort(wheel, _gather(wheel))
             wheel.open_next = 0
-            _sort(wheel, wheel.open_count)
     t_s = np.inf
     if wheel.open_next < wheel.open_count:
         t_s = table(wheel.open, wheel.capacity, ENTRY)[wheel.open_next].t_s
@@ -252,7 +230,7 @@ def peek(wheel: Wheel, limit_s: float) -> float:
     return t_s if t_s < limit_s else np.inf
 
 
-@njit
+@kernel
 def pop(wheel: Wheel) -> tuple[float, int, int]:
     """Take the entry that ``peek`` announced: its time, record and note."""
     opened = table(wheel.open, wheel.capacity, ENTRY)
@@ -264,5 +242,5 @@ def pop(wheel: Wheel) -> tuple[float, int, int]:
     t_s, record, note = late[0].t_s, np.int64(late[0].record), np.int64(late[0].note)
     wheel.late_count -= 1
     tail = late[wheel.late_count]
-    sift_down(late, 0, wheel.late_count, tail.t_s, tail.record, tail.note)
+    sift_down(late, wheel.late_count, tail.t_s, np.int64(tail.record), np.int64(tail.note))
     return t_s, record, note

@@ -1,14 +1,24 @@
 """What the suite runs over: how each target is made, and which arrivals it understands."""
 
+import json
+import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from loadgen.targets.embedded.target import EmbeddedTarget
 from loadgen.targets.port import Capability, Identity, Op, Target
 from loadgen.targets.registry import make_target
 from loadgen.targets.spire.install import install
+from tests.conformance import rest_service
 
+HERE = Path(__file__).parent
 TRUST_DOMAIN = "example.org"
 PERMISSIONS = {"routine": ("ticket:read", "ticket:write"), "night": ("incident:write",)}
 TASKS = tuple(PERMISSIONS)
@@ -69,9 +79,6 @@ def _own(name: str) -> Callable[[Path], Iterator[Target]]:
 
 
 def _sqlite_lines(folder: Path) -> int:
-    import sqlite3
-    from contextlib import closing
-
     (path,) = folder.rglob("audit.sqlite3")
     with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
         return int(db.execute("SELECT count(*) FROM audit").fetchone()[0])
@@ -83,6 +90,45 @@ def _openbao_lines(folder: Path) -> int:
     uses = b'"path":"secret/data/res/'
     lines = path.read_bytes().splitlines()
     return sum(b'"type":"response"' in line and uses in line for line in lines)
+
+
+def _authzen(_: Path) -> Iterator[Target]:
+    """The embedded service as a decision point, asked with the token of an enforcement point."""
+    service = EmbeddedTarget()
+    with tempfile.TemporaryDirectory() as elsewhere:
+        try:
+            service.setup(Path(elsewhere), TRUST_DOMAIN)
+            service.provision(identities(Op.AUTHORIZE), None, task_scope=False)
+            endpoint = service.endpoint()
+            url = f"http://{endpoint.host}:{endpoint.port}"
+            yield make_target("authzen", url=url, token=service.admin_token)
+        finally:
+            service.teardown()
+
+
+@contextmanager
+def order_book(opens: dict[str, list[str]] | None = None) -> Iterator[str]:
+    """Run the strange REST service, which knows what tasks may do; yields its URL."""
+    child = subprocess.Popen(
+        [sys.executable, str(HERE / "rest_service.py"), json.dumps(opens or PERMISSIONS)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{int(child.stdout.readline())}"
+    finally:
+        child.stdin.close()
+        child.wait(10)
+        child.stdout.close()
+
+
+def _http(_: Path) -> Iterator[Target]:
+    with order_book() as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ORDER_BOOK_SECRET", rest_service.CLIENT_SECRET)
+        yield make_target("http", file=HERE / "rest_service.toml", url=url)
 
 
 def _spire(_: Path) -> Iterator[Target]:
@@ -99,5 +145,7 @@ SUBJECTS = [
     Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
     Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
+    Subject("authzen", _authzen, starts_service=False),
+    Subject("http", _http, starts_service=False),
     Subject("spire", _spire, lines_on_disk=_spire_lines),
 ]

@@ -26,7 +26,7 @@ SHORT_TTL_S = 2.0
 
 
 def provisioned(
-    target: Target, op: Op, *, ttl_s: float = TTL_S, task_scope: bool = False
+    target: Target, op: Op, *, ttl_s: float | None = TTL_S, task_scope: bool = False
 ) -> Client:
     target.provision(identities(op), ttl_s, task_scope)
     return Client(target)
@@ -74,12 +74,12 @@ def test_granted_lifetime_is_at_most_what_was_asked(target: Target) -> None:
             hold(client, op)
             stolen = client.steal()
             assert stolen.expires_s is not None
-            assert -0.1 < stolen.issued_s < client.now_s
+            assert stolen.issued_s < client.now_s
             assert TTL_S - 1.1 < stolen.expires_s - stolen.issued_s <= TTL_S + 0.1
 
 
 def test_every_document_has_a_serial_of_its_own(target: Target) -> None:
-    for op in set(issue_ops(target)) - {Op.ISSUE_KEY}:
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             serials = set()
             for _ in range(5):
@@ -88,10 +88,17 @@ def test_every_document_has_a_serial_of_its_own(target: Target) -> None:
             assert len(serials) == 5
 
 
+def test_where_nothing_is_issued_nothing_can_be_stolen(target: Target) -> None:
+    if not issue_ops(target):
+        with provisioned(target, Op.AUTHORIZE) as client:
+            assert client.do(Op.AUTHORIZE) == "ok"
+            assert client.wire.steal(0, 0) is None
+
+
 def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
     if Op.ISSUE_KEY not in issue_ops(target):
         return
-    with provisioned(target, Op.ISSUE_KEY) as client:
+    with provisioned(target, Op.ISSUE_KEY, ttl_s=None) as client:
         for agent in range(4):
             hold(client, Op.ISSUE_KEY, agent)
         serials = [client.steal(agent).serial for agent in range(4)]
@@ -101,7 +108,7 @@ def test_who_shares_a_key_holds_the_same_one(target: Target) -> None:
 def test_a_stolen_document_works_from_another_address_and_opens_what_its_owner_may(
     target: Target,
 ) -> None:
-    for op in ops(target):
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
@@ -145,14 +152,16 @@ def test_an_expired_document_is_refused(target: Target) -> None:
 
 def test_a_revoked_document_is_refused_and_a_new_one_is_not(target: Target) -> None:
     revocable = []
-    for op in ops(target):
+    if not issue_ops(target):
+        with pytest.raises(TargetRefused):
+            target.revoke(identities(Op.AUTHORIZE)[0].name, "")
+    for op in issue_ops(target):
         with provisioned(target, op) as client:
             hold(client, op)
             stolen = client.steal()
             try:
                 target.revoke(identities(op)[0].name, stolen.serial)
-            except TargetRefused as exc:
-                assert "\n" not in str(exc)
+            except TargetRefused:
                 continue
             revocable.append(op)
             assert target.use(stolen, "ticket:read", THIEF) not in ("ok", "denied", "protocol")
@@ -226,6 +235,22 @@ def test_the_audit_stream_tells_what_its_fields_promise(target: Target) -> None:
                 assert theft.issued_s == pytest.approx(stolen.issued_s, abs=0.5)
             assert theft.observed_s >= theft.occurred_s
             assert theft.observed_s - theft.occurred_s < 1.0
+
+
+def test_the_audit_stream_tells_a_refused_use_too(target: Target) -> None:
+    for op in issue_ops(target):
+        if not {"outcome", "permission"} <= target.audit_fields:
+            continue
+        with provisioned(target, op) as client:
+
+            def act(client: Client = client, op: Op = op) -> None:
+                hold(client, op)
+                client.do(Op.AUTHORIZE)
+                target.use(client.steal(), FOREIGN, THIEF)
+
+            owner, *_, theft = (e for e in events(target, client, act) if e.operation == "use")
+            assert (theft.outcome, theft.permission) == ("denied", FOREIGN)
+            assert (theft.identity, theft.serial) == (owner.identity, owner.serial)
 
 
 def test_the_audit_line_is_on_disk_before_the_answer(

@@ -10,8 +10,8 @@ import pytest
 
 from midas import cli
 from scenarios.errors import StoreError
+from tests.command_line import ROOT, command_names
 
-ROOT = Path(__file__).parents[2]
 HEAVY = ("numba", "numpy", "duckdb", "matplotlib", "scipy", "locust", "gevent", "simpy")
 
 
@@ -27,21 +27,7 @@ def midas(*arguments: str, **environment: str) -> subprocess.CompletedProcess[st
     )
 
 
-def commands() -> list[list[str]]:
-    """Return every command of the tree, as words."""
-    import typer
-
-    from midas.commands import app
-
-    def walk(command: object, words: list[str]) -> list[list[str]]:
-        inner = getattr(command, "commands", {})
-        below = [found for name, sub in inner.items() for found in walk(sub, [*words, name])]
-        return [words, *below]
-
-    return walk(typer.main.get_command(app), [])
-
-
-@pytest.mark.parametrize("command", commands(), ids=lambda words: " ".join(words) or "midas")
+@pytest.mark.parametrize("command", command_names(), ids=lambda words: " ".join(words) or "midas")
 def test_every_command_has_help_that_fits_and_teaches(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

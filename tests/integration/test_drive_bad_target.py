@@ -25,7 +25,9 @@ def scenario() -> Scenario:
 
 
 class Elsewhere(EmbeddedTarget):
-    """The embedded service, whose load goes to another port."""
+    """The embedded service, whose load goes to another port, and whose log names no address."""
+
+    audit_fields = frozenset({"identity", "serial", "issued_s", "permission", "workload"})
 
     def __init__(self, port: int) -> None:
         super().__init__()
@@ -104,6 +106,8 @@ def test_a_server_that_breaks_every_answer_measured_nothing(
     assert not record.manifest.valid
     assert "no arrival was answered with ok" in record.manifest.reason
     assert record.incidents == []
+    assert set(record.manifest.not_observable) == {"superseded-serial", "two-origins"}
+    assert "origin" in record.manifest.not_observable["two-origins"]
     assert clean(tmp_path)
 
 
@@ -157,7 +161,7 @@ def test_a_target_that_dies_in_the_middle_leaves_a_partial_record(
         scenario,
         EmbeddedTarget,
         7,
-        regimes=["x509-svid-1h"],
+        regimes=["static-key"],
         rate_hz=40.0,
         seconds=30.0,
         lag_bound_s=0.25,
@@ -172,17 +176,3 @@ def test_a_target_that_dies_in_the_middle_leaves_a_partial_record(
     (missing,) = (row.value for row in record.counts if row.name == "arrivals_missing")
     assert missing == 0
     assert clean(tmp_path)
-
-
-class Blind(EmbeddedTarget):
-    """A target whose log names no address and no task."""
-
-    audit_fields = frozenset({"identity", "serial", "issued_s", "permission", "workload"})
-
-
-def test_detectors_without_their_fields_are_reported_not_observable(
-    scenario: Scenario, tmp_path: Path
-) -> None:
-    record = measure(scenario, Blind, tmp_path)
-    assert set(record.manifest.not_observable) == {"superseded-serial", "two-origins"}
-    assert "origin" in record.manifest.not_observable["two-origins"]

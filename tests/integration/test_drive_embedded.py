@@ -10,10 +10,12 @@ from loadgen.histogram import decode
 from loadgen.incidents import as_expected
 from loadgen.targets.registry import make_target
 from loadgen.threshold import Verdict, judge, parse
+from scenarios.demand.window import window
 from scenarios.record.record import RunRecord
 from scenarios.record.store import load as load_record
 from scenarios.record.store import save
 from scenarios.spec.resolve import load
+from simulator.simulate import simulate
 
 SECONDS, RATE_HZ = 6.0, 80.0
 ARRIVAL_OPS = ("issue-x509", "authorize")
@@ -99,6 +101,16 @@ def test_nobody_else_is_suspected(record: RunRecord) -> None:
 def test_the_service_granted_what_was_asked(record: RunRecord) -> None:
     assert count(record, "ttl_sampled") > 0
     assert count(record, "ttl_granted_otherwise") == 0
+
+
+def test_the_simulator_runs_the_same_window(record: RunRecord) -> None:
+    small = window(load(Path("customer-service")).scenario, "x509-svid-1h", RATE_HZ, SECONDS)
+    simulated = simulate(small, 7, "reference", replications=1)
+    for name in ("agents", "switches", "horizon_s"):
+        assert count(record, name) == count(simulated, name)
+    issued = count(simulated, "issued")
+    late = 0.05 * issued  # a slow answer may fall behind the end of the window
+    assert issued - late <= count(record, "issued") <= issued + late
 
 
 def test_thresholds_read_the_same_tables(record: RunRecord) -> None:

@@ -18,6 +18,7 @@ from loadgen.plan import (
     plan,
     write,
 )
+from loadgen.prologue import MAX_HZ, SHARE, SLACK_S
 from loadgen.targets.port import Capability, Endpoint, Op
 from scenarios.demand.schedule import AUTHORIZE, ISSUE, arrivals
 from scenarios.errors import UsageError
@@ -52,12 +53,12 @@ def test_the_generators_demand_is_prologue_then_window(regime: str, tmp_path: Pa
     told, demand = written(one, tmp_path)
     assert (np.diff(demand["t_s"]) >= 0).all()
     assert demand["t_s"][0] >= 0
-    primed = len(one.demand.primed)
-    assert (demand["t_s"][:primed] < one.prologue_s).all()
-    assert (demand["t_s"][primed:] >= one.prologue_s).all()
+    primed = len(one.prologue.slots)
+    assert (demand["t_s"][:primed] < one.prologue.seconds).all()
+    assert (demand["t_s"][primed:] >= one.prologue.seconds).all()
     assert AUTHORIZE not in {told.ops[op] for op in demand["op"][:primed]}
-    assert told.warmup_s == pytest.approx(one.prologue_s + one.warmup_s)
-    assert told.seconds == pytest.approx(one.prologue_s + one.seconds)
+    assert told.warmup_s == pytest.approx(one.prologue.seconds + one.warmup_s)
+    assert told.seconds == pytest.approx(one.prologue.seconds + one.seconds)
     issue_ops = {told.ops[op] for op in np.unique(demand["op"])} - {Op.AUTHORIZE}
     assert len(issue_ops) == 1
 
@@ -83,18 +84,38 @@ def test_a_use_that_needs_a_new_document_follows_its_request(regime: str) -> Non
         assert any(abs(t_s - ISSUE_ALLOWANCE_S - t) < 1e-9 and agent == a for t, a in asked)
 
 
-def test_only_agents_that_do_something_are_primed_those_first_that_renew_first() -> None:
+def test_the_prologue_issues_what_the_simulator_says_was_held() -> None:
+    scenario = load(Path("customer-service")).scenario
+    one = plan(scenario, "x509-svid-1h", 3, rate_hz=100.0, seconds=60.0)
+    assert one.prologue.squeeze == 1.0
+    held = {
+        tuple(slot): t
+        for slot, t in zip(one.demand.primed.tolist(), one.demand.primed_s, strict=True)
+    }
+    for slot, t_s in one.primed_s.items():
+        assert t_s == pytest.approx(held[slot] - SLACK_S)
+        assert t_s + one.regime.ttl_s > 0.0
+
+
+def test_a_short_window_squeezes_its_prologue() -> None:
     one = planned("x509-svid-1h")
-    demand = one.demand
-    assert set(demand.primed[:, 0].tolist()) <= set(demand.agent.tolist())
-    first = {}
-    for agent, t_s, op in zip(
-        demand.agent.tolist(), demand.t_s.tolist(), demand.op.tolist(), strict=True
-    ):
-        if op == ISSUE:
-            first.setdefault(agent, t_s)
-    renews = [first.get(agent, np.inf) for agent in demand.primed[:, 0].tolist()]
-    assert renews == sorted(renews)
+    assert one.prologue.squeeze < 1.0
+    assert one.prologue.seconds == pytest.approx(SHARE * one.seconds + SLACK_S)
+    assert (np.diff(one.prologue.t_s) >= 0).all()
+    assert one.prologue.t_s[-1] <= -SLACK_S
+
+
+def test_keys_without_end_are_issued_evenly_before_the_window() -> None:
+    one = planned("static-key")
+    gaps = np.diff(one.prologue.t_s)
+    assert np.allclose(gaps, gaps[0])
+    assert 1.0 / gaps[0] <= MAX_HZ * 1.001
+
+
+@pytest.mark.parametrize("regime", REGIMES)
+def test_only_agents_that_do_something_get_a_credential_before(regime: str) -> None:
+    one = planned(regime)
+    assert set(one.prologue.slots[:, 0].tolist()) <= set(one.demand.agent.tolist())
 
 
 def test_shared_secrets_have_one_name_and_svids_one_each() -> None:

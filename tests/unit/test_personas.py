@@ -195,6 +195,9 @@ def test_attacks_are_read_and_every_fault_is_named() -> None:
     assert parse_attacks(["quiet-thief", "scope-thief:3"]) == (
         Attack("quiet-thief"), Attack("scope-thief", 3),
     )  # fmt: skip
+    assert parse_attacks(["none"]) == ()
+    with pytest.raises(UsageError, match="none alone"):
+        parse_attacks(["none", "quiet-thief"])
     with pytest.raises(UsageError) as caught:
         parse_attacks(["quite-thief", "scope-thief:0", "scope-thief:x"])
     message = str(caught.value)

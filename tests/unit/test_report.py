@@ -15,7 +15,7 @@ from analysis.figures.twin import twin
 from analysis.report import report
 from analysis.summary import summarise
 from scenarios.record.record import RunRecord
-from tests.records import manifest, measured, operation, simulated
+from tests.records import AGENTS, counts, manifest, measured, operation, simulated
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
 
@@ -54,7 +54,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def both() -> str:
-    record = simulated()
+    record = simulated(n=60)
     record.manifest = manifest(
         sources={"threats.leak.rate_per_secret_year": "leak.rate_per_static_credential"},
         not_observable={"operations": "there is <no> network"},
@@ -135,7 +135,7 @@ def test_whatever_is_missing_there_is_a_page(sim: RunRecord | None, real: RunRec
 
 
 def drawings() -> list[Drawing | None]:
-    sim, real = summarise(simulated()), summarise(measured())
+    sim, real = summarise(simulated(n=60)), summarise(measured())
     return [exposure(sim), incidence(sim), issuance(sim), latency(real), incidence(real)]
 
 
@@ -165,11 +165,15 @@ def test_the_same_window_is_drawn_side_by_side_and_another_is_not() -> None:
             for b in range(10)
         ],
     )
+    window.counts = counts("svid", 0, agents=AGENTS)
+    real.counts = counts("svid", 0, agents=AGENTS)
     figure = twin(summarise(window), summarise(real))
     assert figure is not None
     assert "issue-x509 p95" in figure.svg
     assert "Simulated beside measured, same window" in report(simulated(n=10), real, window)
     assert "Simulated beside measured" not in report(simulated(n=10), real)
+    window.counts = counts("svid", 0, agents=AGENTS + 1)
+    assert twin(summarise(window), summarise(real)) is None
 
 
 def test_a_run_that_is_not_valid_says_so_at_its_figure() -> None:

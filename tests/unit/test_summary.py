@@ -29,6 +29,19 @@ def test_means_are_over_replications(summary: Summary) -> None:
     assert failures.value == pytest.approx(3 / (AGENTS * HORIZON_S) * 86400, rel=0.1)
 
 
+def test_an_interval_of_counts_is_cut_at_zero() -> None:
+    record = RunRecord(
+        manifest(),
+        counts=[
+            *counts("svid", 0, peak_issuances_per_s=3),
+            *counts("svid", 1, peak_issuances_per_s=4),
+        ],
+    )
+    peak = summarise(record).regimes["svid"].metrics["peak_issuances_per_s"]
+    assert (peak.value, peak.low, peak.n) == (3.5, 0.0, 2)
+    assert peak.high == pytest.approx(3.5 + 12.706 * 0.5, rel=1e-3)
+
+
 def test_a_key_without_end_is_infinitely_valid_and_an_svid_is_not(summary: Summary) -> None:
     assert summary.regimes["static-key"].metrics["residual_validity_s"].infinite
     residual = summary.regimes["svid"].metrics["residual_validity_s"]
@@ -192,10 +205,20 @@ def test_points_of_a_sweep_are_told_apart() -> None:
 def test_an_empty_record_has_no_estimates_and_no_crash() -> None:
     found = summarise(RunRecord(manifest()))
     assert found.regimes == {}
-    assert found.pooled.time_to_detection.detected_share.value is None
+    real = summarise(RunRecord(manifest(world="measured")))
+    assert real.pooled is not None
+    assert real.pooled.time_to_detection.detected_share.value is None
 
 
 def test_a_summary_holds_nothing_that_json_cannot_say(summary: Summary) -> None:
     encoded = msgspec.json.encode(summary)
     assert b"Infinity" not in encoded
     assert inf not in [e.value for r in summary.regimes.values() for e in r.metrics.values()]
+
+
+def test_without_thefts_no_horizon_is_made_up() -> None:
+    found = summarise(simulated(n=0))
+    metrics = found.regimes["svid"].metrics
+    assert [name for name in metrics if "within" in name] == []
+    assert metrics["exposure_s"].value is None
+    assert found.not_estimable["svid.exposure_s"] == "no such theft happened inside the run"

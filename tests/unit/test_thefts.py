@@ -27,18 +27,18 @@ def test_an_end_is_read_from_the_row(row: dict[str, object], end_s: float, cause
     stolen = theft(**row)
     assert end_of_use_s(stolen) == end_s
     followed = follow([stolen], HORIZON_S)
-    assert followed.time_s[0] == min(end_s, HORIZON_S) - 100
-    assert CAUSES.get(int(followed.cause[0]), "open") == cause
-    assert bool(followed.ended[0]) == (end_s < inf)
+    assert followed.detection.time_s[0] == min(end_s, HORIZON_S) - 100
+    assert CAUSES.get(int(followed.detection.cause[0]), "open") == cause
+    assert bool(followed.use.cause[0] != OPEN) == (end_s < inf)
 
 
 def test_detection_counts_when_it_comes_before_the_end_and_not_after() -> None:
     before = theft(end="expired", expires_s=900.0, alert_s=800.0, detector="x")
     after = theft(end="expired", expires_s=900.0, alert_s=950.0, detector="x")
     followed = follow([before, after], HORIZON_S)
-    assert followed.time_s.tolist() == [700.0, 800.0]
-    assert followed.cause.tolist() == [thefts.DETECTED, thefts.EXPIRED]
-    assert followed.use_s.tolist() == [800.0, 800.0]
+    assert followed.detection.time_s.tolist() == [700.0, 800.0]
+    assert followed.detection.cause.tolist() == [thefts.DETECTED, thefts.EXPIRED]
+    assert followed.use.time_s.tolist() == [800.0, 800.0]
 
 
 def test_a_theft_that_was_open_at_the_start_is_left_out() -> None:
@@ -49,8 +49,8 @@ def test_a_measured_run_is_watched_until_its_last_event() -> None:
     late = theft(stolen_s=5.0, alert_s=21.0, detector="x")
     other = theft(stolen_s=6.0)
     followed = follow([late, other], 20.0)
-    assert followed.cause.tolist() == [thefts.DETECTED, OPEN]
-    assert followed.time_s.tolist() == [16.0, 144.0]  # its first use at 150 was seen
+    assert followed.detection.cause.tolist() == [thefts.DETECTED, OPEN]
+    assert followed.detection.time_s.tolist() == [16.0, 144.0]  # its first use at 150 was seen
 
 
 def test_curves_go_as_far_as_a_fifth_of_the_thefts_was_watched() -> None:
@@ -78,3 +78,12 @@ def test_an_outcome_is_held_against_what_was_expected(
 ) -> None:
     assert outcome(theft(**row)) == became
     assert as_expected(theft(**row)) is expected
+
+
+def test_thefts_of_one_secret_are_one_cluster() -> None:
+    followed = follow(
+        [theft(agent=1), theft(agent=2), theft(agent=1)], HORIZON_S, lambda t: t.agent
+    )
+    assert followed.use.cluster.tolist() == [0, 1, 0]
+    assert followed.detection.clusters == 2
+    assert follow([theft(), theft()], HORIZON_S).use.clusters == 2

@@ -3,7 +3,7 @@
 import msgspec
 
 from analysis.summary import summarise
-from analysis.verdict import Verdict, baseline, resolved, verdict
+from analysis.verdict import Finding, Verdict, baseline, resolved, verdict
 from scenarios.record.estimate import Estimate
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import Incident
@@ -146,3 +146,34 @@ def test_limits_are_told() -> None:
         "Nothing was measured",
         "Whether it pays",
     ]
+
+
+def test_a_difference_too_small_to_matter_is_no_cost() -> None:
+    record = simulated()
+    record.counts = [
+        msgspec.structs.replace(row, value=row.value / 1000)
+        if row.name == "expired_agent_s"
+        else row
+        for row in record.counts
+    ]
+    said = of(record)
+    assert "Agents sit with an expired credential" not in [f.claim for f in said.losses]
+    assert any("Seconds with an expired credential" in f.evidence for f in said.unresolved)
+    claims = [f.claim for f in of(simulated()).losses]
+    assert "Agents sit with an expired credential" in claims
+
+
+def test_operations_of_several_regimes_are_told_apart() -> None:
+    record = measured()
+    record.manifest = msgspec.structs.replace(record.manifest, regimes=["svid", "static-key"])
+    record.operations += [
+        msgspec.structs.replace(row, regime="static-key") for row in record.operations
+    ]
+    claims = [f.claim for f in verdict(None, summarise(record)).measured]
+    assert any(claim.startswith("svid: authorize: p99") for claim in claims)
+    assert any(claim.startswith("static-key: authorize: p99") for claim in claims)
+
+
+def test_a_finding_is_one_sentence_for_a_terminal() -> None:
+    assert str(Finding("It costs", "a 1; b 2")) == "It costs. a 1; b 2"
+    assert str(Finding("", "a 1; b 2")) == "a 1; b 2"

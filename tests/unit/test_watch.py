@@ -45,6 +45,11 @@ def test_watch_stream_yields_every_event_with_its_alerts() -> None:
     assert raised == [(3.0, "two-origins"), (6.0, "superseded-serial")]
 
 
+def test_strangers_are_nobodys_business() -> None:
+    strangers = [event(1.0, "", "127.0.0.1", serial=""), event(2.0, "", "127.9.9.9", serial="")]
+    assert [alerts for _, alerts in watch_stream(strangers, [TwoOrigins()])] == [[], []]
+
+
 def test_the_watcher_counts_and_hands_alerts_on_at_once() -> None:
     handed: list[Alert] = []
     watcher = Watcher(iter(STREAM), [TwoOrigins()], handed.append)
@@ -54,7 +59,8 @@ def test_the_watcher_counts_and_hands_alerts_on_at_once() -> None:
     assert watcher.alerts == handed
     assert watcher.seen.events == len(STREAM)
     assert watcher.seen.uses == {"a": 3, "b": 3}
-    assert watcher.seen.delays_s == pytest.approx([0.01] * len(STREAM))
+    assert watcher.seen.delay.get_total_count() == len(STREAM)
+    assert watcher.seen.delay.get_value_at_percentile(50.0) == pytest.approx(10_000, rel=0.001)
 
 
 def test_what_is_forgotten_is_learnt_anew() -> None:

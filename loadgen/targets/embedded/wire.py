@@ -118,7 +118,9 @@ class EmbeddedWire:
             audience = self._config.audience
             body = f'{{"spiffe_id":"{name}","audience":["{audience}"]{scope}{self._ttl}}}'
         elif op is Op.ISSUE_KEY:
-            body = f'{{"identity":"{name}"{self._ttl}}}'
+            # a secret without end is fetched; one that ends is a lease, and each is a new one
+            rotate = "" if self._config.ttl_s is None else ',"rotate":true'
+            body = f'{{"identity":"{name}"{rotate}{self._ttl}}}'
         else:
             raise ValueError(f"{op}: not an operation of the load")
         return f"{self._issue_head[op]}{len(body)}\r\n\r\n{body}".encode()

@@ -17,12 +17,12 @@ class Api:
     Raises (all methods) TargetUnavailable, TargetProtocol, TargetRefused.
     """
 
-    def __init__(self, name: str, host: str, port: int) -> None:
+    def __init__(self, name: str, host: str, port: int, *, timeout_s: float = TIMEOUT_S) -> None:
         self.name = name
         self.host = host
         self.port = port
         self.token = ""
-        self._connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
+        self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
 
     def status(self, path: str) -> int:
         """Return only the status of a GET."""

@@ -9,13 +9,12 @@ HMAC serves as its serial, and the line of its issue tells when and for whom it 
 import math
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from loadgen.targets.openbao.realm import KEYS, RESOURCES, split_role
-from scenarios.detection.audit import AuditEvent
+from loadgen.targets.openbao.realm import KEYS, RESOURCES, epoch_s, split_role
+from scenarios.detection.audit import AuditEvent, Operation
 
 _LOGINS = ("auth/cert/login", "auth/jwt/login")
 _REMEMBERED = 100_000
@@ -53,10 +52,22 @@ class Line(msgspec.Struct):
 
 
 class _Document(msgspec.Struct, frozen=True):
-    identity: str
-    workload: str
-    serial: str
-    issued_wall_s: float
+    """Whose document it is, how the log calls it, and when it was made."""
+
+    identity: str = ""
+    workload: str = ""
+    serial: str = ""
+    issued_wall_s: float = math.nan
+
+
+class _Access(msgspec.Struct, frozen=True):
+    """What one response line tells."""
+
+    operation: Operation
+    document: _Document
+    task: str = ""
+    permission: str = ""
+    refused: bool = False
 
 
 class AuditReader:
@@ -77,46 +88,37 @@ class AuditReader:
         self._logins: OrderedDict[str, _Document] = OrderedDict()
 
     def read(self, text: bytes, observed_s: float, wall_to_run_s: float) -> AuditEvent | None:
-        """Return the event of one line, None when it tells of nothing that agents do.
+        """Return the event of one line, None when it tells of nothing that a known agent does.
 
         Raises msgspec.DecodeError when it is no audit line.
         """
         line = self._decode(text)
         if line.type != "response" or line.request is None:
             return None
-        path, occurred_s = line.request.path, _epoch_s(line.time)
-        found: tuple[str, str, _Document | None, str] | None
+        path, occurred_s = line.request.path, epoch_s(line.time)
         if path.startswith(RESOURCES):
-            found = self._use(line, line.request, path)
+            access = self._use(line, line.request, path)
         elif path in _LOGINS:
-            found = self._login(line, line.request, path)
+            access = self._login(line, line.request, path)
         else:
-            found = self._administration(line, line.request, path, occurred_s)
-        if found is None:
-            return None
-        operation, task, document, permission = found
-        known = document or _Document("", "", "", math.nan)
+            access = self._administration(line, line.request, path, occurred_s)
+        if access is None or not access.document.identity:
+            return None  # a login that failed names nobody whom a detector could watch
         return AuditEvent(
             occurred_s=occurred_s + wall_to_run_s,
             observed_s=observed_s,
-            identity=known.identity,
-            workload=known.workload,
-            task=task,
-            serial=known.serial,
-            issued_s=known.issued_wall_s + wall_to_run_s,
+            identity=access.document.identity,
+            workload=access.document.workload,
+            task=access.task,
+            serial=access.document.serial,
+            issued_s=access.document.issued_wall_s + wall_to_run_s,
             origin=line.request.remote_address,
-            operation="issue"
-            if operation == "issue"
-            else "revoke"
-            if operation == "revoke"
-            else "use",
-            permission=permission,
-            outcome="denied" if line.error or operation == "refused" else "ok",
+            operation=access.operation,
+            permission=access.permission,
+            outcome="denied" if line.error or access.refused else "ok",
         )
 
-    def _use(
-        self, line: Line, request: _Request, path: str
-    ) -> tuple[str, str, _Document | None, str] | None:
+    def _use(self, line: Line, request: _Request, path: str) -> _Access | None:
         auth = line.auth or _Auth()
         if request.operation != "read":
             return None
@@ -127,28 +129,28 @@ class AuditReader:
             document = self._key(auth, request)
         elif auth.token_policies:
             task = split_role(auth.token_policies[0])[1]
-        return "use", task, document, permission
+        return _Access("use", document, task, permission)
 
-    def _key(self, auth: _Auth, request: _Request) -> _Document | None:
+    def _key(self, auth: _Auth, request: _Request) -> _Document:
         metadata = auth.metadata or {}
         identity = metadata.get("identity", "")
         if not identity:
-            return None
+            return _Document()
         serial = auth.accessor or request.client_token_accessor
+        lease = self._documents.get(serial)
+        if lease is not None:
+            return lease
         known = self._key_of(serial)
-        return _Document(
-            identity, metadata.get("workload", ""), serial, math.nan if known is None else known[1]
-        )
+        issued_wall_s = math.nan if known is None else known[1]
+        return _Document(identity, metadata.get("workload", ""), serial, issued_wall_s)
 
-    def _login(
-        self, line: Line, request: _Request, path: str
-    ) -> tuple[str, str, _Document | None, str] | None:
+    def _login(self, line: Line, request: _Request, path: str) -> _Access | None:
         """Remember a login for the read that follows; tell of one that failed."""
         token = str((request.data or {}).get("jwt", ""))
         known = self._documents.get(token)
         auth = line.response.auth if line.response is not None else None
         if auth is None:
-            return "refused", "", known, ""
+            return _Access("use", known or _Document(), refused=True)
         metadata = auth.metadata or {}
         workload, _ = split_role(metadata.get("cert_name") or metadata.get("role") or "m0.")
         if path == _LOGINS[0]:
@@ -159,14 +161,13 @@ class AuditReader:
             serial, issued = token, known
             identity = metadata.get("identity", "")
         issued_wall_s = math.nan if issued is None else issued.issued_wall_s
-        _remember(
-            self._logins, auth.client_token, _Document(identity, workload, serial, issued_wall_s)
-        )
+        document = _Document(identity, workload, serial, issued_wall_s)
+        _remember(self._logins, auth.client_token, document)
         return None
 
     def _administration(
         self, line: Line, request: _Request, path: str, occurred_s: float
-    ) -> tuple[str, str, _Document | None, str] | None:
+    ) -> _Access | None:
         metadata = (line.auth.metadata if line.auth is not None else None) or {}
         data = (line.response.data if line.response is not None else None) or {}
         identity, workload = metadata.get("identity", ""), metadata.get("workload", "")
@@ -180,14 +181,20 @@ class AuditReader:
             known = self._key_of(identity)
             serial, occurred_s = known or ("", math.nan)
             task = ""
+        elif path.startswith("auth/token/create/m"):
+            lease = line.response.auth if line.response is not None else None
+            if lease is None:
+                return _Access("issue", _Document(identity, workload), refused=True)
+            metadata, serial, task = lease.metadata or {}, lease.accessor, ""
+            identity, workload = metadata.get("identity", ""), metadata.get("workload", "")
         elif path in ("pki/revoke", "auth/token/revoke-accessor"):
-            return "revoke", "", None, ""
+            return _Access("revoke", _Document())
         else:
             return None
         document = _Document(identity, workload, serial, occurred_s)
         if serial:
             _remember(self._documents, serial, document)
-        return "issue", task, document, ""
+        return _Access("issue", document, task)
 
 
 def _remember(table: "OrderedDict[str, _Document]", key: str, document: _Document) -> None:
@@ -202,8 +209,3 @@ def _hex(decimal: str) -> str:
         return ""
     text = f"{int(decimal):x}"
     return text if len(text) % 2 == 0 else f"0{text}"
-
-
-def _epoch_s(text: str) -> float:
-    whole, _, rest = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

@@ -8,6 +8,7 @@ Roles of earlier registrations are deleted, so that no document opens more than 
 
 import hashlib
 from collections.abc import Iterable
+from datetime import datetime
 
 from loadgen.targets.agents import Agents
 from loadgen.targets.openbao.api import Api
@@ -125,19 +126,18 @@ class Realm:
                 (f"pki/sign/m{self._generation}", "update"),
                 (f"identity/oidc/token/m{self._generation}*", "read"),
                 (f"{KEYS}*", "read"),
+                (f"auth/token/create/m{self._generation}.*", "update"),
             ],
         )
 
     def _role(self, workload: str, task: str, opens: Iterable[str], ttl_s: float | None) -> None:
         name = role_name(self._generation, workload, task)
         self._policy(name, [(resource(permission), "read") for permission in opens])
-        spiffe_id = f"spiffe://{self._trust_domain}/{workload}/*" + (
-            f"/task/{task}" if task else ""
-        )
+        agents_of = f"spiffe://{self._trust_domain}/{workload}/*"
         self._api.write(
             f"auth/cert/certs/{name}",
             certificate=self._ca,
-            allowed_uri_sans=[spiffe_id],
+            allowed_uri_sans=[f"{agents_of}/task/{task}" if task else agents_of],
             token_policies=[name],
             token_no_default_policy=True,
             token_type="batch",  # noqa: S106  (a kind of token)
@@ -149,7 +149,7 @@ class Realm:
             bound_audiences=[AUDIENCE],
             bound_claims_type="glob",
             bound_claims={
-                "spiffe_id": [f"spiffe://{self._trust_domain}/{workload}/*"],
+                "spiffe_id": [agents_of],
                 "task": [task or "-"],
             },
             claim_mappings={"spiffe_id": "identity"},
@@ -159,6 +159,13 @@ class Realm:
             expiration_leeway=-1,
             not_before_leeway=-1,
             clock_skew_leeway=-1,
+        )
+        self._api.write(
+            f"auth/token/roles/{name}",
+            allowed_policies=[name],
+            orphan=True,
+            renewable=False,
+            token_no_default_policy=True,
         )
         self._roles.append(name)
         oidc = f"m{self._generation}.{task}" if task else f"m{self._generation}"
@@ -178,18 +185,26 @@ class Realm:
 
     def _forget(self) -> None:
         for name in self._roles:
-            for path in (f"auth/cert/certs/{name}", f"auth/jwt/role/{name}"):
+            for path in (
+                f"auth/cert/certs/{name}",
+                f"auth/jwt/role/{name}",
+                f"auth/token/roles/{name}",
+            ):
                 self._api.call("DELETE", path)
             self._api.call("DELETE", f"sys/policies/acl/{name}")
         self._roles.clear()
         self._oidc_roles.clear()
 
     def agent_token(self, identity: Identity) -> str:
-        """Return a token with which an agent asks for its documents."""
+        """Return a token with which an agent asks for its documents.
+
+        Only a service token may create leases; a batch token costs no storage.
+        """
+        secret = identity.name.startswith("key://")
         found = self._api.write(
             "auth/token/create/agents",
             entity_alias=identity.name,
-            type="batch",
+            type="service" if secret else "batch",
             policies=[f"m{self._generation}"],
             no_default_policy=True,
             meta={"identity": identity.name, "workload": identity.workload},
@@ -226,3 +241,9 @@ class Realm:
 def fingerprint(token: str) -> str:
     """Return the serial by which a wire knows an OIDC token, which has no ``jti``."""
     return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+def epoch_s(text: str) -> float:
+    """Return an RFC 3339 time in UTC with up to nine decimals as seconds since the epoch."""
+    whole, _, rest = text.rstrip("Z").partition(".")
+    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")

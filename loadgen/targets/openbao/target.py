@@ -32,6 +32,8 @@ from scenarios.errors import (
 
 POLL_S = 0.003
 READY_S = 30.0
+PROBE_S = 0.5
+"""A stranger on an occupied port may hang; our own server answers sooner."""
 _ANSWERS = range(100, 600)
 _NOT_HEADERS = ("kind", "document", "private_key")
 
@@ -99,7 +101,7 @@ class OpenBaoTarget:
         reader.start()
         api = Api(self.name, "127.0.0.1", port)
         try:
-            self._await(api, output, reader)
+            self._await(port, output, reader)
             self._unseal(api)
             install(api, trust_domain)
             self._realm = Realm(api, trust_domain)
@@ -124,9 +126,10 @@ class OpenBaoTarget:
                 output.append(text)
                 del output[:-20]
 
-    def _await(self, api: Api, output: list[str], reader: threading.Thread) -> None:
+    def _await(self, port: int, output: list[str], reader: threading.Thread) -> None:
         """Wait until the server answers; it must be the one that we started."""
         assert self._child is not None  # noqa: S101
+        probe = Api(self.name, "127.0.0.1", port, timeout_s=PROBE_S)
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             if self._child.exited():
@@ -134,7 +137,8 @@ class OpenBaoTarget:
                 said = (output or [self._child.last_words() or "ended at once"])[-1]
                 raise TargetUnavailable(f"{self.name}: {said[:300]}")
             with contextlib.suppress(TargetError):
-                if api.status("sys/seal-status") in _ANSWERS and not self._child.exited():
+                if probe.status("sys/seal-status") in _ANSWERS and not self._child.exited():
+                    probe.close()
                     return
             time.sleep(0.02)
         raise TargetUnavailable(f"{self.name}: did not become ready within {READY_S:g} s")
@@ -165,7 +169,8 @@ class OpenBaoTarget:
         shared = ""
         for name, identity in self._identities.items():
             if name.startswith("key://"):
-                self._make_key(identity)
+                if ttl_s is None:
+                    self._make_key(identity)
                 shared = shared or realm.agent_token(identity)
                 tokens[name] = shared
             else:
@@ -233,10 +238,11 @@ class OpenBaoTarget:
         Raises TargetRefused for an OIDC token: OpenBao cannot take one back before it expires.
         """
         _, realm = self._running()
-        owner = self._owners.get(serial)
-        if owner is not None:
+        if serial in self._owners:
             realm.revoke_key(serial)
-            self._make_key(self._identities[owner])
+            self._make_key(self._identities[self._owners[serial]])
+        elif identity.startswith("key://"):
+            realm.revoke_key(serial)
         elif serial.startswith("hmac-") or len(serial) == _FINGERPRINT:
             raise TargetRefused(f"{self.name}: {identity}: an OIDC token cannot be revoked")
         else:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from loadgen.targets.agents import Agents, Turns
-from loadgen.targets.openbao.realm import fingerprint, key_path, resource, role_name
+from loadgen.targets.openbao.realm import epoch_s, fingerprint, key_path, resource, role_name
 from loadgen.targets.port import Op, Stolen, Wire
 
 KEY_POOL = 512
@@ -52,8 +52,15 @@ class Held(msgspec.Struct, frozen=True, gc=False):
     document: str
 
 
+class _Lease(msgspec.Struct):
+    client_token: str
+    accessor: str
+    lease_duration: int
+
+
 class _Answer(msgspec.Struct):
-    data: dict[str, Any]
+    data: dict[str, Any] | None = None
+    auth: _Lease | None = None
 
 
 class OpenBaoWire:
@@ -102,8 +109,23 @@ class OpenBaoWire:
             role = f"m{generation}.{scope}" if scope else f"m{generation}"
             return b"%s%s\r\n" % (self._head("GET", f"identity/oidc/token/{role}"), token)
         if op is Op.ISSUE_KEY:
-            return b"%s%s\r\n" % (self._head("GET", key_path(name)), token)
+            if self._config.ttl_s is None:
+                return b"%s%s\r\n" % (self._head("GET", key_path(name)), token)
+            role, body = self._role(agent, ""), self._lease(agent).encode()
+            head = self._head("POST", f"auth/token/create/{role}")
+            return b"%s%sContent-Length: %d\r\n\r\n%s" % (head, token, len(body), body)
         raise ValueError(f"{op}: not an operation of the load")
+
+    def _role(self, agent: int, task: str) -> str:
+        workload = self._config.agents.workloads[self._config.agents.kinds[agent]]
+        return role_name(self._config.generation, workload, task)
+
+    def _lease(self, agent: int) -> str:
+        """Return the body that asks for a token that ends: a new one each time."""
+        table = self._config.agents
+        name, workload = table.names[agent], table.workloads[table.kinds[agent]]
+        meta = f'{{"identity":"{name}","workload":"{workload}"}}'
+        return f'{{"policies":["{self._role(agent, "")}"],"meta":{meta}{self._ttl}}}'
 
     def _head(self, method: str, path: str) -> bytes:
         return f"{method} /v1/{path} HTTP/1.1\r\nHost: {self._config.host}\r\n".encode()
@@ -123,8 +145,7 @@ class OpenBaoWire:
         if op is Op.AUTHORIZE:
             return "ok" if body.startswith(b"{") else "protocol"
         try:
-            data = self._decode(body).data
-            held = self._hold(op, agent, task, data, now_s)
+            held = self._hold(op, agent, task, self._decode(body), now_s)
         except (msgspec.DecodeError, KeyError, TypeError, ValueError):
             return "protocol"
         slot = self._slot(agent, task)
@@ -133,14 +154,18 @@ class OpenBaoWire:
             self._held[slot] = held
         return "ok"
 
-    def _hold(self, op: Op, agent: int, task: int, data: dict[str, Any], now_s: float) -> Held:
+    def _hold(self, op: Op, agent: int, task: int, answer: "_Answer", now_s: float) -> Held:
         to_run_s = now_s - time.time()
-        scope = self._task(agent, task)
-        workload = self._config.agents.workloads[self._config.agents.kinds[agent]]
-        role = role_name(self._config.generation, workload, scope)
+        role = self._role(agent, self._task(agent, task))
+        if op is Op.ISSUE_KEY and answer.auth is not None:
+            lease = answer.auth
+            headers = {"X-Vault-Token": lease.client_token}
+            ends_s = now_s + lease.lease_duration
+            return _held("key", lease.accessor, now_s, ends_s, headers, lease.client_token)
+        data = answer.data or {}
         if op is Op.ISSUE_KEY:
             secret = data["data"]
-            made_s = _epoch_s(data["metadata"]["created_time"]) + to_run_s
+            made_s = epoch_s(data["metadata"]["created_time"]) + to_run_s
             expires_s = None if secret["ttl_s"] is None else made_s + secret["ttl_s"]
             headers = {"X-Vault-Token": secret["key"]}
             return _held("key", secret["serial"], made_s, expires_s, headers, secret["key"])
@@ -191,16 +216,8 @@ def _point(key: ec.EllipticCurvePublicKey) -> bytes:
     return numbers.x.to_bytes(32, "big") + numbers.y.to_bytes(32, "big")
 
 
-def _epoch_s(text: str) -> float:
-    """Return an RFC 3339 time with up to nine decimals as seconds since the epoch."""
-    from datetime import datetime
-
-    whole, _, rest = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(f"{whole}+00:00").timestamp() + float(f"0.{rest or 0}")
-
-
 def common_name(identity: str) -> str:
-    """Return the path of a SPIFFE ID: certificate login demands a common name."""
+    """Return the path of a SPIFFE ID: certificate login names entities by common name."""
     return identity.partition("://")[2].partition("/")[2]
 
 

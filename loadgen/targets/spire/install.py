@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ MIN_GO = (1, 21)
 """the first Go that fetches the newer toolchain a module asks for"""
 BUILD_FREE_BYTES = 1_000_000_000
 """for the programs and their link step; Go's own caches may need 4 GB more when they are cold"""
+BUILT_PACKAGES = 2100
+PROGRESS_S = 5.0
 _PACKAGES = ("github.com/spiffe/spire/cmd/spire-server", "github.com/spiffe/spire/cmd/spire-agent")
 _NICE = "10"
 _TRANSLATED = {
@@ -107,7 +110,7 @@ def install(progress: Progress) -> Programs:
     """Return the programs, building them when they are not here.
 
     Args:
-        progress: told in words what happens, about once a second while it builds.
+        progress: told in words what happens, every few seconds while it builds.
 
     Raises:
         TargetUnavailable: they cannot be built, in one line; nothing half-finished is left.
@@ -210,6 +213,7 @@ def _run_go(go: str, work: Path, out: Path, progress: Progress) -> None:
     }
     last: deque[str] = deque(maxlen=20)
     downloaded = compiled = 0
+    told_s = 0.0
     with subprocess.Popen(
         command,
         cwd=work,
@@ -223,12 +227,14 @@ def _run_go(go: str, work: Path, out: Path, progress: Progress) -> None:
         try:
             for line in build.stderr:
                 last.append(line.strip())
-                if line.startswith("go: downloading"):
-                    downloaded += 1
-                    progress(f"fetched {downloaded} modules")
-                elif " " not in line.strip():
-                    compiled += 1
-                    progress(f"compiled {compiled} packages")
+                downloaded += line.startswith("go: downloading")
+                compiled += " " not in line.strip()
+                if time.monotonic() - told_s >= PROGRESS_S:
+                    told_s = time.monotonic()
+                    progress(
+                        f"{downloaded} modules fetched, {compiled} of about {BUILT_PACKAGES} "
+                        "packages compiled"
+                    )
         except BaseException:
             assert build.stdin is not None  # noqa: S101
             build.stdin.close()  # the leash ends the compiler and all its children

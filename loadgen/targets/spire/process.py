@@ -40,6 +40,12 @@ class ServerSettings:
     agent_ttl_s: int = 3600
     x509_ttl_s: int = 3600
     jwt_ttl_s: int = 300
+    keys_on_disk: bool = False
+    """CA keys outlive a restart; in memory a restarted server begins with a new CA"""
+    control_frame_limit: int | None = None
+    """queued control frames at which grpc-go stops reading; None: its default, 100. SPIRE reaches
+    its key manager over an in-memory pipe without a buffer, where both ends then wait for each
+    other: with about a hundred signatures under way signing stops for good (README.md)"""
 
 
 def server_config(
@@ -47,6 +53,10 @@ def server_config(
 ) -> str:
     """Return the server's configuration, HCL."""
     on = str(settings.rate_limits).lower()
+    key_manager = 'KeyManager "memory" { plugin_data {} }'
+    if settings.keys_on_disk:
+        keys = f"{workdir}/server/keys.json"
+        key_manager = f'KeyManager "disk" {{ plugin_data {{ keys_path = "{keys}" }} }}'
     return f"""\
 server {{
   bind_address = "127.0.0.1"
@@ -74,7 +84,7 @@ plugins {{
       connection_string = "{workdir}/server/datastore.sqlite3"
     }}
   }}
-  KeyManager "memory" {{ plugin_data {{}} }}
+  {key_manager}
   NodeAttestor "join_token" {{ plugin_data {{}} }}
   NodeAttestor "x509pop" {{
     plugin_data {{ ca_bundle_path = "{workdir}/server/node-authority.pem" }}
@@ -194,6 +204,7 @@ class SpireServer:
             name="spire-server",
             log=self.workdir / "spire-server.stderr.log",
             remove=[self.workdir / "server", self._sockets],
+            env=_throttling(self.settings.control_frame_limit),
         )
         _until(self._healthy, self._child, self.log, HEALTHY_WITHIN_S)
 
@@ -298,13 +309,26 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _leashed(command: list[str], *, name: str, log: Path, remove: list[Path]) -> Child:
+def _throttling(limit: int | None) -> dict[str, str]:
+    if limit is None:
+        return {}
+    return {"GRPC_GO_EXPERIMENTAL_CONTROL_BUFFER_THROTTLE_LIMIT": str(limit)}
+
+
+def _leashed(
+    command: list[str],
+    *,
+    name: str,
+    log: Path,
+    remove: list[Path],
+    env: dict[str, str] | None = None,
+) -> Child:
     root = str(Path(__file__).parents[3])
     path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH", "")]))
     leash = [sys.executable, "-m", "loadgen.leash", "--grace", "3"]
     for gone in remove:
         leash += ["--remove", str(gone)]
-    return Child([*leash, *command], name=name, log=log, env={"PYTHONPATH": path})
+    return Child([*leash, *command], name=name, log=log, env={"PYTHONPATH": path, **(env or {})})
 
 
 def _until(healthy: Callable[[], bool], child: Child, log: Path, within_s: float) -> None:

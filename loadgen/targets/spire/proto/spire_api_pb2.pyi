@@ -255,6 +255,10 @@ class BanAgentRequest(_message.Message):
     id: SpiffeId
     def __init__(self, id: _Optional[_Union[SpiffeId, _Mapping]] = ...) -> None: ...
 
+class Empty(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class CountAgentsRequest(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...

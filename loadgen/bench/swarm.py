@@ -1,0 +1,134 @@
+"""``midas bench swarm``: how many hollow agents does one core carry, and at what cost?
+
+SPIRE's server has one core, the swarm the other. Every agent has a key, an mTLS connection and a
+source address of its own and ten identities; it syncs every 5 s and renews everything about every
+150 s. A figure counts only if the swarm itself was on time: lag p99 at most 100 ms. Where the
+largest fleet is late, a smaller one is tried, so that the honest limit is what is reported.
+"""
+
+import os
+from collections.abc import Callable
+from time import monotonic
+
+import psutil
+
+from loadgen.bench.table import BenchTable, Case, Ratio, case
+from loadgen.clock import RunClock
+from loadgen.histogram import decode, empty
+from loadgen.merge import read_rows
+from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, Meter, spire, swarm
+from loadgen.swarm.protocol import Result
+from loadgen.targets.spire.process import ServerSettings
+
+LADDER = (4000, 3000, 2000, 1000, 500)
+IDENTITIES = 10
+X509_TTL_S = 300
+"""renewed at about half of it and the 10 s by which it is backdated: 150 s"""
+STEADY_S = 60.0
+ATTEST_HZ = 100.0
+"""at which the fleet comes up; SPIRE attests some hundred agents a second and core"""
+SETTLE_S = 15.0
+TOOL = "hollow agents on one core"
+
+
+def expected_s() -> float:
+    """Return about how long the bench takes when the largest fleet is carried."""
+    return LADDER[0] / ATTEST_HZ + SETTLE_S + STEADY_S + 20.0
+
+
+def bench_swarm(
+    *,
+    ladder: tuple[int, ...] = LADDER,
+    steady_s: float = STEADY_S,
+    on_step: Callable[[str], None] = lambda _step: None,
+) -> BenchTable:
+    """Measure the swarm against a real SPIRE server on this machine.
+
+    Args:
+        ladder: sizes of the fleet that are tried, largest first, until one is on time.
+        steady_s: how long each is measured once it is up.
+        on_step: called with a few words before each step.
+
+    Returns:
+        Cases, and the figures ``hollow_agents``, ``lag_p99_s``, ``cpu_us_per_agent_s`` and
+        ``kb_per_agent`` as ratios whose ends are the value itself: one run. What could not be
+        measured is None.
+
+    Raises:
+        TargetError: SPIRE is not installed or does not start.
+    """
+    cases: list[Case] = []
+    best: Result | None = None
+    for agents in ladder:
+        on_step(f"{agents} hollow agents, {IDENTITIES} identities each")
+        result, found = _measure(agents, steady_s)
+        cases += found
+        if result.valid:
+            best = result
+            break
+        on_step(f"{agents}: {result.reason}")
+    figures = {
+        "hollow_agents": None if best is None else float(best.agents),
+        "lag_p99_s": None if best is None else best.lag_p99_s,
+        "cpu_us_per_agent_s": None if best is None else best.cpu_us_per_agent_s,
+        "kb_per_agent": None if best is None else best.kb_per_agent,
+    }
+    return BenchTable(cases, {name: Ratio(v, v, v) for name, v in figures.items()}, [])
+
+
+def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case]]:
+    settle_s = agents / ATTEST_HZ + SETTLE_S
+    fleet = Fleet(
+        agents=agents,
+        identities=IDENTITIES,
+        x509_ttl_s=X509_TTL_S,
+        seconds=settle_s + steady_s,
+        settle_s=settle_s,
+        spread_s=agents / ATTEST_HZ,
+    )
+    settings = ServerSettings(control_frame_limit=CONTROL_FRAME_LIMIT)
+    with spire(settings) as server, swarm(server, fleet) as link:
+        _pin(link.child.pid, server.process)
+        link.start(RunClock.starting_in(0.2))
+        link.until(lambda progress: progress.t_s >= settle_s, settle_s + 60.0)
+        meter = Meter(server)
+        began_s = monotonic()
+        link.until(lambda progress: progress.t_s >= fleet.seconds - 1.0, steady_s + 60.0)
+        share, rss_mb = meter.share(), meter.rss_mb()
+        result = link.finish(60.0)
+        rows = read_rows(link.rundir, "operations")
+    name = f"{agents} agents"
+    cases = [
+        _one(name, "lag p99 of the swarm", "s", result.lag_p99_s),
+        _one(name, "CPU of the swarm an agent", "µs/s", result.cpu_us_per_agent_s),
+        _one(name, "memory of the swarm an agent", "kB", result.kb_per_agent),
+        _one(name, "CPU of SPIRE's server", "cores", share),
+        _one(name, "memory of SPIRE's server", "MB", rss_mb),
+    ]
+    for op in ("sync", "renew-x509"):
+        total = empty()
+        for row in rows:
+            if row.op == op and row.code == "ok" and row.batch >= 0 and row.histogram:
+                total.add(decode(row.histogram))
+        count = total.get_total_count()
+        cases.append(_one(name, f"{op} answered", "1/s", count / max(monotonic() - began_s, 1e-9)))
+        for percent in (50.0, 99.0):
+            value = total.get_value_at_percentile(percent) / 1e6 if count else None
+            cases.append(_one(name, f"{op} p{percent:.0f}", "s", value))
+    errors = ", ".join(f"{key} {n}" for key, n in sorted(result.errors.items())) or "none"
+    cases.append(
+        case(name, TOOL, "failed calls", "1", [float(sum(result.errors.values()))], errors)
+    )
+    return result, cases
+
+
+def _one(name: str, metric: str, unit: str, value: float | None) -> Case:
+    return case(name, TOOL, metric, unit, [] if value is None else [value])
+
+
+def _pin(swarm_pid: int, server: psutil.Process | None) -> None:
+    """Give the server one core and the swarm another, where there are two."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1 and server is not None:
+        server.cpu_affinity([cores[0]])
+        psutil.Process(swarm_pid).cpu_affinity([cores[1]])

@@ -1,0 +1,40 @@
+"""Keys of a scenario that a measured run reads and does not use, each with its reason.
+
+Held by ``tests/laws/test_every_key_matters_measured.py``: every other key changes what is sent,
+who is robbed, or what is armed and reported.
+"""
+
+from typing import Final
+
+_WORDS = "words for people"
+_SERVICE = "the target is the issuer, with its own servers, times and faults"
+_SIMULATED = "simulated only; thefts of a measured run are those of personas"
+
+IGNORES: Final = {
+    "schema_version": "one version exists",
+    "name": _WORDS,
+    "title": _WORDS,
+    "question": _WORDS,
+    "expected": _WORDS,
+    "source": _WORDS,
+    "horizon_s": "the length of a measured window is drive.seconds",
+    "series_interval_s": "a measured window is recorded second by second",
+    "probes": "live credentials are sampled for their granted lifetime instead",
+    "issuer": _SERVICE,
+    "faults": _SERVICE,
+    "threats": _SIMULATED,
+    "detection.coverage": "every identity of the target is watched",
+    "detection.external_notice_mean_s": "nobody outside watches a measured run",
+    "response": "a measured run responds at once; triage by people is simulated",
+    "regimes.title": _WORDS,
+    "regimes.source": _WORDS,
+    "regimes.issuance": "the target issues every credential, a static key too",
+    "regimes.binding": "thieves take the key with the document",
+    "regimes.leak_ratio": _SIMULATED,
+    "regimes.revocation": "measured: alerts are answered with the target's own revocation",
+    "regimes.session_overhang_s": "the target's own; each use is a request of its own",
+    "regimes.attribution": "measured: what the target's audit lines say",
+    "workloads.agents_per_node": "agents of a measured run share one address",
+    "workloads.tasks.duration_s": "a task of a measured run is one use, at its start",
+    "workloads.tasks.sensitivity": "weighs permissions in the analysis",
+}

@@ -1,0 +1,1 @@
+"""Hollow agents: everything that SPIRE's agent does to its server, and nothing else."""

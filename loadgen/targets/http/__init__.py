@@ -1,0 +1,1 @@
+"""Any REST endpoint as a target, described in TOML; see README.md."""

@@ -1,0 +1,38 @@
+"""``midas bench``: engines, load generators and services beside their peers, in one session."""
+
+from typing import Annotated
+
+import typer
+
+from midas.options import Json, Quiet
+from midas.output import Output
+
+app = typer.Typer(
+    help="Measure midas beside its peers on this machine; only ratios travel.",
+    epilog="Example: `midas bench load`. Stop other work first: both cores are used.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Rounds = Annotated[
+    int, typer.Option(min=1, max=20, help="How often each is measured, taking turns.")
+]
+
+
+@app.command()
+def load(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
+    """Measure the load generator beside k6, Locust and wrk: is it true, and is it fast?
+
+    nginx answers on one core, the tool under test has the other. A peer that is not installed is
+    left out and named, with how to get it.
+
+    Example: `midas bench load --rounds 1`
+    """
+    from loadgen.bench.load import bench_load, expected_s
+
+    from midas.render import bench as render
+
+    output = Output(json, quiet)
+    output.note(f"This takes about {expected_s(rounds) / 60:.0f} min; leave the machine alone.")
+    table = bench_load(rounds=rounds, on_step=output.note)
+    output.result(render.document(table), *render.lines(table))

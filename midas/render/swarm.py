@@ -1,0 +1,73 @@
+"""Storms and thefts of node identities as tables and as JSON documents."""
+
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from loadgen.swarm.storm import Storm, StormReport
+    from loadgen.swarm.theft import Heisted, TheftReport
+
+_STATES = ("t_s", "attested", "connected", "synced", "identities", "expired", "signed")
+
+
+def storm_document(found: "Storm") -> dict[str, Any]:
+    """Return a storm's report and the fleet's state second by second, the fault at 0."""
+    series = [
+        [round(p.t_s - found.fault_s, 1)] + [getattr(p, name) for name in _STATES[1:]]
+        for p in found.progress
+    ]
+    document: dict[str, Any] = msgspec.to_builtins(found.report)
+    return document | {"series_columns": list(_STATES), "series": series}
+
+
+def storm_lines(report: "StormReport") -> list[str]:
+    """Return what people want to know of a storm."""
+    backoff = "with back-off" if report.backoff else "without back-off"
+    end = (
+        "did not recover"
+        if report.recovery_s is None
+        else f"recovered in {report.recovery_s:.1f} s"
+    )
+    amplification = (
+        "–" if report.retry_amplification is None else f"{report.retry_amplification:.2f}"
+    )
+    failed = ", ".join(f"{key} {n}" for key, n in report.failed_calls.items()) or "none"
+    who = f"{report.agents} agents × {report.identities} identities, {backoff}"
+    return [
+        f"{report.kind}: {who}: {end} (watched {report.watched_s:.0f} s)",
+        f"failed signings {report.failed_signings}, failed calls: {failed}",
+        f"calls for one that succeeded {amplification}",
+        f"peak {report.peak_signed_per_s:.0f} signatures/s",
+        f"expired {report.expired_identity_s:.0f} identity-seconds",
+    ]
+
+
+def theft_document(found: "Heisted") -> dict[str, Any]:
+    """Return the report of a heist with its incidents."""
+    document: dict[str, Any] = msgspec.to_builtins(found.report)
+    return document | {"incidents": msgspec.to_builtins(found.incidents)}
+
+
+def theft_lines(report: "TheftReport") -> list[str]:
+    """Return what people want to know of a heist."""
+    lines = [
+        (
+            f"{report.used} of {report.thefts} stolen node identities used, agents' documents live "
+            f"{report.agent_ttl_s} s, a call every {report.pace_s:g} s"
+        )
+    ]
+    for name, times in report.time_to_detection_s.items():
+        when = f"median {median(times):.3f} s after first use" if times else "never"
+        lines.append(f"{name}: {report.detected[name]} of {report.used} seen, {when}")
+    if report.predicted_median_s is not None:
+        lines.append(f"predicted by the renewal law: median {report.predicted_median_s:.1f} s")
+    if report.time_to_containment_s:
+        lines.append(
+            f"banned {len(report.time_to_containment_s)}, median "
+            f"{median(report.time_to_containment_s):.3f} s after first use; calls accepted after "
+            f"the ban: {report.accepted_after_ban}"
+        )
+    lines.append(f"accepted calls {report.uses_accepted}, false alarms {report.false_alarms}")
+    return lines

@@ -1,0 +1,33 @@
+"""One place for a credential in the reference, and the request that is under way for it."""
+
+from dataclasses import dataclass
+
+from scenarios.demand.initial import SLOTS
+from simulator.population import CredentialView
+
+IDLE, ACCEPTED, BACKING_OFF = range(3)
+"""states of a slot's request"""
+
+
+@dataclass(slots=True)
+class Slot:
+    """What a slot holds; ``serial`` −1 while that is nothing."""
+
+    agent: int
+    index: int
+    serial: int
+    issued_s: float
+    due_s: float
+    expires_s: float
+    request: int = IDLE
+    refusals: int = 0
+    """of the request that is under way"""
+    accepted_s: float = 0.0
+
+    def occurrence(self, serial: int) -> int:
+        """Return the occurrence number of draws for one of this slot's credentials."""
+        return SLOTS * serial + self.index
+
+    def view(self) -> CredentialView:
+        """Return the credential as others see it."""
+        return CredentialView(self.agent, self.index, self.serial, self.issued_s, self.expires_s)

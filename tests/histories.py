@@ -1,0 +1,104 @@
+"""Comparing the histories of two populations; the first difference is the bug report."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simulator.population import (
+    TRACE_DTYPE,
+    Command,
+    CommandKind,
+    Counters,
+    EventKind,
+    Population,
+)
+
+SUMS = ("expired_agent_s", "queue_wait_s")
+BEFORE, AFTER = 6, 3
+
+
+def line(row: Any) -> str:  # noqa: ANN401  (a row of a structured array)
+    t_s, kind, agent, slot, serial = row.item()
+    return f"{t_s!r} {EventKind(kind).name} agent {agent} slot {slot} serial {serial}"
+
+
+def first_difference(
+    names: tuple[str, str], traces: tuple[NDArray[np.void], NDArray[np.void]]
+) -> str:
+    """Return the first differing event with both histories of its agent, empty when equal."""
+    one, other = traces
+    shared = min(len(one), len(other))
+    differs = np.flatnonzero(one[:shared] != other[:shared])
+    if not len(differs) and len(one) == len(other):
+        return ""
+    place = int(differs[0]) if len(differs) else shared
+    rows = [trace[place] for trace in traces if place < len(trace)]
+    row = min(rows, key=lambda row: row.item())
+    report = [f"event {place} differs, agent {row['agent']}, t = {float(row['t_s'])!r} s"]
+    for name, trace in zip(names, traces, strict=True):
+        own = trace[trace["agent"] == row["agent"]]
+        at = int(np.searchsorted(own["t_s"], row["t_s"]))
+        report.append(f"{name}:")
+        report += [f"  {line(event)}" for event in own[max(0, at - BEFORE) : at + AFTER]]
+    return "\n".join(report)
+
+
+def same_counters(one: Counters, other: Counters) -> bool:
+    """Return whether integer totals are equal and sums of seconds equal to rounding."""
+    for name, a, b in zip(Counters._fields, one, other, strict=True):
+        if name == "events_executed":
+            continue  # what passes through an engine one by one is the engine's own affair
+        if name in SUMS and not np.isclose(a, b, rtol=1e-9):
+            return False
+        if name not in SUMS and a != b:
+            return False
+    return True
+
+
+def roam(
+    population: Population, agents: int, horizon_s: float, stops: int, seed: int
+) -> list[object]:
+    """Read and command a population at random instants; return everything that it answered."""
+    rng = np.random.default_rng(seed)
+    answers: list[object] = []
+    down = False
+    watched: set[int] = set()
+
+    def flip(_: int) -> None:
+        nonlocal down
+        down = not down
+        kind = CommandKind.ISSUER_DOWN if down else CommandKind.ISSUER_UP
+        population.command(Command(kind))
+
+    def watch(agent: int) -> None:
+        if agent in watched:
+            watched.remove(agent)
+            population.command(Command(CommandKind.UNWATCH, agent))
+        else:
+            watched.add(agent)
+            population.command(Command(CommandKind.WATCH, agent))
+
+    def replace(agent: int) -> None:
+        population.command(Command(CommandKind.REPLACE, agent))
+        answers.append(population.read(agent))
+
+    def look(agent: int) -> None:
+        answers.append((population.read(agent), population.current_task(agent)))
+        answers.append([population.issued(agent) for agent in sorted(watched)])
+
+    actions: list[Callable[[int], None]] = [flip, watch, watch, replace, replace, look, look]
+    for stop_s in np.sort(rng.uniform(0.0, horizon_s, stops)).tolist():
+        population.advance(stop_s)
+        actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
+        if rng.random() < 0.1:
+            answers.append(population.expired_now())
+    population.advance(horizon_s)
+    return answers
+
+
+def kinds(trace: NDArray[np.void]) -> set[EventKind]:
+    """Return the kinds of event in a trace."""
+    assert trace.dtype == TRACE_DTYPE
+    return {EventKind(kind) for kind in np.unique(trace["kind"]).tolist()}

@@ -1,0 +1,95 @@
+"""Docs cannot rot: their commands parse, their links lead somewhere, their examples run."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from midas.commands import app
+from tests.command_line import ROOT, command_names, midas
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_BLOCK = re.compile(r"^```(?:console|sh|bash|shell)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_INLINE = re.compile(r"`(?:\.venv/bin/)?(midas [^`…]+)`")
+_LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
+QUICK = {"scenario", "runs"}
+"""commands that are run as they stand, because they start nothing and write nothing"""
+
+
+def console_lines(page: Path) -> list[str]:
+    """Return the command lines of a page's shell blocks, continuation lines joined."""
+    text = page.read_text(encoding="utf-8")
+    blocks = "\n".join(_BLOCK.findall(text)).replace("\\\n", " ")
+    return [line.removeprefix("$ ").strip() for line in blocks.splitlines() if line.strip()]
+
+
+def documented() -> list[list[str]]:
+    """Return every midas command line that a page or a command's own help shows, as words."""
+    found = [line for page in PAGES for line in console_lines(page)]
+    found += [m for page in PAGES for m in _INLINE.findall(page.read_text(encoding="utf-8"))]
+    for path in (ROOT / "midas" / "commands").glob("*.py"):
+        found += _INLINE.findall(path.read_text(encoding="utf-8"))
+    words = [shlex.split(line.split(" | ")[0], comments=True) for line in found]
+    ours = [w[1:] for w in words if w and w[0] in {"midas", ".venv/bin/midas"}]
+    unique = dict.fromkeys(tuple(w) for w in ours)
+    return [list(w) for w in unique if not any(part.isupper() and len(part) > 1 for part in w)]
+
+
+def _matching(pattern: str) -> list[str]:
+    """Return the files that a shell would put in place of a pattern."""
+    return sorted(str(path) for path in ROOT.glob(pattern))
+
+
+def is_a_name(words: list[str]) -> bool:
+    """Return whether a text only names a command, as in "see `midas simulate`"."""
+    return words in command_names()
+
+
+@pytest.mark.parametrize("words", [w for w in documented() if not is_a_name(w)], ids=" ".join)
+def test_every_documented_command_is_understood(words: list[str]) -> None:
+    """Parse the line against the real command tree, without running it."""
+    command = typer.main.get_command(app)
+    context = command.make_context("midas", list(words))
+    while hasattr(command, "resolve_command") and (
+        rest := [*context._protected_args, *context.args]
+    ):
+        name, command, rest = command.resolve_command(context, rest)
+        assert command is not None, f"midas has no command {name}"
+        context = command.make_context(name, rest, parent=context)
+
+
+@pytest.mark.parametrize(
+    "words", [w for w in documented() if w[0] in QUICK and not is_a_name(w)], ids=" ".join
+)
+def test_quick_documented_commands_run(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDAS_RESULTS", str(tmp_path / "results"))
+    mine = tmp_path / "my-scenario.toml"
+    mine.write_text((ROOT / "scenarios/catalog/customer-service.toml").read_text())
+    shown = [str(mine) if word == mine.name else word for word in words]
+    done = midas(*(w for word in shown for w in (_matching(word) if "*" in word else [word])))
+    empty = "holds no run yet" in done.stderr or "no such run" in done.stderr
+    assert done.returncode == 0 or (words[0] == "runs" and empty), done.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in _LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_make_targets_of_the_readme_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    lines = console_lines(ROOT / "README.md")
+    used = {line.split()[1] for line in lines if line.startswith("make ")}
+    assert used
+    assert used <= targets
+
+
+def test_the_readme_names_no_command_that_is_not_documented_by_help() -> None:
+    named = {words[0] for words in documented() if words and not words[0].startswith("-")}
+    known = set(getattr(typer.main.get_command(app), "commands", {}))
+    assert named <= known

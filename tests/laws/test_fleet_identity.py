@@ -1,0 +1,108 @@
+"""Threads, batches and stops change no bit of what the fleet gives."""
+
+from math import ceil
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scenarios.demand.streams import seed_key
+from scenarios.spec.regime import Regime
+from simulator.fleet import population as fleet
+from simulator.fleet.population import FleetPopulation
+from simulator.population import Command, CommandKind
+from tests.scenes import WORK, make_regime, make_scenario
+
+END_S = 3000.0
+COMMANDS = {
+    700.0: Command(CommandKind.ISSUER_DOWN),
+    900.0: Command(CommandKind.REPLACE, 5),
+    1600.0: Command(CommandKind.ISSUER_UP),
+    1700.0: Command(CommandKind.REPLACE, 3),
+}
+REGIMES = [
+    make_regime("fraction", ttl_s=600.0),
+    make_regime("fraction-polled", ttl_s=600.0),
+    make_regime("before-expiry", ttl_s=900.0),
+    make_regime("at-use", ttl_s=300.0),
+    make_regime("at-use", ttl_s=300.0, scope="one-task"),
+    make_regime("never"),
+]
+IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
+
+
+def record(
+    regime: Regime, stops: list[float], threads: int, batch: int, plain: bool
+) -> tuple[object, ...]:
+    """Return everything that can be known of a run; ``plain`` takes the path of one task."""
+    tasks = {"tasks": (WORK,)} if plain else {}
+    scenario = make_scenario(regime, agents=300, **tasks)
+    population = FleetPopulation(scenario, regime, seed_key(7), threads=threads, batch=batch)
+    looks = []
+    for stop_s in sorted({*stops, *COMMANDS, END_S}):
+        population.advance(stop_s)
+        if stop_s in COMMANDS:
+            population.command(COMMANDS[stop_s])
+            looks.append(population.read(5))
+    for agent in range(0, 300, 7):
+        looks.append((population.read(agent), population.current_task(agent)))
+    return (
+        looks,
+        population.counters(),
+        population.expired_now(),
+        population.issuances_per_second().tolist(),
+        population.refusals_per_second().tolist(),
+    )
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["one-task", "two-tasks"])
+@pytest.mark.parametrize("regime", REGIMES, ids=IDS)
+@settings(max_examples=6, deadline=None)
+@given(
+    stops=st.lists(st.floats(0.0, END_S, allow_nan=False), max_size=12),
+    threads=st.integers(1, 4),
+    batch=st.sampled_from([1, 2, 3, 64, 1000, 1 << 16]),
+)
+def test_same_bits(
+    regime: Regime, stops: list[float], threads: int, batch: int, plain: bool
+) -> None:
+    assert record(regime, stops, threads, batch, plain) == record(regime, [], 1, 1 << 16, plain)
+
+
+def test_same_bits_when_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = record(REGIMES[0], [], 1, 1 << 16, True)
+    monkeypatch.setattr(fleet, "WORTHWHILE", 1)
+    for threads in (2, 3, 5):
+        assert record(REGIMES[0], [], threads, 1 << 16, True) == alone
+
+
+@pytest.mark.parametrize("regime", REGIMES, ids=IDS)
+def test_looking_changes_nothing(regime: Regime) -> None:
+    scenario = make_scenario(regime, agents=60)
+    looked = FleetPopulation(scenario, regime, seed_key(2))
+    left = FleetPopulation(scenario, regime, seed_key(2))
+    for stop_s in np.linspace(0.0, END_S, 61)[1:]:
+        looked.advance(float(stop_s))
+        looked.counters()
+        looked.expired_now()
+        looked.current_task(17)
+    left.advance(END_S)
+    assert looked.counters() == left.counters()
+    assert len(left.issuances_per_second()) == ceil(END_S)
+
+
+def test_a_cohort_due_at_one_instant_is_served_in_order() -> None:
+    regime = make_regime("before-expiry", ttl_s=900.0)
+    scenario = make_scenario(regime, agents=5000, tasks=(WORK,))
+    scenario = scenario.model_copy(
+        update={"start": scenario.start.model_copy(update={"ages": "synchronised"})}
+    )
+    population = FleetPopulation(scenario, regime, seed_key(2))
+    population.advance(900.0 - 600.0 + 1e-9)
+    counters = population.counters()
+    assert counters.requests == 5000
+    assert counters.queue_waits == 5000 - scenario.issuer.servers
+    population.advance(600.0)
+    assert population.counters().issued == 5000
+    assert population.counters().auth_failures == 0
