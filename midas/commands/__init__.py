@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import runs, scenario, spire, target
+from midas.commands import bench, runs, scenario, spire, target
 from midas.commands.compare import compare
 from midas.commands.demo import demo
 from midas.commands.drive import drive
@@ -37,17 +37,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.add_typer(scenario.app, name="scenario")
-app.command()(simulate)
-app.command()(compare)
-app.command()(drive)
-app.command()(report)
-app.add_typer(runs.app, name="runs")
-app.command()(validate)
-app.command()(serve)
-app.add_typer(target.app, name="target")
-app.add_typer(spire.app, name="spire")
+
+_START, _STEPS, _TRUST, _TOOLS = "Start", "The three steps", "Why believe it", "Tools"
+app.command(rich_help_panel=_START)(demo)
+app.add_typer(scenario.app, name="scenario", rich_help_panel=_START)
+app.command(rich_help_panel=_STEPS)(simulate)
+app.command(rich_help_panel=_STEPS)(compare)
+app.command(rich_help_panel=_STEPS)(drive)
+app.command(rich_help_panel=_STEPS)(report)
+app.command(rich_help_panel=_TRUST)(validate)
+app.add_typer(bench.app, name="bench", rich_help_panel=_TRUST)
+app.add_typer(runs.app, name="runs", rich_help_panel=_TOOLS)
+app.add_typer(target.app, name="target", rich_help_panel=_TOOLS)
+app.command(rich_help_panel=_TOOLS)(serve)
+app.add_typer(spire.app, name="spire", rich_help_panel=_TOOLS)
 
 
 def _version(value: bool) -> None:

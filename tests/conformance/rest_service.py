@@ -1,6 +1,7 @@
 """A service that midas has never heard of: opaque tokens, OAuth for its clients, an order book.
 
-Runs as a process of its own: prints its port, ends when stdin closes. Standard library only.
+Runs as a process of its own, started with task → permissions as JSON: prints its port, ends when
+stdin closes. Standard library only.
 
     GET    /health
     POST   /oauth/token                 client credentials (HTTP Basic) → {"access_token": …}
@@ -20,11 +21,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
 CLIENT_ID, CLIENT_SECRET = "load test", "s3cret & more"
-OPENS = {"routine": {"ticket:read", "ticket:write"}, "night": {"incident:write"}}
 
 
 class Book:
-    def __init__(self) -> None:
+    def __init__(self, opens: dict[str, list[str]]) -> None:
+        self.opens = {task: set(permissions) for task, permissions in opens.items()}
         self.lock = threading.Lock()
         self.clients: set[str] = set()
         self.credentials: dict[str, dict[str, object]] = {}
@@ -66,7 +67,7 @@ class Book:
         if known is None or float(str(known["expires"])) < time.time():
             return 401
         task = str(known["task"])
-        opens = OPENS.get(task, set()) if task else set().union(*OPENS.values())
+        opens = self.opens.get(task, set()) if task else set().union(*self.opens.values())
         return 200 if permission in opens else 403
 
 
@@ -132,9 +133,9 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
 
-def main(port: int) -> None:
-    Handler.book = Book()
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+def main(opens: str) -> None:
+    Handler.book = Book(json.loads(opens))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)  # noqa: T201  (its parent waits for it)
     sys.stdin.read()
@@ -143,4 +144,4 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    main(sys.argv[1])

@@ -1,5 +1,6 @@
 """What the suite runs over: how each target is made, and which arrivals it understands."""
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -106,10 +107,10 @@ def _authzen(_: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def order_book(port: int = 0) -> Iterator[str]:
-    """Run the strange REST service; yields its URL."""
+def order_book(opens: dict[str, list[str]] | None = None) -> Iterator[str]:
+    """Run the strange REST service, which knows what tasks may do; yields its URL."""
     child = subprocess.Popen(
-        [sys.executable, str(HERE / "rest_service.py"), str(port)],
+        [sys.executable, str(HERE / "rest_service.py"), json.dumps(opens or PERMISSIONS)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
