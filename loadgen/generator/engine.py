@@ -21,7 +21,6 @@ import numpy as np
 from loadgen.generator.connection import (
     Address,
     Connection,
-    Http2Connection,
     State,
     TlsConnection,
     TlsContext,
@@ -351,6 +350,9 @@ class Engine:
         self.opened += 1
         connection: Connection
         if self.plan.endpoint.http2:
+            # its library comes with the targets that need it
+            from loadgen.generator.http2_connection import Http2Connection
+
             connection = Http2Connection(self._loop, self, self._address, self._family)
         elif self._tls is None:
             connection = Connection(self._loop, self, self._address, self._family)
