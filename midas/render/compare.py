@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from midas.output import heading
-from midas.render.estimate import cells, unit_of
+from midas.render.estimate import cells, unit_for
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -47,7 +47,7 @@ def lines(comparison: "Comparison", figure: Path) -> Iterator["RenderableType"]:
 
 
 def _row(row: "Row", comparison: "Comparison") -> Iterator["RenderableType"]:
-    size, unit = unit_of([*row.values.values(), *row.differences.values()])
+    size, unit = unit_for([*row.values.values(), *row.differences.values()])
     yield heading(f"{row.title}, {unit}" if unit else row.title)
     baseline, _, _ = cells(row.values[comparison.baseline], size)
     yield f"  {comparison.baseline:<22}{baseline:>14}"

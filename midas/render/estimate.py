@@ -1,6 +1,6 @@
 """Estimates under each other: value, interval and n, aligned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from math import floor, log10
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,11 @@ def unit_of(estimate: Estimate) -> tuple[float, str]:
         return 1.0, "s"
     fitting = [(size, name) for size, name in _SECONDS if largest >= 2 * size]
     return fitting[-1] if fitting else _SECONDS[0]
+
+
+def unit_for(estimates: Iterable[Estimate]) -> tuple[float, str]:
+    """Return the unit of the largest, for estimates that stand beside each other."""
+    return unit_of(max(estimates, key=lambda estimate: abs(estimate.value or 0.0)))
 
 
 def cells(
