@@ -9,15 +9,12 @@ watcher that dies of one bad line watches nothing.
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
 from math import isfinite, nan
 from pathlib import Path
 
 import msgspec
 
-from loadgen.watch import sight, watch_stream
-from scenarios.detection.audit import Alert, AuditEvent, Operation, Outcome
-from scenarios.detection.detector import Detector
+from scenarios.detection.audit import AuditEvent, Operation, Outcome
 from scenarios.errors import UsageError
 
 POLL_S = 0.05
@@ -48,29 +45,10 @@ class Skipped:
     first: str = ""
     """number and fault of the first of them"""
 
-
-class Log:
-    """Somebody else's audit log under watch.
-
-    Args:
-        path: the file; its first line decides which detectors can see.
-        detectors: fresh ones.
-        stop: returns True when the file should not be waited for any longer.
-
-    Raises:
-        UsageError: it cannot be read, or its first line is no event.
-    """
-
-    def __init__(self, path: Path, detectors: Iterable[Detector], stop: Callable[[], bool]) -> None:
-        self._lines = follow(path, stop)
-        first = next(self._lines, b"")
-        self.sight = sight(detectors, fields_of(first))
-        self.skipped = Skipped()
-        self._lines = chain([first], self._lines)
-
-    def watch(self) -> Iterator[tuple[AuditEvent, list[Alert]]]:
-        """Yield every event with the alerts that it raises."""
-        yield from watch_stream(events(self._lines, self.skipped), self.sight.armed)
+    def note(self, fault: str) -> None:
+        """Count one more."""
+        self.count += 1
+        self.first = self.first or fault
 
 
 def fields_of(line: bytes) -> frozenset[str]:
@@ -98,8 +76,7 @@ def events(lines: Iterable[bytes], skipped: Skipped) -> Iterator[AuditEvent]:
             if not isfinite(line.occurred_s):
                 raise msgspec.ValidationError("occurred_s must be finite")
         except (msgspec.MsgspecError, RecursionError) as error:
-            skipped.count += 1
-            skipped.first = skipped.first or f"line {number}: {error}"
+            skipped.note(f"line {number}: {error}")
             continue
         yield AuditEvent(
             occurred_s=line.occurred_s,

@@ -27,6 +27,8 @@ class Options(NamedTuple):
     workers: int = 1
     allowed: Collection[str] = ()
     """URLs outside this machine that may be loaded"""
+    arrivals: str = "scenario"
+    """how arrivals lie in time: ``loadgen.shapes.parse_shape``"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,13 @@ class Engine(StrEnum):
     REFERENCE = "reference"
 
 
+EngineName = Annotated[
+    Engine,
+    typer.Option(
+        "--engine",
+        help="fleet is compiled, reference is the SimPy specification; both give the same trace.",
+    ),
+]
 ScenarioFile = Annotated[
     Path,
     typer.Argument(

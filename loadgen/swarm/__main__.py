@@ -67,8 +67,8 @@ class _Session:
         if self._started:
             self.say(Line(progress=swarm.progress()))
             result = swarm.result(self.reason)
-            swarm.stop()
             swarm.write(self._rundir, result)
+            swarm.stop()
             self.say(Line(done=result))
         else:
             self.say(Line(error=Fault("ended before the start", 1)))

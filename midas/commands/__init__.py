@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import runs, scenario, spire, target
+from midas.commands import bench, runs, scenario, spire, target
 from midas.commands.compare import compare
 from midas.commands.demo import demo
 from midas.commands.drive import drive
@@ -12,6 +12,7 @@ from midas.commands.report import report
 from midas.commands.serve import serve
 from midas.commands.simulate import simulate
 from midas.commands.validate import validate
+from midas.commands.watch import watch
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
@@ -37,17 +38,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(demo)
-app.add_typer(scenario.app, name="scenario")
-app.command()(simulate)
-app.command()(compare)
-app.command()(drive)
-app.command()(report)
-app.add_typer(runs.app, name="runs")
-app.command()(validate)
-app.command()(serve)
-app.add_typer(target.app, name="target")
-app.add_typer(spire.app, name="spire")
+
+_START, _STEPS, _TRUST, _TOOLS = "Start", "The three steps", "Why believe it", "Tools"
+app.command(rich_help_panel=_START)(demo)
+app.add_typer(scenario.app, name="scenario", rich_help_panel=_START)
+app.command(rich_help_panel=_STEPS)(simulate)
+app.command(rich_help_panel=_STEPS)(compare)
+app.command(rich_help_panel=_STEPS)(drive)
+app.command(rich_help_panel=_STEPS)(report)
+app.command(rich_help_panel=_TRUST)(validate)
+app.add_typer(bench.app, name="bench", rich_help_panel=_TRUST)
+app.add_typer(runs.app, name="runs", rich_help_panel=_TOOLS)
+app.add_typer(target.app, name="target", rich_help_panel=_TOOLS)
+app.command(rich_help_panel=_TOOLS)(serve)
+app.command(rich_help_panel=_TOOLS)(watch)
+app.add_typer(spire.app, name="spire", rich_help_panel=_TOOLS)
 
 
 def _version(value: bool) -> None:

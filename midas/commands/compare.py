@@ -6,7 +6,18 @@ from typing import Annotated
 import typer
 
 from midas import inputs
-from midas.options import Agents, Engine, Hours, Json, Out, Quiet, Regimes, ScenarioFile, Seed
+from midas.options import (
+    Agents,
+    Engine,
+    EngineName,
+    Hours,
+    Json,
+    Out,
+    Quiet,
+    Regimes,
+    ScenarioFile,
+    Seed,
+)
 from midas.output import Output
 
 
@@ -26,7 +37,7 @@ def compare(
     ] = None,
     agents: Agents = None,
     hours: Hours = None,
-    engine: Annotated[Engine, typer.Option(help="The population.")] = Engine.REFERENCE,
+    engine: EngineName = Engine.FLEET,
     replications: Annotated[
         int, typer.Option(min=2, max=10_000, metavar="K", help="Replications, at most.")
     ] = 8,

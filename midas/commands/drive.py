@@ -34,6 +34,12 @@ def drive(
         list[str] | None,
         typer.Option(metavar="URL", help="A service outside this machine that you may load."),
     ] = None,
+    arrivals: Annotated[
+        str,
+        typer.Option(
+            metavar="SHAPE", help="scenario, constant, poisson, herd (all restart) or trace:FILE."
+        ),
+    ] = "scenario",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Generator processes.")] = 1,
     seed: Seed = 1,
     out: Out = None,
@@ -52,7 +58,8 @@ def drive(
     from midas.render import run as render
 
     scenario = inputs.load(file)
-    options = Options(regime, rate_hz, seconds, attack or [], workers, i_am_allowed_to_load or [])
+    allowed = i_am_allowed_to_load or []
+    options = Options(regime, rate_hz, seconds, attack or [], workers, allowed, arrivals)
     output = Output(json, quiet)
     run = measure(scenario, target, seed, options, fail_if or [], out, output)
     output.result(run.document(), *render.lines(run.summary, run.path), *run.judged())

@@ -5,7 +5,18 @@ from typing import Annotated
 import typer
 
 from midas import inputs
-from midas.options import Agents, Engine, Hours, Json, Out, Quiet, Regimes, ScenarioFile, Seed
+from midas.options import (
+    Agents,
+    Engine,
+    EngineName,
+    Hours,
+    Json,
+    Out,
+    Quiet,
+    Regimes,
+    ScenarioFile,
+    Seed,
+)
 from midas.output import Output
 
 
@@ -14,7 +25,7 @@ def simulate(
     regime: Regimes = None,
     agents: Agents = None,
     hours: Hours = None,
-    engine: Annotated[Engine, typer.Option(help="The population.")] = Engine.REFERENCE,
+    engine: EngineName = Engine.FLEET,
     replications: Annotated[
         int | None,
         typer.Option(

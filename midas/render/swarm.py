@@ -34,16 +34,13 @@ def storm_lines(report: "StormReport") -> list[str]:
         "–" if report.retry_amplification is None else f"{report.retry_amplification:.2f}"
     )
     failed = ", ".join(f"{key} {n}" for key, n in report.failed_calls.items()) or "none"
+    who = f"{report.agents} agents × {report.identities} identities, {backoff}"
     return [
-        (
-            f"{report.kind}: {report.agents} agents × {report.identities} identities, {backoff}: {end} "
-            f"(watched {report.watched_s:.0f} s)"
-        ),
+        f"{report.kind}: {who}: {end} (watched {report.watched_s:.0f} s)",
         f"failed signings {report.failed_signings}, failed calls: {failed}",
-        (
-            f"calls for one that succeeded {amplification}, peak {report.peak_signed_per_s:.0f} "
-            f"signatures/s, expired {report.expired_identity_s:.0f} identity-seconds"
-        ),
+        f"calls for one that succeeded {amplification}",
+        f"peak {report.peak_signed_per_s:.0f} signatures/s",
+        f"expired {report.expired_identity_s:.0f} identity-seconds",
     ]
 
 

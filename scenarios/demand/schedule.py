@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS, initial_slot
 from scenarios.demand.streams import Stream, entity_key, seed_key, uniform
 from scenarios.demand.switches import Switch, SwitchLaw, switch_law, switches, use_rate_hz
-from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Scenario
 
@@ -60,6 +60,7 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
     replication 0; only the issuer's time is left out.
     """
     (regime,) = scenario.regimes
+    key, numbers = seed_key(seed), regime_row(regime)
     rows: list[Row] = []
     primed: list[tuple[int, int]] = []
     primed_s: list[float] = []
@@ -67,7 +68,7 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
     for workload in scenario.workloads:
         law = switch_law(workload, scenario.start.hour_of_day)
         for _ in range(workload.count):
-            owner = _Agent(seed_key(seed), agent, law, regime)
+            owner = _Agent(key, agent, law, numbers)
             held = owner.start(scenario.start.ages == "stationary")
             primed += [(agent, slot) for slot in held]
             primed_s += [issued_s for issued_s, _ in held.values()]
@@ -101,10 +102,9 @@ class Row(NamedTuple):
 class _Agent:
     """One agent's part of the demand."""
 
-    def __init__(self, key: np.uint64, agent: int, law: SwitchLaw, regime: Regime) -> None:
-        self._key, self._agent, self._law = key, agent, law
-        self._row = regime_row(regime)
-        self._per_task = regime.scope is Scope.ONE_TASK
+    def __init__(self, key: np.uint64, agent: int, law: SwitchLaw, row: RegimeRow) -> None:
+        self._key, self._agent, self._law, self._row = key, agent, law, row
+        self._per_task = row.scope == Scope.ONE_TASK
         self._slots = len(law.cumulative_hz) if self._per_task else 1
 
     def start(self, stationary: bool) -> dict[int, tuple[float, float]]:

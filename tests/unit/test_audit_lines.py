@@ -1,13 +1,12 @@
 """Somebody else's audit log: read line by line, followed while it grows, never died of."""
 
 import json
-import threading
 from math import isnan
 from pathlib import Path
 
 import pytest
 
-from loadgen.audit_lines import Log, Skipped, events, fields_of, follow
+from loadgen.audit_lines import Skipped, events, fields_of, follow
 from loadgen.watch import sight
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.serials import SupersededSerial
@@ -54,27 +53,6 @@ def test_a_first_line_that_is_no_event_is_one_line_of_complaint(raw: bytes) -> N
     with pytest.raises(UsageError, match="audit log: line 1 is no event") as caught:
         fields_of(raw)
     assert "\n" not in str(caught.value)
-
-
-def test_a_growing_log_is_followed_and_watched(tmp_path: Path) -> None:
-    path, stop = tmp_path / "audit.jsonl", threading.Event()
-    path.write_bytes(line(serial="1", origin="10.0.0.1"))
-    seen = []
-
-    def watch() -> None:
-        log = Log(path, [TwoOrigins(), SupersededSerial()], stop.is_set)
-        assert log.sight.names == {"two-origins"}
-        seen.extend(alert for _, alerts in log.watch() for alert in alerts)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    with path.open("ab", buffering=0) as file:
-        second = line(serial="1", origin="10.9.9.9", occurred_s=5.0)
-        file.write(second[:20])
-        file.write(second[20:])
-    stop.set()
-    thread.join(10.0)
-    assert [(alert.detector, alert.alert_s) for alert in seen] == [("two-origins", 5.0)]
 
 
 def test_a_log_that_is_not_there_is_one_line(tmp_path: Path) -> None:

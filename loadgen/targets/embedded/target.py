@@ -3,14 +3,12 @@
 import base64
 import contextlib
 import http.client
-import math
 import shutil
 import socket
 import sqlite3
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
@@ -23,21 +21,12 @@ from loadgen.supervise import Child
 from loadgen.targets.agents import Agents, agents
 from loadgen.targets.child import first_line, start
 from loadgen.targets.decisions import PATH, decision, evaluation
+from loadgen.targets.embedded.audit import follow
 from loadgen.targets.embedded.wire import Config, EmbeddedWire, presented
 from loadgen.targets.port import Capability, Endpoint, Identity, Op, Stolen
 from loadgen.targets.rest import Rest
-from scenarios.detection.audit import AuditEvent, Operation, Outcome
+from scenarios.detection.audit import AuditEvent
 from scenarios.errors import TargetProtocol, TargetUnavailable
-
-POLL_S = 0.003
-_CHUNK = 2000
-_COLUMNS = (
-    "seq, occurred_monotonic_s, identity, workload, task, serial, issued_wall_s, origin, "
-    "operation, permission, outcome"
-)
-_QUERY = (
-    f"SELECT {_COLUMNS} FROM audit WHERE seq > ? AND identity <> '' ORDER BY seq LIMIT {_CHUNK}"  # noqa: S608
-)
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -200,29 +189,8 @@ class EmbeddedTarget:
         """
         ready, _ = self._running()
         wall_to_run_s = ready.started_monotonic_s - ready.started_wall_s - zero_monotonic_s
-        uri = f"{Path(ready.audit_file).as_uri()}?mode=ro"
-        seq = 0
-        with contextlib.closing(
-            sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
-        ) as db:
-            while True:
-                stopping = self._stopping.is_set()
-                try:
-                    rows = db.execute(_QUERY, (seq,)).fetchall()
-                except sqlite3.Error as exc:
-                    if self._stopping.is_set():
-                        return
-                    raise TargetProtocol(f"{self.name}: cannot read its audit log ({exc})") from exc
-                observed_s = time.monotonic() - zero_monotonic_s
-                for row in rows:
-                    yield _event(row, observed_s, zero_monotonic_s, wall_to_run_s)
-                if rows:
-                    seq = rows[-1][0]
-                if len(rows) == _CHUNK:
-                    continue
-                if stopping:
-                    return
-                self._stopping.wait(POLL_S)
+        path = Path(ready.audit_file)
+        yield from follow(path, zero_monotonic_s, wall_to_run_s, self._stopping)
 
     def revoke(self, identity: str, serial: str) -> None:
         """Put a document on the deny list; without a serial all of the identity's until now."""
@@ -270,34 +238,3 @@ def write_pair(folder: Path, secret: Mapping[str, str]) -> tuple[Path, Path]:
     key.write_text(secret["private_key"])
     certificate.write_text(ssl.DER_cert_to_PEM_cert(base64.b64decode(secret["document"])))
     return certificate, key
-
-
-def _event(
-    row: tuple[Any, ...], observed_s: float, zero_monotonic_s: float, wall_to_run_s: float
-) -> AuditEvent:
-    (
-        _,
-        occurred,
-        identity,
-        workload,
-        task,
-        serial,
-        issued,
-        origin,
-        operation,
-        permission,
-        outcome,
-    ) = row
-    return AuditEvent(
-        occurred_s=occurred - zero_monotonic_s,
-        observed_s=observed_s,
-        identity=identity,
-        workload=workload,
-        task=task,
-        serial=serial,
-        issued_s=math.nan if issued is None else issued + wall_to_run_s,
-        origin=origin,
-        operation=cast("Operation", operation),
-        permission=permission,
-        outcome=cast("Outcome", outcome),
-    )
