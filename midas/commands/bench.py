@@ -69,22 +69,3 @@ def service(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> Non
     output.note(f"This takes about {expected_s(rounds) / 60:.0f} min; leave the machine alone.")
     table = bench_service(rounds=rounds, on_step=output.note)
     output.result(render.document(table), *render.lines(table))
-
-
-@app.command()
-def service(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
-    """Measure the embedded identity service beside OpenBao and bare cryptography.
-
-    What one core issues and authorizes, in operations per second of the server's CPU time, both
-    with their audit log written; and what a mutual-TLS connection costs, full and resumed.
-
-    Example: `midas bench service --rounds 1`
-    """
-    from loadgen.bench.service import bench_service, expected_s
-
-    from midas.render import bench as render
-
-    output = Output(json, quiet)
-    output.note(f"This takes about {expected_s(rounds) / 60:.0f} min; leave the machine alone.")
-    table = bench_service(rounds=rounds, on_step=output.note)
-    output.result(render.document(table), *render.lines(table))
