@@ -18,19 +18,14 @@ from time import monotonic
 
 import numpy as np
 
-from loadgen.generator.connection import (
-    Address,
-    Connection,
-    Http2Connection,
-    State,
-    TlsConnection,
-    TlsContext,
-)
+from loadgen.generator.connection import Address, Connection, State
+from loadgen.generator.http2 import Http2Connection
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
 from loadgen.generator.timer import precise_timer
+from loadgen.generator.tls import TlsConnection, TlsContext
 from loadgen.targets.port import Op, Wire
 
 HOUSEKEEPING_S = 0.05
