@@ -62,7 +62,7 @@ class Owner(Protocol):
 
 
 class Connection:
-    """A plain connection; ``tls.py`` adds TLS, ``http2.py`` speaks HTTP/2 instead.
+    """A plain connection; ``tls.py`` adds TLS, ``http2_connection.py`` speaks HTTP/2 instead.
 
     Fields without underscore belong to the owner.
     """

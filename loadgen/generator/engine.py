@@ -19,7 +19,6 @@ from time import monotonic
 import numpy as np
 
 from loadgen.generator.connection import Address, Connection, State
-from loadgen.generator.http2 import Http2Connection
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
@@ -346,6 +345,9 @@ class Engine:
         self.opened += 1
         connection: Connection
         if self.plan.endpoint.http2:
+            # its library comes with the targets that need it
+            from loadgen.generator.http2_connection import Http2Connection
+
             connection = Http2Connection(self._loop, self, self._address, self._family)
         elif self._tls is None:
             connection = Connection(self._loop, self, self._address, self._family)

@@ -1,4 +1,4 @@
-"""A connection that speaks gRPC over HTTP/2 instead of HTTP/1.1."""
+"""One gRPC connection in gevent's loop; imported only where an endpoint speaks HTTP/2."""
 
 from loadgen.generator.connection import Address, Connection, Owner, State
 from loadgen.generator.loop import Loop
