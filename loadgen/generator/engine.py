@@ -18,25 +18,20 @@ from time import monotonic
 
 import numpy as np
 
-from loadgen.generator.connection import (
-    Address,
-    Connection,
-    State,
-    TlsConnection,
-    TlsContext,
-)
+from loadgen.generator.connection import Address, Connection, State
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
 from loadgen.generator.timer import precise_timer
+from loadgen.generator.tls import TlsConnection, TlsContext
 from loadgen.targets.port import Op, Wire
 
 HOUSEKEEPING_S = 0.05
-MERGE_AT = 512
+MERGE_AT = 2048
 """results after which a merge does not wait any longer; it holds up what is due meanwhile"""
 MERGE_IN_GAP_AT = 256
-GAP_S = 0.0004
+GAP_S = 0.001
 """nothing in flight and nothing due for so long: time for a merge that nobody will notice"""
 BURST = 128
 """arrivals sent before answers are read again"""
