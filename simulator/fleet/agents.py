@@ -63,6 +63,7 @@ from simulator.fleet.layout import (
     log_event,
 )
 from simulator.fleet.memory import Table, entry, kernel, prefetch, table
+from simulator.fleet.poisson import last_task, switches_in
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
 
@@ -153,10 +154,25 @@ def replay(
     clock = records[first]
     if clock.next_switch_s >= to_s:
         return
-    if agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
+    if fleet.aggregated:
+        _replay_in_bulk(fleet, lane, agent_class, agent, first, to_s)
+    elif agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
         _replay_plain(fleet, lane, agent_class, agent, first, to_s)
     else:
         _replay_any(fleet, lane, agent_class, agent, first, to_s)
+
+
+@kernel
+def _replay_in_bulk(
+    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
+) -> None:
+    """Count the failures before ``to_s`` by Poisson draws; ``catch_up`` counts the switches."""
+    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    ends_s = expires_s(fleet, clock, first)
+    if to_s > ends_s:
+        from_s = max(clock.next_switch_s, ends_s)
+        lane.auth_failures += switches_in(fleet, agent_class, agent, from_s, to_s)
+    clock.next_switch_s = to_s
 
 
 @kernel
@@ -489,7 +505,9 @@ def begin(place: int, part: int, first_agent: int, end_agent: int) -> None:
         first = first_record(fleet, agent)
         agent_class = class_of(fleet, first)
         key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
-        records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+        if not fleet.aggregated:
+            gap_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+            records[first].next_switch_s = gap_s
         for slot in range(agent_class.slots):
             i = first + slot
             due_s = _begin_slot(fleet, agent_class, agent, slot, records[i])
@@ -503,6 +521,8 @@ def catch_up(place: int, part: int, to_s: float) -> None:
     lane = table(fleet.lanes, LANES, LANE)[part]
     shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
+    if fleet.aggregated:
+        lane.switches = 0
     for s in range(part * SHARDS // PARTS, (part + 1) * SHARDS // PARTS):
         shard = shards[s]
         shard.open_expired_s = 0.0
@@ -511,6 +531,8 @@ def catch_up(place: int, part: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
+            if fleet.aggregated:
+                lane.switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
             for slot in range(i, i + agent_class.slots):
                 shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
             i += agent_class.slots
@@ -534,7 +556,11 @@ def catch_up_one(place: int, agent: int, to_s: float) -> None:
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     first = first_record(fleet, agent)
-    replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
+    agent_class = class_of(fleet, first)
+    replay(fleet, lane, agent_class, agent, first, to_s)
+    if fleet.aggregated:
+        record = table(fleet.records, fleet.record_count, RECORD)[first]
+        retag(record, TASK_MASK, last_task(fleet, agent_class, agent, to_s) + 1)
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))

@@ -185,6 +185,9 @@ class Fleet:
     wheel: U8
     issuer: U8
     tracing: I8
+    aggregated: I8
+    """private switches are counted in bulk (``poisson``); ``next_switch_s`` is then the instant up
+    to which failures are counted"""
 
 
 FLEET = struct(Fleet)

@@ -33,6 +33,7 @@ from simulator.fleet.layout import (
     WATCHED,
 )
 from simulator.fleet.memory import address
+from simulator.forecast import switch_path
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
 BATCH = 1 << 16
@@ -62,6 +63,11 @@ class FleetPopulation:
         trace: keep a trace of every event.
         threads: threads to use; all available ones when None. They change no result.
         batch: answers of the issuer settled at a time. It changes no result.
+
+    Attributes:
+        now_s: the current time.
+        switch_path: how private switches are counted, ``exact`` or ``poisson``
+            (``forecast.switch_path``); with a trace always ``exact``.
     """
 
     def __init__(
@@ -77,6 +83,8 @@ class FleetPopulation:
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
+        self.switch_path = "exact" if trace else switch_path(scenario, regime)
+        self._memory.fleet["aggregated"] = self.switch_path == "poisson"
         self._place = address(self._memory.fleet)
         self._records = self._memory.records
         self._classes: list[tuple[int, int, int]] = [

@@ -3,7 +3,7 @@
 import pytest
 
 from midas.render import bench
-from midas.render.estimate import block, cells, unit_for
+from midas.render.estimate import block, cells, unit_of
 from midas.render.scenario import duration, one_line
 from scenarios.record.estimate import Estimate
 
@@ -48,14 +48,17 @@ def test_digits_follow_the_interval(given: Estimate, shown: tuple[str, str, str]
         (1e9, "y"),
     ],
 )
-def test_times_share_the_unit_of_the_largest(seconds: float, unit: str) -> None:
-    small, large = estimate(seconds / 10, None, None), estimate(seconds, None, None)
-    assert unit_for([small, large])[1] == unit
+def test_a_time_has_the_unit_that_a_person_would_choose(seconds: float, unit: str) -> None:
+    assert unit_of(estimate(seconds, None, None))[1] == unit
+
+
+def test_a_value_of_nothing_takes_the_unit_of_its_upper_end() -> None:
+    assert unit_of(estimate(0.0, 0.0, 0.0))[1] == "s"
+    assert unit_of(estimate(0.0, 0.0, 300.0))[1] == "min"
 
 
 def test_other_units_stand_in_the_title_and_are_not_repeated() -> None:
-    assert unit_for([estimate(5.0, None, None, unit="1/s")]) == (1.0, "")
-    assert unit_for([]) == (1.0, "")
+    assert unit_of(estimate(5.0, None, None, unit="1/s")) == (1.0, "")
 
 
 def test_a_block_is_aligned_and_fits_80_columns() -> None:
@@ -65,10 +68,10 @@ def test_a_block_is_aligned_and_fits_80_columns() -> None:
         "task-svid": estimate(130.0, 120.0, 141.0),
     }
     head, *lines = (str(line) for line in block("Life left in a credential stolen now", found))
-    assert head.endswith(", min")
     assert len({line.index(" n = ") for line in lines}) == 1
     assert max(map(len, [head, *lines])) <= 80
-    assert "45.02  [44.73, 45.28]" in lines[1]
+    assert "45.02 min  [44.73, 45.28]" in lines[1]
+    assert "2.17 min  [2.00, 2.35]" in lines[2]
 
 
 @pytest.mark.parametrize(
