@@ -16,6 +16,7 @@ from midas.options import (
     Regimes,
     ScenarioFile,
     Seed,
+    Yes,
 )
 from midas.output import Output
 
