@@ -87,7 +87,7 @@ _SQRT_HALF_BITS, _MANTISSA_BITS = np.int64(0x3FE6A09E667F3BCD), np.int64(52)
 
 @njit(cache=True, inline="always", error_model="numpy")
 def ln(x: float) -> float:
-    """Return the natural logarithm of a normal positive number, right to one unit in the last place.
+    """Return the natural logarithm of a normal positive number, to one unit in the last place.
 
     fdlibm's e_log.c (Sun Microsystems 1993) without its branches: the same bits on every machine,
     where the C library's logarithm differs between machines, and fit for vector units, which halve
