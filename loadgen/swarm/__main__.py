@@ -57,6 +57,8 @@ class _Session:
 
     def _report(self) -> None:
         swarm = self._swarm
+        if self._ended.is_set():
+            return
         self.say(Line(progress=swarm.progress()))
         swarm.call_at(swarm.now_s() + PROGRESS_S, self._report)
 

@@ -32,6 +32,8 @@ from scenarios.errors import InputError
 CSR_POOL = 64
 HOUSEKEEPING_S = 0.25
 LATE_CALLS_S = 1.0
+GC_THRESHOLDS = (50_000, 50, 50)
+"""rare collections: agents leave hardly any cycles behind"""
 
 
 class Swarm:
@@ -115,11 +117,11 @@ class Swarm:
         self.call_at(self.plan.settle_s, self._settled)
         self.call_at(HOUSEKEEPING_S, self._housekeep)
         self.call_at(LATE_CALLS_S, self._give_up_late_calls)
-        # what exists now lives to the end: keep the collector from walking over it mid-run
-        gc.collect()
-        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        _keep_collector_off()
 
     def _settled(self) -> None:
+        _keep_collector_off()  # every connection is there now
         self._steady_from_s, self._steady_cpu_s = self.now_s(), self._cpu_s()
 
     def _cpu_s(self) -> float:
@@ -216,6 +218,12 @@ class Swarm:
             fresh = rundir / f"{name}.tmp"
             fresh.write_bytes(data)
             fresh.rename(rundir / name)
+
+
+def _keep_collector_off() -> None:
+    """Set what exists aside: it lives to the end, and walking over it makes everybody late."""
+    gc.collect()
+    gc.freeze()
 
 
 def _nodes(plan: SwarmPlan) -> list[Node]:
