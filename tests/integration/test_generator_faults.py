@@ -85,6 +85,16 @@ def test_target_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     assert not (tmp_path / "result.json").exists()
 
 
+def test_a_name_is_looked_up_and_an_unknown_one_is_one_line(tmp_path: Path) -> None:
+    with rogue_server() as (port, _):
+        write_run(tmp_path, Endpoint("localhost", port), [0.0, 0.1], ["/ok"])
+        assert run(tmp_path).counts() == {"ok": 2}
+    write_run(tmp_path, Endpoint("no-such-host.invalid", 1), [0.0], ["/ok"])
+    outcome = run(tmp_path)
+    assert outcome.code == 1
+    assert outcome.fault.message.startswith("no-such-host.invalid: ")
+
+
 def test_target_that_dies_in_the_middle(tmp_path: Path) -> None:
     with rogue_server() as (port, pid):
         write_run(
