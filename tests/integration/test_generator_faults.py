@@ -24,7 +24,7 @@ def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path
         "/closing": "ok",
         "/until-eof": "ok",
         "/twice": "ok",
-        "/ok#3000000": "ok",
+        "/ok#1000000": "ok",
         "/teapot": "418",
         "/half": "half",
         "/half-head": "half",
@@ -39,7 +39,7 @@ def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path
             Endpoint("127.0.0.1", port),
             np.linspace(0.0, 1.0, each * len(paths)),
             list(paths),
-            timeout_s=0.8,
+            timeout_s=2.0,
             connections=2,
         )
         outcome = run(tmp_path)
@@ -54,7 +54,7 @@ def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path
     assert result.errors == expected
     assert outcome.code == 0
     hung = outcome.histogram(code="timeout")
-    assert hung.get_min_value() >= 800_000
+    assert hung.get_min_value() >= 2_000_000
 
 
 def test_bounded_pool_queues_and_drops_nothing(tmp_path: Path) -> None:
