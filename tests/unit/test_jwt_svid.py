@@ -14,8 +14,9 @@ from loadgen.service.jwt_svid import Claims, JwtAuthority
 
 AUTHORITY = JwtAuthority("example.org")
 NOW = int(time.time())
-SUBJECT = "spiffe://example.org/a/1"
-CLAIMS = Claims("spiffe://example.org", SUBJECT, ["midas"], NOW, NOW + 3600, "ab")
+CLAIMS = Claims(
+    "spiffe://example.org", "spiffe://example.org/a/1", ["midas"], NOW, NOW + 3600, "ab"
+)
 
 
 def test_joserfc_reads_what_we_sign() -> None:
