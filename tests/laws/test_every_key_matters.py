@@ -91,6 +91,7 @@ BASE: dict[str, Any] = {
         "leak": {"rate_per_secret_year": 9000.0},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
+        "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
