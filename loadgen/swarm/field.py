@@ -94,7 +94,8 @@ def swarm(server: SpireServer, fleet: Fleet) -> Iterator[SwarmLink]:
         svid_backoff=SVID_BACKOFF if fleet.backoff else None,
         timeout_s=fleet.timeout_s,
     )
-    with SwarmLink(plan, server.workdir / "swarm") as link:
+    rundir = Path(tempfile.mkdtemp(prefix="swarm-", dir=server.workdir))
+    with SwarmLink(plan, rundir) as link:
         yield link
 
 
