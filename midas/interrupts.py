@@ -3,12 +3,14 @@
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+AGAIN_S = 0.01
 PATIENCE_S = 3.0
 """a signal repeated within this time is the same wish (a shell signals the whole group, a
 supervisor signals again); one that comes later will not wait for the clean-up any longer"""
@@ -43,8 +45,10 @@ class Interrupts:
     def unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
         """Raise an interrupt again that fell into a finaliser, where Python would drop it."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
-            self._first_s = None
-            signal.raise_signal(signal.SIGINT)
+            self._first_s = None  # from a thread: what is raised inside this hook is lost, too
+            again = threading.Timer(AGAIN_S, os.kill, (os.getpid(), signal.SIGINT))
+            again.daemon = True
+            again.start()
         else:
             self._hook(lost)
 

@@ -1,8 +1,8 @@
 """The open loop: sends every arrival at its intended start and waits for nothing.
 
 All of it runs as callbacks of gevent's hub: a timer that fires when the next arrival is due, one
-watcher per connection, and a merge of the results every 50 ms. There is no greenlet per request;
-that is what makes it several times cheaper than a closed-loop client.
+watcher per connection, and a merge of the results now and then. There is no greenlet per
+request; that is what makes it several times cheaper than a closed-loop client.
 
 An arrival that finds no free connection waits in a queue, first come first served, while more
 connections are opened up to the plan's bound. Its latency counts from its intended start all the
@@ -18,23 +18,21 @@ from time import monotonic
 
 import numpy as np
 
-from loadgen.generator.connection import (
-    Address,
-    Connection,
-    State,
-    TlsConnection,
-    TlsContext,
-)
+from loadgen.generator.connection import Address, Connection, State
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
 from loadgen.generator.timer import precise_timer
+from loadgen.generator.tls import TlsConnection, TlsContext
 from loadgen.targets.port import Op, Wire
 
-MERGE_S = 0.05
-MERGE_AT = 512
-"""results that are merged without waiting for that: a merge holds up what is due meanwhile"""
+HOUSEKEEPING_S = 0.05
+MERGE_AT = 2048
+"""results after which a merge does not wait any longer; it holds up what is due meanwhile"""
+MERGE_IN_GAP_AT = 256
+GAP_S = 0.001
+"""nothing in flight and nothing due for so long: time for a merge that nobody will notice"""
 BURST = 128
 """arrivals sent before answers are read again"""
 TICK_S = 0.0002
@@ -94,10 +92,11 @@ class Engine:
         self._warming = 0
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
+        self._due_s = 0.0
         self._chunk_at = 0
         self._chunk: tuple[list[float], list[Op], list[int], list[int]] = ([], [], [], [])
         self._timer = precise_timer(loop, self._guarded_tick)
-        self._merger = loop.timer(MERGE_S, MERGE_S)
+        self._housekeeper = loop.timer(HOUSEKEEPING_S, HOUSEKEEPING_S)
         self._drain_until_s = float(schedule.t_s[-1]) + plan.drain_s if len(schedule) else 0.0
 
     # -- life
@@ -108,7 +107,7 @@ class Engine:
         # one request per connection asks for the handshake inside the latency
         wanted = 0 if self.plan.requests_per_connection == 1 else self.plan.connections
         wanted = min(wanted, self.plan.max_connections)
-        self._merger.start(self._guarded_merge)
+        self._housekeeper.start(self._guarded_housekeep)
         if wanted == 0:
             on_warm()
             return
@@ -211,9 +210,13 @@ class Engine:
     def _sleep(self, number: int, earliest_s: float) -> None:
         """Wake up when arrival ``number`` is due, but not before ``earliest_s``."""
         if number < len(self.schedule):
-            self._timer.at(self.zero_s + max(float(self.schedule.t_s[number]), earliest_s))
+            self._due_s = float(self.schedule.t_s[number])
+            self._timer.at(self.zero_s + max(self._due_s, earliest_s))
         else:
             self._timer.disarm()  # it stays readable otherwise, and the loop would spin
+
+    def _in_gap(self, now: float) -> bool:
+        return self._due_s - now > GAP_S and len(self._idle) == len(self.connections)
 
     def _load_chunk(self, start: int) -> tuple[list[float], list[Op], list[int], list[int]]:
         end = start + CHUNK
@@ -296,6 +299,8 @@ class Engine:
             else:
                 connection.state = IDLE
                 self._idle.append(connection)
+                if len(recorder.ok_arrival) >= MERGE_IN_GAP_AT and self._in_gap(now):
+                    recorder.merge()
         else:
             connection.close()
             self.connections.discard(connection)
@@ -367,7 +372,7 @@ class Engine:
 
     # -- housekeeping
 
-    def _guarded_merge(self) -> None:
+    def _guarded_housekeep(self) -> None:
         try:
             self._housekeep()
         except BaseException as fault:  # noqa: BLE001  (a hub callback has no caller to raise to)
@@ -376,7 +381,6 @@ class Engine:
     def _housekeep(self) -> None:
         now = monotonic() - self.zero_s
         self._expire(now)
-        self.recorder.merge()
         for _ in range(min(len(self.queue), CONNECTING_AT_ONCE)):
             self._grow()
         if self._next >= len(self.schedule) or self.stopped:
@@ -420,8 +424,8 @@ class Engine:
         self.ended = True
         self.stopped = True
         self._timer.close()
-        self._merger.stop()
-        self._merger.close()
+        self._housekeeper.stop()
+        self._housekeeper.close()
         self._count_unsent()
         now = monotonic() - self.zero_s
         for connection in list(self.connections):

@@ -58,6 +58,7 @@ class Worker:
         self._runner = runner
         self._rundir = rundir
         self._plan = plan
+        self._sink = LocustSink(environment)
         self._zero: AsyncResult[float] = AsyncResult()
         self._end = Event()
         self._engine: Engine | None = None
@@ -94,7 +95,7 @@ class Worker:
             plan,
             schedule,
             self._wire,
-            LocustSink(self._environment),
+            self._sink,
             self._end.set,
         )
         self._engine = engine
@@ -121,11 +122,16 @@ class Worker:
     def _follow(self, engine: Engine) -> None:
         tick = 1
         while not self._end.wait(max(0.0, tick * PROGRESS_S - engine.now_s)):
+            engine.recorder.merge()
+            self._sink.flush(lambda: gevent.sleep(0))
+            gevent.sleep(0)
             self._tell("midas-progress", self._progress(engine))
             tick += 1
         self._tell("midas-progress", self._progress(engine))
 
     def _progress(self, engine: Engine) -> dict[str, Any]:
+        engine.recorder.merge()
+        self._sink.flush()
         return {
             **engine.recorder.snapshot(),
             "intended": engine.dealt_with,
@@ -155,7 +161,7 @@ class Worker:
             every = recorder.rows()
             rows |= {
                 **self._progress(engine),
-                "lag_kept": sparse(recorder.lag_counts(with_warmup=False)),
+                "lag_kept": sparse(recorder.lag_counts_kept),
                 "operations": msgspec.msgpack.encode([row for row in every if row.batch >= 0]),
                 "warmup": msgspec.msgpack.encode([row for row in every if row.batch < 0]),
                 "arrivals": len(engine.schedule),

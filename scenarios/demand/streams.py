@@ -42,6 +42,8 @@ class Stream(IntEnum):
     OPEN_AT_START = 23
     ARRIVAL = 24
     PERSONA = 25
+    SWITCH_COUNT = 26
+    SWITCH_SPLIT = 27
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -14,9 +14,15 @@ from numba import types
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from simulator.fleet.layout import (
+    ANSWERED,
+    ASKED,
+    BATCH,
+    BATCHES,
     ENTRY,
+    FILED,
     FLEET,
     LANE,
+    LANES,
     RECORD,
     SERIAL_SHIFT,
     WAKE,
@@ -28,7 +34,7 @@ from simulator.fleet.layout import (
     log_event,
 )
 from simulator.fleet.memory import F8, I8, U8, entry, kernel, struct, table
-from simulator.fleet.wheel import WHEEL, file, peek, pop, put, sift_down, sift_up
+from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
@@ -131,7 +137,7 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
 
 
 @kernel
-def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float) -> None:
+def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
     if record.event_s < np.inf:
         table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
@@ -163,26 +169,42 @@ def log_attempt(
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
-@entry(types.int64(types.uint64, types.float64))
-def serve(place: int, to_s: float) -> int:
-    """Execute what touches the issuer before ``to_s``, and leave the answers for the agents.
+@kernel
+def _file_asked(fleet: Fleet, wheel: Wheel) -> None:
+    """File what agents asked for after earlier answers."""
+    batches = table(fleet.batches, BATCHES, BATCH)
+    for b in range(BATCHES):
+        batch = batches[b]
+        if batch.stage != ASKED:
+            continue
+        entries = table(batch.entries, fleet.batch_capacity, ENTRY)
+        for i in range(batch.count):
+            asked = entries[i]
+            if asked.t_s < np.inf:
+                file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+        batch.stage = FILED
 
-    First files what the agents asked for in place of the previous answers. Returns 1 when
-    everything before ``to_s`` is done, 0 when the agents must take note of the answers first.
+
+@entry(types.int64(types.uint64, types.int64, types.float64))
+def serve(place: int, b: int, to_s: float) -> int:
+    """Execute what touches the issuer before ``to_s`` and leave the answers in batch ``b``.
+
+    Stops early at an instant from which on agents may ask because of these answers, or of those of
+    the other batch if they have not yet taken note of it, or when the batch is full. Returns 1 when
+    everything before ``to_s`` is done, else 0.
     """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
-    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
+    batches = table(fleet.batches, BATCHES, BATCH)
+    answers = table(batches[b].entries, fleet.batch_capacity, ENTRY)
     serving = table(issuer.serving, issuer.servers, ENTRY)
-    for i in range(fleet.answer_count):
-        asked = answers[i]
-        if asked.t_s < np.inf:
-            file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
-    limit_s = to_s
+    _file_asked(fleet, wheel)
+    other = batches[1 - b]
+    limit_s = min(to_s, other.limit_s) if other.stage == ANSWERED else to_s
     count = 0
-    while count < fleet.answer_capacity:
+    while count < fleet.batch_capacity:
         t_s = peek(wheel, limit_s)
         if issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
             t_s, record = depart(fleet, issuer)
@@ -216,5 +238,7 @@ def serve(place: int, to_s: float) -> int:
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
         else:
             accept(fleet, issuer, t_s, record, note)
-    fleet.answer_count = count
-    return np.int64(limit_s >= to_s and count < fleet.answer_capacity)
+    batches[b].count = count
+    batches[b].limit_s = limit_s
+    batches[b].stage = ANSWERED if count > 0 else FILED
+    return np.int64(limit_s >= to_s and count < fleet.batch_capacity)

@@ -83,7 +83,7 @@ def prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
 
 
 kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""compiles a part of a kernel; a division by zero gives inf, without a branch that stops vector units"""
+"""compiles a part of a kernel; dividing by zero gives inf, without a branch that bars vectors"""
 
 
 @kernel
