@@ -12,6 +12,7 @@ from time import monotonic
 
 import psutil
 
+from loadgen.bench.spire_rates import spire_rates
 from loadgen.bench.table import BenchTable, Case, Ratio, case
 from loadgen.clock import RunClock
 from loadgen.histogram import decode, empty
@@ -50,14 +51,18 @@ def bench_swarm(
         on_step: called with a few words before each step.
 
     Returns:
-        Cases, and the figures ``hollow_agents``, ``lag_p99_s``, ``cpu_us_per_agent_s`` and
-        ``kb_per_agent`` as ratios whose ends are the value itself: one run. What could not be
-        measured is None.
+        Cases (first what a CPU-second of SPIRE mints, with audit log and without, in the units of
+        ``bench service``), and the figures ``hollow_agents``, ``lag_p99_s``,
+        ``cpu_us_per_agent_s`` and ``kb_per_agent`` as ratios whose ends are the value itself: one
+        run. What could not be measured is None.
 
     Raises:
         TargetError: SPIRE is not installed or does not start.
     """
     cases: list[Case] = []
+    on_step("SPIRE's rates, audit on and off")
+    for (name, tool), rates in spire_rates().items():
+        cases.append(case(name, tool, "operations a second of the server's CPU", "1/CPU-s", rates))
     best: Result | None = None
     for agents in ladder:
         on_step(f"{agents} hollow agents, {IDENTITIES} identities each")
