@@ -8,7 +8,7 @@ from midas.options import Json, Out, Quiet, Seed
 from midas.output import Output
 
 SCENARIO = Path("customer-service")
-REPLICATIONS = 2
+REPLICATIONS = 4
 RATE_HZ, SECONDS = 100.0, 20.0
 
 
