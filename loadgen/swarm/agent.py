@@ -449,13 +449,22 @@ class HollowAgent:
             if before is not None and before < wall_s:
                 swarm.expired_identity_s += wall_s - before
             swarm.signed += 1
-            self._expiries[entry] = float(result.svid.expires_at)
             self._lifetime_s = result.svid.expires_at - wall_s + swarm.plan.backdate_s
+            first = before is None and swarm.plan.stationary
+            aged_s = self._pretended_age_s() if first else 0.0
+            self._expiries[entry] = result.svid.expires_at - aged_s
         if failed:
             self._renewal_failed()
         else:
             self._attempts = 0
             self._renew_again_s = -inf
+
+    def _pretended_age_s(self) -> float:
+        """Return a part of the renewal interval, the same for all documents of one call."""
+        plan = self._swarm.plan
+        interval_s = max(0.0, plan.fraction * self._lifetime_s - plan.backdate_s)
+        u = uniform(self._swarm.seed_key, self.number, Stream.INITIAL_AGE, 0)
+        return u * interval_s
 
     def _renewal_failed(self) -> None:
         self._attempts += 1
