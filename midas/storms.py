@@ -40,6 +40,8 @@ def predict(found: "Storm", seed: int) -> Prediction:
     report = found.report
     if report.kind is not Kind.SERVER_KILLED:
         return Prediction(None, None, "the simulator has no such fault")
+    if not report.backoff:
+        return Prediction(None, None, "the simulator's agents always back off")
     scenario = _scenario(found)
     record = simulate(scenario, seed, "reference", REPLICATIONS)
     outage = scenario.faults[0]
