@@ -106,6 +106,14 @@ METRICS: tuple[Metric, ...] = (
         "Task switches per second",
     ),
     Metric(
+        "healthy_replacements_per_agent_day",
+        "1/(agent d)",
+        _per_agent_day("healthy_replacements"),
+        "Healthy credentials replaced for a false alarm, per agent and day",
+        -1,
+        _agent_days,
+    ),
+    Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],

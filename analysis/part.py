@@ -29,6 +29,8 @@ class Part:
         self.operations: list[OperationRow] = mine(record.operations)
         self.incidents: list[Incident] = mine(record.incidents)
         self.alerts: list[AlertRow] = mine(record.alerts)
+        self.injected = {row for row, theft in enumerate(record.incidents) if theft.injected}
+        """row numbers, in the whole record, of thefts whose number is a choice"""
         self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
         copies = [theft for theft in self.incidents if theft.persona != FOOTHOLD]
         footholds = [theft for theft in self.incidents if theft.persona == FOOTHOLD]

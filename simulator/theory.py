@@ -105,6 +105,30 @@ def superseded_detected(
     return 1.0 - exp(-lam * window_s) * seen - exp(-nu * window_s)
 
 
+def moved_alert(life_s: float, owner_rate_hz: float) -> float:
+    """Return P(the document held at a random instant is used before it and after it).
+
+    Documents are held for L each and used as a Poisson process of rate ν; the age A at the instant
+    is uniform on (0, L). E[(1 − e^{−νA})(1 − e^{−ν(L−A)})] = 1 − 2(1 − e^{−νL})/(νL) + e^{−νL}.
+    """
+    nu_l = owner_rate_hz * life_s
+    return 1.0 - 2.0 * (1.0 - exp(-nu_l)) / nu_l + exp(-nu_l)
+
+
+def late_reload_alert(ttl_s: float, fraction: float, owner_rate_hz: float, mean_s: float) -> float:
+    """Return P(a late use comes after the successor's first use and before expiry).
+
+    The document held at a random instant is superseded R ~ U(0, fT) later and valid for w = (1−f)T
+    from then on; the successor is seen X ~ Exp(ν) after that, the late use comes after Exp(1/m).
+    E[e^{−R/m}] · [(1 − e^{−w/m}) − (1 − e^{−(ν+1/m)w})/(1 + νm)], where E[e^{−R/m}] is
+    (1 − e^{−fT/m})·m/(fT).
+    """
+    life_s, window_s, nu = fraction * ttl_s, (1.0 - fraction) * ttl_s, owner_rate_hz
+    outlasts = mean_s / life_s * (1.0 - exp(-life_s / mean_s))
+    unseen = (1.0 - exp(-(nu + 1.0 / mean_s) * window_s)) / (1.0 + nu * mean_s)
+    return outlasts * (1.0 - exp(-window_s / mean_s) - unseen)
+
+
 def expired_share(ttl_s: float, fraction: float, outage_s: float) -> float:
     """Return the share of credentials expired at the end of an issuer outage.
 

@@ -33,7 +33,7 @@ STALL_AFTER_S = 5.0
 """of a tool's start, so that every tool is up; of the run clock, ours"""
 WIRE_HZ, WIRE_S, WIRE_WARMUP_S = 2_000, 6.0, 1.0
 IDLE_HZ, IDLE_S = 250, 8.0
-FACTORS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+FACTORS = (1.5, 2.0, 2.5, 3.0, 3.25, 3.5, 3.75, 4.0, 4.25, 4.5, 4.75, 5.0)
 """rates that are tried for ours, as multiples of what k6 has just done"""
 
 K6 = Peer("k6", "k6, 16 VUs", {"vus": 16})
@@ -55,7 +55,7 @@ IDLE_K6 = Peer("k6", "k6 arrival-rate, 20 VUs", {"rate_hz": IDLE_HZ, "vus": 20})
 
 def expected_s(rounds: int) -> float:
     """Return about how long the bench will take, to be said beforehand."""
-    speed = 2 * (SPEED_S + 3) + 4 * (SPEED_S + 2.5)
+    speed = 3 * (SPEED_S + 2) + 5 * (SPEED_S + 2.5)
     stall = (1 + len(STALLED)) * (STALL_S + 3)
     return rounds * (speed + WIRE_S + 3) + stall + len(WIRED) * (WIRE_S + 3) + 2 * (IDLE_S + 4)
 
@@ -146,9 +146,14 @@ def _paired(ours: list[float], theirs: list[float]) -> Ratio:
 
 
 def _fastest(bench: _Bench, server: Nginx, base_hz: float, step: str) -> OurRun | None:
-    """Return the run at the highest rate of the ladder that kept up."""
-    best: OurRun | None = None
+    """Return the run at the highest rate of the ladder that kept up, None if none did.
+
+    The ladder is climbed from 3 × ``base_hz`` to the first rate that fails, or descended to the
+    first that does not. No rate is tried twice.
+    """
     index = FACTORS.index(3.0)
+    best: OurRun | None = None
+    direction = 0
     while 0 <= index < len(FACTORS):
         rate_hz = FACTORS[index] * base_hz
         bench.say(f"{step}: {OURS} at {rate_hz:,.0f}/s")
@@ -156,15 +161,11 @@ def _fastest(bench: _Bench, server: Nginx, base_hz: float, step: str) -> OurRun 
         found = run_ours(
             bench.folder, server.port, bench.core, intended, SPEED_S, warmup_s=SPEED_WARMUP_S
         )
-        if found.kept_up:
-            best = found
-            index += 1
-        elif best is not None:
+        best = found if found.kept_up else best
+        direction = direction or (1 if found.kept_up else -1)
+        if found.kept_up == (direction < 0):
             return best
-        else:
-            index -= 1
-        if best is not None and best is not found:
-            return best
+        index += direction
     return best
 
 

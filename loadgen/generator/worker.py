@@ -19,7 +19,7 @@ from locust.runners import LocalRunner, WorkerRunner
 
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
-from loadgen.generator.machine import boot_id
+from loadgen.generator.machine import boot_id, keep_freed_memory
 from loadgen.generator.messages import Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse
@@ -86,6 +86,7 @@ class Worker:
         index = max(self._runner.worker_index, 0)
         if index >= plan.workers:
             raise ProcessError(f"worker {index + 1} has joined, but the plan says {plan.workers}")
+        keep_freed_memory()
         schedule = load_schedule(self._rundir, plan).share(index, plan.workers, plan.share)
         self._wire = load_wire(plan.wire)
         # in a thread: preparing takes seconds, and Locust's heartbeats must go on meanwhile
@@ -104,12 +105,12 @@ class Worker:
         warm.wait()
         if plan.endpoint.tls:
             gevent.sleep(TLS_REFUSAL_S)
-        if engine.opened and not engine.connections:
+        if engine.pool.opened and not engine.pool.members:
             endpoint = plan.endpoint
             reason = engine.refusal or "the server closed every connection at once"
             raise ProcessError(f"{endpoint.host}:{endpoint.port}: {reason}")
         self._tell(
-            "midas-ready", {"arrivals": len(schedule), "connections": len(engine.connections)}
+            "midas-ready", {"arrivals": len(schedule), "connections": len(engine.pool.members)}
         )
         zero_s = self._zero.get()
         assert zero_s is not None  # noqa: S101  (get() without a timeout waits for a value)
@@ -135,9 +136,9 @@ class Worker:
         return {
             **engine.recorder.snapshot(),
             "intended": engine.dealt_with,
-            "in_flight": engine.in_flight,
+            "in_flight": engine.pool.busy,
             "backlog": len(engine.queue),
-            "connections": len(engine.connections),
+            "connections": len(engine.pool.members),
         }
 
     def abandon(self) -> None:
@@ -165,8 +166,8 @@ class Worker:
                 "operations": msgspec.msgpack.encode([row for row in every if row.batch >= 0]),
                 "warmup": msgspec.msgpack.encode([row for row in every if row.batch < 0]),
                 "arrivals": len(engine.schedule),
-                "opened": engine.opened,
-                "peak": engine.peak,
+                "opened": engine.pool.opened,
+                "peak": engine.pool.peak,
                 "retried": engine.retried,
                 "cpu_s": _cpu_s() - self._cpu_at_start_s if self._cpu_at_start_s else 0.0,
             }

@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from loadgen.service.app import TLS_CERTIFICATE, App
 from loadgen.service.audit import AuditLog
 from loadgen.service.identity_service import IdentityService
+from loadgen.service.messages import Fault
 from scenarios.errors import InputError, ProcessError, StoreError
 
 AUDIT_FILE = "audit.sqlite3"
@@ -113,6 +115,14 @@ class _Protocol(HttpToolsProtocol):
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             self._tls = {TLS_CERTIFICATE: tls.getpeercert(binary_form=True) or b""}
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other bad request, in JSON."""
+        body = msgspec.json.encode(Fault("bad-http", msg))
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        text = f"HTTP/1.1 400 Bad Request\r\n{head}connection: close\r\n\r\n"
+        self.transport.write(text.encode() + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

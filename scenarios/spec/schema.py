@@ -132,6 +132,33 @@ class Response(Strict):
     """revoke at the alert, without triage"""
 
 
+class Benign(Strict):
+    """Harmless events that a detector takes for abuse (model.md §5); Poisson, none by default."""
+
+    reschedules_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """an agent goes on with the same document at another address, for good"""
+    failovers_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """an agent is seen behind another address for a while, then behind its own again"""
+    failover_mean_s: PositiveSeconds = 3600.0
+    """mean of the exponential time behind the other address"""
+    late_reloads_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """a part of an agent keeps the document that it holds and uses it once more, later"""
+    late_reload_mean_s: PositiveSeconds = 600.0
+    """mean of the exponential time until that use"""
+    new_edges_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """a deployment uses a permission before the declared need of its task says so"""
+
+    @property
+    def per_agent_year(self) -> float:
+        """Events of all kinds per agent and year."""
+        return (
+            self.reschedules_per_agent_year
+            + self.failovers_per_agent_year
+            + self.late_reloads_per_agent_year
+            + self.new_edges_per_agent_year
+        )
+
+
 class IssuerOutage(Strict):
     """The issuer refuses every request; what it had accepted is still served."""
 
@@ -184,6 +211,7 @@ class Scenario(Strict):
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()
+    benign: Benign = Benign()
     faults: tuple[IssuerOutage, ...] = ()
     drive: Drive = Drive()
     engine: Engine = Engine()

@@ -62,7 +62,7 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import Table, entry, kernel, prefetch, table
+from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
 from simulator.fleet.poisson import last_task, switches_in
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
@@ -85,26 +85,27 @@ STRIDE = np.uint64(RECORD.itemsize)
 @kernel
 def issues(record: Record) -> int:
     """Return how often the slot was issued a credential; its serial is one less."""
-    return np.int64(record.tag) >> SERIAL_SHIFT
+    return int64(record.tag) >> SERIAL_SHIFT
 
 
 @kernel
 def flag(record: Record, mask: int) -> bool:
     """Return whether a flag of a record is set."""
-    return np.int64(record.tag) & mask != 0
+    return int64(record.tag) & mask != 0
 
 
 @kernel
 def retag(record: Record, clear: int, add: int) -> None:
     """Clear and set bits of a record's tag."""
-    record.tag = np.uint32((np.int64(record.tag) & ~clear) | add)
+    record.tag = np.uint32((int64(record.tag) & ~clear) | add)
 
 
 @kernel
 def expires_s(fleet: Fleet, record: Record, i: int) -> float:
     """Return when the credential of record number ``i`` ends or ended."""
     if flag(record, REVOKED):
-        return table(fleet.ended_s, fleet.record_count, np.float64)[i]
+        ended_s: Table[float] = table(fleet.ended_s, fleet.record_count, np.float64)
+        return ended_s[i]
     return expiry(record.issued_s, fleet.ttl_s)
 
 
@@ -201,7 +202,7 @@ def _replay_plain(
     clock.next_switch_s = t_s
     clock.candidate = np.uint32(n)
     retag(clock, TASK_MASK, 1)
-    lane.switches += np.int64(n - begin)
+    lane.switches += int64(n - begin)
     lane.auth_failures += failures
 
 
@@ -237,7 +238,7 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
 @kernel
 def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
     """Return whether a task is active at an instant."""
-    return active_at(t_s, fleet.start_hour, np.int64(agent_class.active_masks[task]))
+    return active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task]))
 
 
 @kernel
@@ -269,7 +270,7 @@ def next_use(
     until_s: float,
 ) -> float:
     """Return the first switch that uses a slot in [from_s, until_s), looking ahead; else inf."""
-    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    clock: Record = table(fleet.records, fleet.record_count, RECORD)[first]
     gaps = entity_key(fleet.seed_key, np.uint64(agent), GAP)
     marks = entity_key(fleet.seed_key, np.uint64(agent), MARK)
     t_s = clock.next_switch_s
@@ -372,7 +373,7 @@ def back_off(
     if fleet.rule == AT_USE:
         replay(fleet, lane, agent_class, agent, i - slot, t_s)
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
-    count = np.int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
+    count = int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
     refusals[i] = np.uint32(count)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
@@ -416,7 +417,7 @@ def records_of(fleet: Fleet, part: int, parts: int) -> tuple[int, int]:
 @kernel
 def first_record(fleet: Fleet, agent: int) -> int:
     """Return the number of an agent's first record."""
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
     c = fleet.class_count - 1
     while agent < classes[c].first_agent:
         c -= 1
@@ -454,14 +455,14 @@ def _begin_slot(
 @kernel
 def _file_asked(wheel: Wheel, asked: Entry) -> None:
     if asked.t_s < inf:
-        file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+        file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
 
 
 # -- entry points ---------------------------------------------------------------------------------
 
 
 @entry(types.void(types.uint64, types.int64, types.int64, types.int64))
-def settle(place: int, b: int, part: int, parts: int) -> None:
+def settle(place: np.uint64, b: int, part: int, parts: int) -> None:
     """Let ``parts`` parts of the agents, from ``part`` on, take note of a batch, in order.
 
     What they ask for next is left in place of the answers, for ``serve`` to file.
@@ -477,13 +478,13 @@ def settle(place: int, b: int, part: int, parts: int) -> None:
     mine = 0
     for i in range(batch.count):
         picks[mine] = np.uint32(i)
-        mine += begin <= np.int64(answers[i].record) < end
+        mine += begin <= int64(answers[i].record) < end
     for j in range(mine):
         if j + AHEAD < mine:
             prefetch(fleet.records + np.uint64(answers[picks[j + AHEAD]].record) * STRIDE)
-        position = np.int64(picks[j])
+        position = int64(picks[j])
         answer = answers[position]
-        t_s, i, kind = answer.t_s, np.int64(answer.record), np.int64(answer.note)
+        t_s, i, kind = answer.t_s, int64(answer.record), int64(answer.note)
         if kind == ISSUED:
             renew(fleet, lane, t_s, i, answers, position)
         elif kind == WAKE:
@@ -493,7 +494,7 @@ def settle(place: int, b: int, part: int, parts: int) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.int64, types.int64))
-def begin(place: int, part: int, first_agent: int, end_agent: int) -> None:
+def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None:
     """Put a part of some agents into their state at t = 0; their first requests go to batch 0."""
     fleet = table(place, 1, FLEET)[0]
     records = table(fleet.records, fleet.record_count, RECORD)
@@ -515,7 +516,7 @@ def begin(place: int, part: int, first_agent: int, end_agent: int) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def catch_up(place: int, part: int, to_s: float) -> None:
+def catch_up(place: np.uint64, part: int, to_s: float) -> None:
     """Replay every agent of a part to ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[part]
@@ -539,7 +540,7 @@ def catch_up(place: int, part: int, to_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def count_expired(place: int, part: int, now_s: float) -> None:
+def count_expired(place: np.uint64, part: int, now_s: float) -> None:
     """Count the slots of a part that hold an expired credential."""
     fleet = table(place, 1, FLEET)[0]
     records = table(fleet.records, fleet.record_count, RECORD)
@@ -551,7 +552,7 @@ def count_expired(place: int, part: int, now_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def catch_up_one(place: int, agent: int, to_s: float) -> None:
+def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
@@ -564,7 +565,7 @@ def catch_up_one(place: int, agent: int, to_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def replace(place: int, agent: int, now_s: float) -> None:
+def replace(place: np.uint64, agent: int, now_s: float) -> None:
     """End the validity of what an agent holds and attempt requests for its successors."""
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]

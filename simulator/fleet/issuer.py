@@ -33,7 +33,7 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import F8, I8, U8, entry, kernel, struct, table
+from simulator.fleet.memory import F8, I8, U8, entry, int64, kernel, struct, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
@@ -103,12 +103,12 @@ def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -
 def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     """Let the next credential leave its server and take up the next request."""
     serving = table(issuer.serving, issuer.servers, ENTRY)
-    t_s, record = serving[0].t_s, np.int64(serving[0].record)
+    t_s, record = serving[0].t_s, int64(serving[0].record)
     if issuer.queue_head < issuer.queue_tail:
         queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
         taken = queue[issuer.queue_head & issuer.queue_mask]
-        next_record = np.int64(taken.record)
-        end_s = t_s + service_s(fleet, issuer, next_record, np.int64(taken.note))
+        next_record = int64(taken.record)
+        end_s = t_s + service_s(fleet, issuer, next_record, int64(taken.note))
         issuer.queue_wait_s += t_s - taken.t_s
         issuer.queue_head += 1
         if issuer.queue_head == issuer.queue_tail:
@@ -118,7 +118,7 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     else:
         issuer.busy -= 1
         last = serving[issuer.busy]
-        sift_down(serving, issuer.busy, last.t_s, np.int64(last.record), 0)
+        sift_down(serving, issuer.busy, last.t_s, int64(last.record), 0)
     return t_s, record
 
 
@@ -130,7 +130,7 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
     if doubts[doubt] == 0:  # spares a far access for all but a few
         return False
     record = table(fleet.records, fleet.record_count, RECORD)[i]
-    if record.event_s == t_s and np.int64(record.tag) >> SERIAL_SHIFT == serial:
+    if record.event_s == t_s and int64(record.tag) >> SERIAL_SHIFT == serial:
         return False
     doubts[doubt] -= np.uint32(1)
     return True
@@ -148,14 +148,14 @@ def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
 def count_issue(issuer: Issuer, t_s: float) -> None:
     """Count one issued credential in its second."""
     issuer.issued += 1
-    table(issuer.issued_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+    table(issuer.issued_in_second, issuer.seconds, np.int32)[int64(t_s)] += np.int32(1)
 
 
 @kernel
 def count_refusal(issuer: Issuer, t_s: float) -> None:
     """Count one refused attempt in its second."""
     issuer.refusals += 1
-    table(issuer.refused_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+    table(issuer.refused_in_second, issuer.seconds, np.int32)[int64(t_s)] += np.int32(1)
 
 
 @kernel
@@ -181,12 +181,12 @@ def _file_asked(fleet: Fleet, wheel: Wheel) -> None:
         for i in range(batch.count):
             asked = entries[i]
             if asked.t_s < np.inf:
-                file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+                file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
         batch.stage = FILED
 
 
 @entry(types.int64(types.uint64, types.int64, types.float64))
-def serve(place: int, b: int, to_s: float) -> int:
+def serve(place: np.uint64, b: int, to_s: float) -> int:
     """Execute what touches the issuer before ``to_s`` and leave the answers in batch ``b``.
 
     Stops early at an instant from which on agents may ask because of these answers, or of those of
@@ -241,4 +241,4 @@ def serve(place: int, b: int, to_s: float) -> int:
     batches[b].count = count
     batches[b].limit_s = limit_s
     batches[b].stage = ANSWERED if count > 0 else FILED
-    return np.int64(limit_s >= to_s and count < fleet.batch_capacity)
+    return int64(limit_s >= to_s and count < fleet.batch_capacity)

@@ -5,11 +5,8 @@
 
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scenarios.demand.initial import SLOTS
-from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, kernel, struct, table
+from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
 SHARDS = 64
@@ -68,9 +65,9 @@ class AgentClass:
     plain: I8
     """one always-active task: no marks are drawn"""
     rate_hz: F8
-    cumulative_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
-    active_masks: Annotated[NDArray[np.uint32], "u4", SLOTS]
-    use_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
+    cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
+    active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 
 
@@ -199,7 +196,7 @@ class Trace:
     """A row of ``population.TRACE_DTYPE``."""
 
     t_s: F8
-    kind: U1
+    kind: I1
     agent: I8
     slot: I4
     serial: I8
@@ -208,7 +205,7 @@ class Trace:
 @kernel
 def class_of(fleet: Fleet, record: int) -> AgentClass:
     """Return the class of the agent that a record belongs to."""
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
     i = fleet.class_count - 1
     while record < classes[i].first_record:
         i -= 1

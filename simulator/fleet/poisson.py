@@ -13,7 +13,7 @@ import numpy as np
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import SECONDS_PER_HOUR
 from simulator.fleet.layout import AgentClass, Fleet
-from simulator.fleet.memory import kernel
+from simulator.fleet.memory import int64, kernel
 
 COUNT, SPLIT = np.uint64(Stream.SWITCH_COUNT), np.uint64(Stream.SWITCH_SPLIT)
 MARK = np.uint64(Stream.SWITCH_MARK)
@@ -46,7 +46,7 @@ def poisson_draw(mean: float, key: np.uint64, k: np.uint64) -> int:
         v = keyed_uniform(key, k + np.uint64(1))
         k += np.uint64(2)
         edge = 0.5 - abs(u)
-        n = np.int64(floor((2.0 * a / edge + b) * u + mean + 0.43))
+        n = int64(floor((2.0 * a / edge + b) * u + mean + 0.43))
         if edge >= 0.07 and v <= sure:
             return n
         if n < 0 or (edge < 0.013 and v > edge):
@@ -75,7 +75,7 @@ def halving_draw(n: int, key: np.uint64) -> int:
         v = keyed_uniform(key, k + np.uint64(1))
         k += np.uint64(2)
         edge = 0.5 - abs(u)
-        left = np.int64(floor((2.0 * a / edge + b) * u + 0.5 * n + 0.5))
+        left = int64(floor((2.0 * a / edge + b) * u + 0.5 * n + 0.5))
         if left < 0 or left > n:
             continue
         if edge >= 0.07 and v <= sure:
@@ -95,18 +95,18 @@ def hour_begins_s(fleet: Fleet, hour: int) -> float:
 @kernel
 def hour_of(fleet: Fleet, t_s: float) -> int:
     """Return the number of the hour that holds an instant."""
-    hour = np.int64(t_s / SECONDS_PER_HOUR + fleet.start_hour % 1.0)
+    hour = int64(t_s / SECONDS_PER_HOUR + fleet.start_hour % 1.0)
     return hour + 1 if hour_begins_s(fleet, hour + 1) <= t_s else hour
 
 
 @kernel
 def active_rate_hz(fleet: Fleet, agent_class: AgentClass, hour: int) -> float:
     """Return the rate of the tasks that are active in an hour."""
-    bit = (np.int64(fleet.start_hour) + hour) % 24
+    bit = (int64(fleet.start_hour) + hour) % 24
     rate_hz, before_hz = 0.0, 0.0
     for task in range(agent_class.tasks):
         up_to_hz = agent_class.cumulative_hz[task]
-        if (np.int64(agent_class.active_masks[task]) >> bit) & 1:
+        if (int64(agent_class.active_masks[task]) >> bit) & 1:
             rate_hz += up_to_hz - before_hz
         before_hz = up_to_hz
     return rate_hz
@@ -183,11 +183,11 @@ def last_task(fleet: Fleet, agent_class: AgentClass, agent: int, now_s: float) -
         return -1
     key = entity_key(entity_key(fleet.seed_key, np.uint64(agent), MARK), np.uint64(hour), COUNT)
     mark_hz = keyed_uniform(key, np.uint64(n)) * active_rate_hz(fleet, agent_class, hour)
-    bit = (np.int64(fleet.start_hour) + hour) % 24
+    bit = (int64(fleet.start_hour) + hour) % 24
     before_hz = 0.0
     for task in range(agent_class.tasks):
         up_to_hz = agent_class.cumulative_hz[task]
-        if (np.int64(agent_class.active_masks[task]) >> bit) & 1:
+        if (int64(agent_class.active_masks[task]) >> bit) & 1:
             mark_hz -= up_to_hz - before_hz
             if mark_hz < 0.0:
                 return task

@@ -96,6 +96,12 @@ BASE: dict[str, Any] = {
     },
     "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
     "response": {"analysts": 1, "triage_mean_s": 200.0},
+    "benign": {
+        "reschedules_per_agent_year": 4000.0,
+        "failovers_per_agent_year": 4000.0,
+        "late_reloads_per_agent_year": 9000.0,
+        "new_edges_per_agent_year": 4000.0,
+    },
     "faults": [{"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0}],
     "probes": 20,
 }

@@ -110,7 +110,7 @@ def test_table_has_median_and_extremes_and_none_for_nothing() -> None:
 
 @pytest.mark.parametrize(
     ("limit", "expected"),
-    [(10.0, 5.0), (4.2, 4.0), (3.0, 3.0), (2.9, 2.5), (1.7, 1.5), (1.0, None)],
+    [(10.0, 5.0), (4.2, 4.0), (4.3, 4.25), (3.0, 3.0), (2.9, 2.5), (1.7, 1.5), (1.0, None)],
 )
 def test_ladder_finds_the_highest_rate_that_keeps_up(
     monkeypatch: pytest.MonkeyPatch, limit: float, expected: float | None
