@@ -18,6 +18,7 @@ IGNORES: Final = {
     "expected": _WORDS,
     "source": _WORDS,
     "horizon_s": "the length of a measured window is drive.seconds",
+    "engine": "how the simulator counts",
     "series_interval_s": "a measured window is recorded second by second",
     "probes": "live credentials are sampled for their granted lifetime instead",
     "issuer": _SERVICE,

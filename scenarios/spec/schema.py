@@ -191,6 +191,14 @@ class IssuerOutage(Strict):
     """repeat the outage with this period"""
 
 
+class Engine(Strict):
+    """How the simulator computes what it computes."""
+
+    switches: Literal["auto", "exact", "poisson"] = "auto"
+    """each task switch drawn at its instant, or switches that touch nothing shared counted in bulk,
+    equal in law; ``simulator.forecast.switch_path`` says which when it is left to us"""
+
+
 class Override(Strict):
     """What a measured window changes, because 20 s of a one-hour lifetime renew nothing."""
 
@@ -228,6 +236,7 @@ class Scenario(Strict):
     benign: Benign = Benign()
     faults: tuple[IssuerOutage, ...] = ()
     drive: Drive = Drive()
+    engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0
     """resolution of the recorded time series"""
     probes: Annotated[int, Field(ge=0, le=1_000_000)] = 500
