@@ -106,6 +106,28 @@ METRICS: tuple[Metric, ...] = (
         "Task switches per second",
     ),
     Metric(
+        "healthy_replacements_per_agent_day",
+        "1/(agent d)",
+        _per_agent_day("healthy_replacements"),
+        "Healthy credentials replaced for a false alarm, per agent and day",
+        -1,
+        _agent_days,
+    ),
+    Metric(
+        "lateral_reach",
+        "agents",
+        lambda c: c["lateral_agents_of_copies"] / c["lateral_copies"],
+        "Other agents that a stolen copy led to within the run, mean",
+        -1,
+    ),
+    Metric(
+        "foothold_lateral_reach",
+        "agents",
+        lambda c: c["lateral_agents_of_footholds"] / c["lateral_footholds"],
+        "Other agents that a foothold led to within the run, mean",
+        -1,
+    ),
+    Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],

@@ -16,6 +16,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``permissions_per_theft``      Student's t over thefts
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
+``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
@@ -145,10 +146,11 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
+    metrics |= _precision(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
-    seen = [theft.detector for theft in part.incidents if theft.detector and theft.alert_s]
+    seen = [theft.detector for theft in part.thefts if theft.detector and theft.alert_s]
     return RegimeSummary(
         metrics=metrics,
         time_to_detection=time_to_detection(part.copies, until_s),
@@ -156,7 +158,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
-        thefts=len(part.incidents),
+        thefts=len(part.thefts),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
 
@@ -263,7 +265,7 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """Incidents and false alarms per time."""
     name, unit = "incidents_per_agent_year", "1/(agent yr)"
     found = {name: Estimate(None, None, None, 0, unit)}
-    natural = [t for t in part.incidents if not t.injected and t.stolen_s >= 0]
+    natural = [t for t in part.thefts if not t.injected and t.stolen_s >= 0]
     if part.counts and part.manifest.world == "simulated":
         ranges = hazard_ranges(part.manifest, part.regimes)
         found[name] = rate_over_ranges(natural, part.agent_s() / SECONDS_PER_YEAR, ranges)
@@ -278,10 +280,30 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     return found
 
 
+def _precision(part: Part) -> dict[str, Estimate]:
+    """Share of each detector's alerts that a theft was behind, at the scenario's own frequencies.
+
+    Alerts of injected thefts are left out: their number is a choice. So is the notice from outside,
+    of which no false one is modelled. The hazards' own uncertainty is not in the interval.
+    """
+    benign = part.manifest.scenario.get("benign", {})
+    if part.manifest.world == "measured" or not any(
+        rate for name, rate in benign.items() if name.endswith("_per_agent_year")
+    ):
+        return {}
+    counted = [alert for alert in part.alerts if alert.incident not in part.injected]
+    found = {}
+    for name in sorted({alert.detector for alert in counted} - {"external-notice"}):
+        true = [alert.incident is not None for alert in counted if alert.detector == name]
+        metric = f"{name.replace('-', '_')}_precision"
+        found[metric] = estimators.share(sum(true), len(true))
+    return found
+
+
 def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
-    opened = [float(theft.permissions) for theft in part.incidents]
+    opened = [float(theft.permissions) for theft in part.thefts]
     found = {
         "detector_latency_s": estimators.median(late, "s"),
         "permissions_per_theft": estimators.mean(opened, "permissions"),

@@ -27,6 +27,9 @@ TITLES = {
     "permissions_per_theft": "Permissions that a theft opens",
     "incidents_per_agent_year": "Incidents per agent and year",
     "false_alarms_per_identity_day": "False alarms per identity and day",
+    "new_permission_precision": "True share of alerts, new permission",
+    "superseded_serial_precision": "True share of alerts, superseded serial",
+    "two_origins_precision": "True share of alerts, two origins",
 } | {metric.name: metric.title for metric in METRICS}
 
 

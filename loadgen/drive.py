@@ -249,12 +249,21 @@ def _manifest(
         valid=not reasons,
         reason="; ".join(reasons),
         complete=_complete(plans, run),
-        not_observable={
-            name: why for outcome in run.outcomes for name, why in outcome.sight.blind.items()
-        },
+        not_observable=_not_observable(run),
         ignored=dict(IGNORES),
         notes=_notes(run),
     )
+
+
+def _not_observable(run: _Run) -> dict[str, str]:
+    """Return what the audit streams hide: detectors, and where all are blind, every alert."""
+    found: dict[str, str] = {}
+    for outcome in run.outcomes:
+        found |= outcome.sight.blind
+        if outcome.sight.blind and not outcome.sight.armed:
+            why = f"{outcome.plan.regime.name}: no detector can work on this audit stream"
+            found |= {"incidents.alert_s": why, "incidents.detector": why}
+    return found
 
 
 def _window(plans: Sequence[Plan]) -> Scenario:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from midas import completion
+
 
 class Engine(StrEnum):
     """Which population simulates the agents."""
@@ -26,6 +28,7 @@ ScenarioFile = Annotated[
     typer.Argument(
         metavar="SCENARIO",
         help="A TOML file, or the name of a catalogue scenario (see: midas scenario list).",
+        autocompletion=completion.scenarios,
         show_default=False,
     ),
 ]
@@ -54,6 +57,7 @@ Regimes = Annotated[
         "-r",
         metavar="NAME",
         help="Only this regime; repeat for several. [default: the scenario's]",
+        autocompletion=completion.regimes,
         show_default=False,
     ),
 ]

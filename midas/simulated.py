@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from midas import provenance, results
 from midas.output import Output, Progress
+from midas.render.scenario import duration
 
 if TYPE_CHECKING:
     from scenarios.record.manifest import Manifest
@@ -32,6 +33,7 @@ def simulate(
     out: Path | None,
     output: Output,
     enough: "Callable[[RunRecord], bool] | None" = None,
+    yes: bool = False,
 ) -> tuple[Path, "RunRecord"]:
     """Return a simulated run and its folder, without computing anything twice.
 
@@ -39,10 +41,11 @@ def simulate(
 
     A run that exists is loaded. Finished replications survive an interruption and are taken up by
     the next attempt. Without ``replications`` there are eight, fewer when one takes over ten
-    seconds.
+    seconds. What will take long says beforehand how long; what needs more memory than the machine
+    has is refused unless ``yes``.
 
     Raises:
-        UsageError: an unknown engine or no replication.
+        UsageError: an unknown engine, no replication, or not enough memory.
         StoreError: the results folder cannot be written.
     """
     from scenarios.record import store
@@ -55,6 +58,7 @@ def simulate(
     if (path := folder / manifest.run_id).is_dir():
         output.note(f"Computed before with equal inputs and code; shown from {path}")
         return path, store.load(path)
+    _forewarn(resolved.scenario, engine, wanted, output, yes=yes)
     started_utc, began_s = provenance.started_utc(), time.monotonic()
     parts = Parts(folder / plan(resolved.scenario, seed, engine, 1).run_id)
     kept = len(parts.done)
@@ -74,6 +78,21 @@ def simulate(
         results.save(record, out)
     parts.discard()
     return path, record
+
+
+def _forewarn(
+    scenario: "Scenario", engine: str, replications: int, output: Output, *, yes: bool
+) -> None:
+    from simulator.forecast import forecast, refuse_beyond_memory
+
+    expected = forecast(scenario, engine, replications)
+    if not yes:
+        refuse_beyond_memory(expected)
+    if expected.total_s > SLOW_S:
+        output.note(
+            f"{replications} replications will take about {duration(expected.total_s)} and "
+            f"{expected.peak_bytes / 1e9:.1f} GB of memory, {expected.events:.2g} events each"
+        )
 
 
 @dataclass(slots=True)
@@ -130,7 +149,7 @@ class _Work:
                 self.of = fewer
                 self.output.note(f"One replication takes {one_s:.0f} s: {fewer} instead of 8")
         if (left_s := one_s * (self.of - done)) > SLOW_S:
-            self.output.note(f"About {left_s:.0f} s more")
+            self.output.note(f"About {duration(left_s)} more")
 
     def _record(self, replications: int) -> "RunRecord":
         from scenarios.record.parts import concatenate

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 _PHASES = 2000
 """nodes of the midpoint rule over the phase of the first poll"""
@@ -103,6 +104,45 @@ def superseded_detected(
     lam, nu = use_rate_hz, owner_rate_hz
     seen = nu / (nu - lam) * (1.0 - exp(-(nu - lam) * window_s))
     return 1.0 - exp(-lam * window_s) * seen - exp(-nu * window_s)
+
+
+def lateral_reach(doors: int, success: float, depth: int) -> float:
+    """Return Σ (p·k)^d, d = 1 … depth: a branching process of mean offspring p·k.
+
+    Harris 1963, "The Theory of Branching Processes", ch. I.
+    """
+    return sum((doors * success) ** d for d in range(1, depth + 1))
+
+
+def breakout_before_expiry(ttl_s: float, fraction: float, mean_s: float, sigma: float) -> float:
+    """Return P(B < W), W uniform on ((1−f)T, T), B lognormal of this mean: ∫ P(B < w) dw/(fT)."""
+    w_s = ttl_s * (1.0 - fraction * (np.arange(_PHASES) + 0.5) / _PHASES)
+    median_s = mean_s * exp(-(sigma**2) / 2.0)
+    return float(special.ndtr(np.log(w_s / median_s) / sigma).mean())
+
+
+def moved_alert(life_s: float, owner_rate_hz: float) -> float:
+    """Return P(the document held at a random instant is used before it and after it).
+
+    Documents are held for L each and used as a Poisson process of rate ν; the age A at the instant
+    is uniform on (0, L). E[(1 − e^{−νA})(1 − e^{−ν(L−A)})] = 1 − 2(1 − e^{−νL})/(νL) + e^{−νL}.
+    """
+    nu_l = owner_rate_hz * life_s
+    return 1.0 - 2.0 * (1.0 - exp(-nu_l)) / nu_l + exp(-nu_l)
+
+
+def late_reload_alert(ttl_s: float, fraction: float, owner_rate_hz: float, mean_s: float) -> float:
+    """Return P(a late use comes after the successor's first use and before expiry).
+
+    The document held at a random instant is superseded R ~ U(0, fT) later and valid for w = (1−f)T
+    from then on; the successor is seen X ~ Exp(ν) after that, the late use comes after Exp(1/m).
+    E[e^{−R/m}] · [(1 − e^{−w/m}) − (1 − e^{−(ν+1/m)w})/(1 + νm)], where E[e^{−R/m}] is
+    (1 − e^{−fT/m})·m/(fT).
+    """
+    life_s, window_s, nu = fraction * ttl_s, (1.0 - fraction) * ttl_s, owner_rate_hz
+    outlasts = mean_s / life_s * (1.0 - exp(-life_s / mean_s))
+    unseen = (1.0 - exp(-(nu + 1.0 / mean_s) * window_s)) / (1.0 + nu * mean_s)
+    return outlasts * (1.0 - exp(-window_s / mean_s) - unseen)
 
 
 def expired_share(ttl_s: float, fraction: float, outage_s: float) -> float:

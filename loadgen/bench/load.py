@@ -31,9 +31,9 @@ SPEED_S, SPEED_WARMUP_S = 5.0, 1.0
 STALL_HZ, STALL_S, STALL_EVERY_S, STALL_LENGTH_S = 500, 20.0, 10.0, 1.0
 STALL_AFTER_S = 5.0
 """of a tool's start, so that every tool is up; of the run clock, ours"""
-WIRE_HZ, WIRE_S = 2_000, 6.0
+WIRE_HZ, WIRE_S, WIRE_WARMUP_S = 2_000, 6.0, 1.0
 IDLE_HZ, IDLE_S = 250, 8.0
-FACTORS = (1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+FACTORS = (1.5, 2.0, 2.5, 3.0, 3.25, 3.5, 3.75, 4.0, 4.25, 4.5, 4.75, 5.0)
 """rates that are tried for ours, as multiples of what k6 has just done"""
 
 K6 = Peer("k6", "k6, 16 VUs", {"vus": 16})
@@ -55,7 +55,7 @@ IDLE_K6 = Peer("k6", "k6 arrival-rate, 20 VUs", {"rate_hz": IDLE_HZ, "vus": 20})
 
 def expected_s(rounds: int) -> float:
     """Return about how long the bench will take, to be said beforehand."""
-    speed = 2 * (SPEED_S + 3) + 4 * (SPEED_S + 2.5)
+    speed = 3 * (SPEED_S + 2) + 5 * (SPEED_S + 2.5)
     stall = (1 + len(STALLED)) * (STALL_S + 3)
     return rounds * (speed + WIRE_S + 3) + stall + len(WIRED) * (WIRE_S + 3) + 2 * (IDLE_S + 4)
 
@@ -146,9 +146,14 @@ def _paired(ours: list[float], theirs: list[float]) -> Ratio:
 
 
 def _fastest(bench: _Bench, server: Nginx, base_hz: float, step: str) -> OurRun | None:
-    """Return the run at the highest rate of the ladder that kept up."""
-    best: OurRun | None = None
+    """Return the run at the highest rate of the ladder that kept up, None if none did.
+
+    The ladder is climbed from 3 × ``base_hz`` to the first rate that fails, or descended to the
+    first that does not. No rate is tried twice.
+    """
     index = FACTORS.index(3.0)
+    best: OurRun | None = None
+    direction = 0
     while 0 <= index < len(FACTORS):
         rate_hz = FACTORS[index] * base_hz
         bench.say(f"{step}: {OURS} at {rate_hz:,.0f}/s")
@@ -156,15 +161,11 @@ def _fastest(bench: _Bench, server: Nginx, base_hz: float, step: str) -> OurRun 
         found = run_ours(
             bench.folder, server.port, bench.core, intended, SPEED_S, warmup_s=SPEED_WARMUP_S
         )
-        if found.kept_up:
-            best = found
-            index += 1
-        elif best is not None:
+        best = found if found.kept_up else best
+        direction = direction or (1 if found.kept_up else -1)
+        if found.kept_up == (direction < 0):
             return best
-        else:
-            index -= 1
-        if best is not None and best is not found:
-            return best
+        index += direction
     return best
 
 
@@ -252,9 +253,16 @@ def _wire(bench: _Bench, server: Nginx, rounds: int) -> None:
             bench.say(f"wire {number + 1}/{rounds}: {OURS}")
             with capture(server.port, bench.folder) as file:
                 intended = constant_arrivals(WIRE_HZ, WIRE_S)
-                found = run_ours(bench.folder, server.port, bench.core, intended, WIRE_S)
+                found = run_ours(
+                    bench.folder,
+                    server.port,
+                    bench.core,
+                    intended,
+                    WIRE_S,
+                    warmup_s=WIRE_WARMUP_S,
+                )
             reported.append(found.percentile_s(99))
-            wire.append(float(np.percentile(request_times(file, server.port), 99)))
+            wire.append(_wire_p99_s(file, server))
         for peer in WIRED:
             if bench.has(peer):
                 _wire_of(bench, server, peer)
@@ -267,15 +275,19 @@ def _wire(bench: _Bench, server: Nginx, rounds: int) -> None:
     bench.ratios["wire_p99_ratio"] = _paired(reported, wire)
 
 
+def _wire_p99_s(file: Path, server: Nginx) -> float:
+    after_warmup = request_times(file, server.port)[int(WIRE_WARMUP_S * WIRE_HZ) :]
+    return float(np.percentile(after_warmup, 99))
+
+
 def _wire_of(bench: _Bench, server: Nginx, peer: Peer) -> None:
     bench.say(f"wire: {peer.label}")
     with capture(server.port, bench.folder) as file:
         program = bench.programs[peer.tool]
         seen = run_peer(peer, program, server.url, WIRE_S, bench.folder, bench.core)
-    on_wire = float(np.percentile(request_times(file, server.port), 99))
     if seen.p99_s is not None:
         bench.add("wire", peer.label, "p99 reported at 2,000/s", "s", seen.p99_s)
-    bench.add("wire", peer.label, "p99 on the wire at 2,000/s", "s", on_wire)
+    bench.add("wire", peer.label, "p99 on the wire at 2,000/s", "s", _wire_p99_s(file, server))
 
 
 def _idle(bench: _Bench, server: Nginx) -> None:

@@ -1,8 +1,8 @@
 """The open loop: sends every arrival at its intended start and waits for nothing.
 
 All of it runs as callbacks of gevent's hub: a timer that fires when the next arrival is due, one
-watcher per connection, and a merge of the results every 50 ms. There is no greenlet per request;
-that is what makes it several times cheaper than a closed-loop client.
+watcher per connection, and a merge of the results now and then. There is no greenlet per
+request; that is what makes it several times cheaper than a closed-loop client.
 
 An arrival that finds no free connection waits in a queue, first come first served, while more
 connections are opened up to the plan's bound. Its latency counts from its intended start all the
@@ -11,40 +11,40 @@ same, so a server that stops answering is seen by everyone who would have asked 
 """
 
 import gc
-import socket as sockets
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
 
 import numpy as np
 
-from loadgen.generator.connection import (
-    Address,
-    Connection,
-    Http2Connection,
-    State,
-    TlsConnection,
-    TlsContext,
-)
+from loadgen.generator.connection import Connection, State
 from loadgen.generator.loop import Loop
+from loadgen.generator.pool import CONNECTING_AT_ONCE, Pool
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
 from loadgen.generator.timer import precise_timer
 from loadgen.targets.port import Op, Wire
 
-MERGE_S = 0.05
-MERGE_AT = 512
-"""results that are merged without waiting for that: a merge holds up what is due meanwhile"""
+HOUSEKEEPING_S = 0.05
+MERGE_AT = 2048
+"""results after which a merge does not wait any longer; it holds up what is due meanwhile"""
+MERGE_IN_GAP_AT = 256
+GAP_S = 0.001
+"""nothing in flight and nothing due for so long: time for a merge that nobody will notice"""
+LINGER_S = 0.00004
+"""the processor is kept awake for so long before an arrival is due: waking it up takes 20 µs, and
+that would be the generator's own contribution to every latency"""
+LINGER_ANSWER_S = 0.0001
+"""the same after a request, for its answer; a server that takes longer is waited for asleep"""
 BURST = 128
 """arrivals sent before answers are read again"""
 TICK_S = 0.0002
 """the timer is never set sooner: arrivals closer together leave in one wake-up"""
 CHUNK = 4096
-CONNECTING_AT_ONCE = 32
-REFUSED_PAUSE_S = 0.02
+"""arrivals that are taken out of the arrays at once"""
 
-CONNECTING, IDLE, BUSY = State.CONNECTING, State.IDLE, State.BUSY
+IDLE, BUSY = State.IDLE, State.BUSY
 
 Arrival = tuple[int, float, Op, int, int, bool]
 """number, intended start, op, agent, task, sent before"""
@@ -78,27 +78,23 @@ class Engine:
         self.fault: BaseException | None = None
         self.ended = False
         self.stopped = False
-        self.opened = 0
-        self.peak = 0
         self.retried = 0
-        self.connections: set[Connection] = set()
+        self.refusal = ""
+        """why the last connection failed, in words"""
+        self.pool = Pool(loop, plan, self)
         self.queue: deque[Arrival] = deque()
         self._on_end = on_end
-        self._loop = loop
         self._wire = wire
-        self._idle: deque[Connection] = deque()
-        self._connecting = 0
-        self._pause_until_s = 0.0
-        self.refusal = ""
-        self._address, self._family = _resolve(plan)
-        self._tls = TlsContext(plan.endpoint, resume=plan.tls_resume) if plan.endpoint.tls else None
         self._warming = 0
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
+        self._due_s = 0.0
         self._chunk_at = 0
         self._chunk: tuple[list[float], list[Op], list[int], list[int]] = ([], [], [], [])
         self._timer = precise_timer(loop, self._guarded_tick)
-        self._merger = loop.timer(MERGE_S, MERGE_S)
+        self._housekeeper = loop.timer(HOUSEKEEPING_S, HOUSEKEEPING_S)
+        self._lingerer = loop.idle()
+        self._linger_until_s = 0.0
         self._drain_until_s = float(schedule.t_s[-1]) + plan.drain_s if len(schedule) else 0.0
 
     # -- life
@@ -109,13 +105,13 @@ class Engine:
         # one request per connection asks for the handshake inside the latency
         wanted = 0 if self.plan.requests_per_connection == 1 else self.plan.connections
         wanted = min(wanted, self.plan.max_connections)
-        self._merger.start(self._guarded_merge)
+        self._housekeeper.start(self._guarded_housekeep)
         if wanted == 0:
             on_warm()
             return
         self._warming, self._on_warm = wanted, on_warm
         for _ in range(wanted):
-            self._open()
+            self.pool.open()
 
     def start(self, zero_monotonic_s: float) -> None:
         """Begin; arrivals are due at ``zero_monotonic_s`` plus their intended start."""
@@ -146,11 +142,6 @@ class Engine:
             self._finish()
 
     @property
-    def in_flight(self) -> int:
-        """Requests that were sent and not yet answered."""
-        return sum(1 for connection in self.connections if connection.state is BUSY)
-
-    @property
     def dealt_with(self) -> int:
         """Arrivals whose intended start has come; some may still wait for a connection."""
         return self._next
@@ -163,15 +154,15 @@ class Engine:
     # -- sending
 
     def _guarded_tick(self) -> None:
+        if self.stopped:
+            return
         try:
             self._tick()
         except BaseException as fault:  # noqa: BLE001  (a hub callback has no caller to raise to)
             self._fail(fault)
 
     def _tick(self) -> None:
-        if self.stopped:
-            return
-        recorder, zero, idle = self.recorder, self.zero_s, self._idle
+        recorder, zero, idle = self.recorder, self.zero_s, self.pool.idle
         lag_s = recorder.lag_s.append
         number, chunk_at = self._next, self._chunk_at
         due, ops, agents, tasks = self._chunk
@@ -187,34 +178,45 @@ class Engine:
             k = number - chunk_at
             intended = due[k]
             if intended > now:
-                break
+                if intended - now > LINGER_S or not self.pool.all_idle:
+                    break
+                while now < intended:
+                    now = monotonic() - zero
             lag_s(now - intended)
             arrival = (number, intended, ops[k], agents[k], tasks[k], False)
             # noted at once: whatever happens below, this arrival is not counted a second time
             self._next = number = number + 1
             left -= 1
-            while idle:
-                connection = idle.pop()
-                if connection.state is IDLE:
-                    self._send(connection, arrival, now)
-                    break
+            if idle:
+                self._send(idle.pop(), arrival, now)
             else:
                 self.queue.append(arrival)
-                self._grow()
+                self.pool.grow(len(self.queue))
             now = monotonic() - zero
+        if left == 0:
+            self._timer.at(0.0)  # at once, but after the answers that have come meanwhile
+        else:
+            self._sleep(number, now)
         if len(recorder.lag_s) >= MERGE_AT:
             recorder.merge()
-        if left == 0:
-            self._timer.at(0.0)
-        else:
-            self._sleep(number, now + TICK_S)
 
-    def _sleep(self, number: int, earliest_s: float) -> None:
-        """Wake up when arrival ``number`` is due, but not before ``earliest_s``."""
-        if number < len(self.schedule):
-            self._timer.at(self.zero_s + max(float(self.schedule.t_s[number]), earliest_s))
-        else:
+    def _sleep(self, number: int, now: float) -> None:
+        """Wake up when arrival ``number`` is due."""
+        if number >= len(self.schedule):
             self._timer.disarm()  # it stays readable otherwise, and the loop would spin
+            return
+        self._due_s = float(self.schedule.t_s[number])
+        self._timer.at(self.zero_s + max(self._due_s - LINGER_S, now + TICK_S))
+        if self._due_s - now > TICK_S + LINGER_ANSWER_S:
+            self._linger_until_s = now + LINGER_ANSWER_S
+            self._lingerer.start(self._linger)
+
+    def _linger(self) -> None:
+        if monotonic() - self.zero_s > self._linger_until_s or self.pool.all_idle:
+            self._lingerer.stop()
+
+    def _in_gap(self, now: float) -> bool:
+        return self._due_s - now > GAP_S and self.pool.all_idle
 
     def _load_chunk(self, start: int) -> tuple[list[float], list[Op], list[int], list[int]]:
         end = start + CHUNK
@@ -242,33 +244,31 @@ class Engine:
         """Give a free connection to whoever waits longest, or keep it."""
         if not self.queue or self.stopped:
             connection.state = IDLE
-            self._idle.append(connection)
+            self.pool.idle.append(connection)
             return
         now = monotonic() - self.zero_s
         arrival = self.queue.popleft()
         if not arrival[5]:
             self.recorder.waited.append((arrival[0], now))
-        self._send(connection, arrival, now)
+        try:
+            self._send(connection, arrival, now)
+        except BaseException as fault:  # noqa: BLE001  (a hub callback has no caller to raise to)
+            self._fail(fault)
 
     # -- what connections tell
 
     def connected(self, connection: Connection) -> None:
         """See ``Owner``."""
-        self._connecting -= 1
-        self._pause_until_s = 0.0
+        self.pool.connected()
         self._send_waiting(connection)
         self._warmed()
 
     def connect_failed(self, connection: Connection, code: str, detail: str) -> None:
         """See ``Owner``."""
-        self._connecting -= 1
-        self.connections.discard(connection)
-        now = monotonic() - self.zero_s
-        self._pause_until_s = now + REFUSED_PAUSE_S
+        self.pool.failed(connection, code)
         self.refusal = detail
-        if code == "tls" and self._tls is not None:
-            self._tls.session = None  # it may have been the ticket
-        if not self.connections:
+        now = monotonic() - self.zero_s
+        if not self.pool.members:
             while self.queue:
                 self.recorder.failed.append((self.queue.popleft()[0], now, code))
         self._warmed()
@@ -296,16 +296,17 @@ class Engine:
                 self._send_waiting(connection)
             else:
                 connection.state = IDLE
-                self._idle.append(connection)
+                self.pool.idle.append(connection)
+                if len(recorder.ok_arrival) >= MERGE_IN_GAP_AT and self._in_gap(now):
+                    recorder.merge()
         else:
             connection.close()
-            self.connections.discard(connection)
-            if self.queue:
-                self._grow()
+            self.pool.forget(connection)
+            self.pool.grow(len(self.queue))
 
     def lost(self, connection: Connection, code: str, detail: str = "") -> None:
         """See ``Owner``."""
-        self.connections.discard(connection)
+        self.pool.forget(connection)
         self.refusal = detail or self.refusal
         arrival: Arrival | None = connection.arrival
         if arrival is None:
@@ -319,44 +320,17 @@ class Engine:
             self._retry()
             return
         self.recorder.failed.append((arrival[0], monotonic() - self.zero_s, code))
-        if self.queue:
-            self._grow()
+        self.pool.grow(len(self.queue))
 
     def handshake(self, op: str, took_s: float) -> None:
         """See ``Owner``."""
         self.recorder.handshakes.append((op, "ok", monotonic() - self.zero_s, took_s))
 
     def _retry(self) -> None:
-        while self._idle:
-            connection = self._idle.pop()
-            if connection.state is IDLE:
-                self._send_waiting(connection)
-                return
-        self._grow()
-
-    # -- connections
-
-    def _open(self) -> None:
-        self._connecting += 1
-        self.opened += 1
-        connection: Connection
-        if self.plan.endpoint.http2:
-            connection = Http2Connection(self._loop, self, self._address, self._family)
-        elif self._tls is None:
-            connection = Connection(self._loop, self, self._address, self._family)
+        if self.pool.idle:
+            self._send_waiting(self.pool.idle.pop())
         else:
-            connection = TlsConnection(self._loop, self, self._address, self._family, self._tls)
-        self.connections.add(connection)
-        self.peak = max(self.peak, len(self.connections))
-
-    def _grow(self) -> None:
-        if (
-            len(self.connections) < self.plan.max_connections
-            and self._connecting < CONNECTING_AT_ONCE
-            and self._connecting < len(self.queue)
-            and monotonic() - self.zero_s >= self._pause_until_s
-        ):
-            self._open()
+            self.pool.grow(len(self.queue))
 
     def _warmed(self) -> None:
         self._warming -= 1
@@ -365,7 +339,7 @@ class Engine:
 
     # -- housekeeping
 
-    def _guarded_merge(self) -> None:
+    def _guarded_housekeep(self) -> None:
         try:
             self._housekeep()
         except BaseException as fault:  # noqa: BLE001  (a hub callback has no caller to raise to)
@@ -373,35 +347,19 @@ class Engine:
 
     def _housekeep(self) -> None:
         now = monotonic() - self.zero_s
-        self._expire(now)
-        self.recorder.merge()
-        for _ in range(min(len(self.queue), CONNECTING_AT_ONCE)):
-            self._grow()
-        if self._next >= len(self.schedule) or self.stopped:
-            drained = not self.queue and not self.in_flight
-            if drained or now > self._drain_until_s:
-                self._finish()
-
-    def _expire(self, now: float) -> None:
-        """Close what has not answered in time, counting from the instant of sending."""
-        late = [
-            connection
-            for connection in self.connections
-            if (
-                (connection.state is BUSY and now - connection.sent_s > self.plan.timeout_s)
-                or (
-                    connection.state is CONNECTING
-                    and monotonic() - connection.opened_s > self.plan.connect_timeout_s
-                )
-            )
-        ]
-        for connection in late:
-            connecting = connection.state is CONNECTING
+        for connection in self.pool.late(now):
+            connecting = connection.state is State.CONNECTING
             connection.close()
             if connecting:
                 self.connect_failed(connection, "connect-timeout", "no answer to connect")
             else:
                 self.lost(connection, "timeout")
+        for _ in range(min(len(self.queue), CONNECTING_AT_ONCE)):
+            self.pool.grow(len(self.queue))
+        if self._next >= len(self.schedule) or self.stopped:
+            drained = not self.queue and not self.pool.busy
+            if drained or now > self._drain_until_s:
+                self._finish()
 
     def _count_unsent(self) -> None:
         waiting = [arrival[0] for arrival in self.queue]
@@ -418,16 +376,18 @@ class Engine:
         self.ended = True
         self.stopped = True
         self._timer.close()
-        self._merger.stop()
-        self._merger.close()
+        for watcher in (self._housekeeper, self._lingerer):
+            watcher.stop()
+            watcher.close()
         self._count_unsent()
         now = monotonic() - self.zero_s
-        for connection in list(self.connections):
+        for connection in self.pool.members:
             connection.close()
             if connection.arrival is not None:
                 self.recorder.failed.append((connection.arrival[0], now, "timeout"))
                 connection.arrival = None
-        self.connections.clear()
+        self.pool.members.clear()
+        self.pool.idle.clear()
         try:
             self.recorder.merge()
         except BaseException as fault:  # noqa: BLE001  (whoever waits for the end must be told)
@@ -438,12 +398,3 @@ class Engine:
         if self.fault is None:
             self.fault = fault
         self._finish()
-
-
-def _resolve(plan: GeneratorPlan) -> tuple[Address, int]:
-    endpoint = plan.endpoint
-    if endpoint.socket_path:
-        return endpoint.socket_path, sockets.AF_UNIX
-    found = sockets.getaddrinfo(endpoint.host, endpoint.port, type=sockets.SOCK_STREAM)
-    family, _, _, _, address = found[0]
-    return address, family

@@ -5,8 +5,10 @@ does, n requests at a time. Listeners of the ``request`` event are therefore not
 """
 
 import time
+from collections.abc import Callable
 
 import locust.stats
+import numpy as np
 from locust.env import Environment
 from locust.stats import StatsEntry, StatsError
 
@@ -28,59 +30,94 @@ def _slot_ms() -> list[float]:
 
 
 class LocustSink:
-    """Adds merged results to the statistics of a Locust environment."""
+    """Gathers merged results and adds them to the statistics of a Locust environment.
+
+    Locust's dictionaries are slow to fill, and nobody looks at them more often than once a second:
+    that is how often ``flush`` is to be called.
+    """
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._slot_ms = _slot_ms()
+        self._counts = np.zeros(SLOTS, np.int64)
+        self._waiting: dict[tuple[str, str], list[tuple[Digest, int]]] = {}
 
     def finished(self, op: str, code: str, latency: Digest, body_bytes: int) -> None:
-        """Add arrivals of one op and code; anything but ``ok`` is a failure to Locust."""
-        # looked up each time: a reset replaces the entries
-        stats = self._environment.stats
-        entries = (stats.total, stats.entries[op, METHOD])
-        self._log(entries, latency, body_bytes)
-        if code == "ok":
-            return
-        second = int(time.time())
-        for entry in entries:
-            entry.num_failures += latency.n
-            entry.num_fail_per_sec[second] += latency.n
-        key = StatsError.create_key(METHOD, op, code)
-        error = stats.errors.get(key)
-        if error is None:
-            error = stats.errors[key] = StatsError(METHOD, op, code)
-        error.occurred()
-        error.occurrences += latency.n - 1
+        """Take arrivals of one op and code; anything but ``ok`` is a failure to Locust."""
+        self._waiting.setdefault((op, code), []).append((latency, body_bytes))
 
     def lag(self, lag: Digest) -> None:
-        """Add the generator's own lateness: a row of its own, outside the aggregate."""
-        self._log((self._environment.stats.entries[LAG_OP, METHOD],), lag, 0)
+        """Take the generator's own lateness: a row of its own, outside the aggregate."""
+        self._waiting.setdefault((LAG_OP, "ok"), []).append((lag, 0))
 
-    def _log(self, entries: tuple[StatsEntry, ...], digest: Digest, content_length: int) -> None:
+    def flush(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Add what has been taken to Locust's statistics.
+
+        Args:
+            pause: called between pieces of the work, to let what is due go first.
+        """
+        waiting, self._waiting = self._waiting, {}
+        # looked up each time: a reset replaces the entries
+        stats = self._environment.stats
+        for (op, code), digests in waiting.items():
+            entries = [stats.entries[op, METHOD]]
+            if op != LAG_OP:
+                entries.append(stats.total)
+            pause()
+            self._log(entries, digests, pause)
+            if code != "ok":
+                self._log_errors(entries, op, code, sum(digest.n for digest, _ in digests))
+
+    def _log(
+        self,
+        entries: list[StatsEntry],
+        digests: list[tuple[Digest, int]],
+        pause: Callable[[], None],
+    ) -> None:
         """Do what ``StatsEntry.log`` does, for many requests at once."""
-        now = time.time()
-        second = int(now)
-        low_ms, high_ms = digest.min_s * 1e3, digest.max_s * 1e3
+        counts = self._counts
+        counts.fill(0)
+        for digest, _ in digests:
+            np.add.at(counts, digest.slots, 1)
+        used = np.flatnonzero(counts)
         table = self._slot_ms
-        times = [(table[slot], n) for slot, n in zip(*_lists(digest), strict=True)]
+        times = [
+            (table[slot], n) for slot, n in zip(used.tolist(), counts[used].tolist(), strict=True)
+        ]
+        total_ms = sum(digest.sum_s for digest, _ in digests) * 1e3
+        low_ms = min(digest.min_s for digest, _ in digests) * 1e3
+        high_ms = max(digest.max_s for digest, _ in digests) * 1e3
+        n = sum(digest.n for digest, _ in digests)
+        size = sum(size for _, size in digests)
+        now = time.time()
         for entry in entries:
+            pause()
             last = entry.last_request_timestamp
-            if entry.use_response_times_cache and last and second > int(last):
-                entry._cache_response_times(second - 1)  # noqa: SLF001  (as StatsEntry.log)
-            entry.num_requests += digest.n
-            entry.num_reqs_per_sec[second] += digest.n
+            if entry.use_response_times_cache and last and int(now) > int(last):
+                entry._cache_response_times(int(now) - 1)  # noqa: SLF001  (as StatsEntry.log)
+            entry.num_requests += n
+            entry.num_reqs_per_sec[int(now)] += n
             entry.last_request_timestamp = now
-            entry.total_content_length += content_length
-            entry.total_response_time += digest.sum_s * 1e3  # type: ignore[assignment]
+            entry.total_content_length += size
+            # Locust's annotations say int; its own clients log fractions of milliseconds, too
+            entry.total_response_time += total_ms  # type: ignore[assignment]
             smallest = entry.min_response_time
             smallest = low_ms if smallest is None else min(smallest, low_ms)  # type: ignore[assignment]
             entry.min_response_time = smallest
             entry.max_response_time = max(entry.max_response_time, high_ms)  # type: ignore[assignment]
-            seen = entry.response_times
-            for ms, n in times:
-                seen[ms] = seen.get(ms, 0) + n  # type: ignore[index,call-overload]
+            seen: dict[float, int] = entry.response_times  # type: ignore[assignment]
+            for ms, k in times:
+                seen[ms] = seen.get(ms, 0) + k
 
-
-def _lists(digest: Digest) -> tuple[list[int], list[int]]:
-    return digest.slots.tolist(), digest.counts.tolist()
+    def _log_errors(self, entries: list[StatsEntry], op: str, code: str, n: int) -> None:
+        second = int(time.time())
+        for entry in entries:
+            entry.num_failures += n
+            entry.num_fail_per_sec[second] += n
+        errors = self._environment.stats.errors
+        key = StatsError.create_key(METHOD, op, code)
+        error = errors.get(key)
+        if error is None:
+            error = errors[key] = StatsError(METHOD, op, code)
+        error.occurred()
+        error.occurrences += n - 1

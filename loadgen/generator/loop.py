@@ -32,3 +32,7 @@ class Loop(Protocol):
     def timer(self, after: float, repeat: float = 0.0) -> Watcher:
         """Return a timer with the resolution of milliseconds."""
         ...
+
+    def idle(self) -> Watcher:
+        """Return a watcher that runs when nothing else does; while it is on, the loop polls."""
+        ...

@@ -8,7 +8,6 @@ so they are encoded without loss and merged by adding.
 from array import array
 from base64 import b64decode
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -50,11 +49,12 @@ def slot_middle_s(slot: int) -> float:
 
 def percentile_s(counts: Counts, percent: float) -> float | None:
     """Return a percentile of a histogram in seconds, None when it is empty."""
-    total = int(counts.sum())
-    if total == 0:
+    used = np.flatnonzero(counts)
+    if not len(used):
         return None
-    rank = max(1, int(np.ceil(percent / 100 * total)))
-    return slot_top_s(int(np.searchsorted(np.cumsum(counts), rank)))
+    below = np.cumsum(counts[used])
+    rank = max(1, int(np.ceil(percent / 100 * int(below[-1]))))
+    return slot_top_s(int(used[np.searchsorted(below, rank)]))
 
 
 def encode_counts(counts: Counts) -> bytes:
@@ -70,22 +70,24 @@ def encode_counts(counts: Counts) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """Latencies of one kind as counts by slot, with what a histogram does not keep."""
+    """Latencies of one kind as histogram slots, with what a histogram does not keep."""
 
     slots: NDArray[np.int64]
-    counts: NDArray[np.int64]
-    n: int
+    """one per latency, not sorted, not counted: counting them costs more than adding them up"""
     sum_s: float
     min_s: float
     max_s: float
 
     @classmethod
     def of(cls, seconds: NDArray[np.float64]) -> "Digest":
-        """Count latencies; negative ones, by a clock's last digit, are zero."""
-        us = np.maximum(np.rint(seconds * 1e6), 0).astype(np.int64)
-        slots, counts = np.unique(slot_of(us), return_counts=True)
-        total, low, high = float(seconds.sum()), float(seconds.min()), float(seconds.max())
-        return cls(slots, counts, len(seconds), total, low, high)
+        """Sort latencies into slots; negative ones, by a clock's last digit, are zero."""
+        us = np.rint(seconds * 1e6).astype(np.int64)
+        return cls(slot_of(us), float(seconds.sum()), float(seconds.min()), float(seconds.max()))
+
+    @property
+    def n(self) -> int:
+        """Number of latencies."""
+        return len(self.slots)
 
 
 class Sink(Protocol):
@@ -126,6 +128,11 @@ class Recorder:
         self.errors: Counter[str] = Counter()
         self.over_threshold: Counter[str] = Counter()
         self.waited_total = 0
+        self.ok_counts: Counts = np.zeros(SLOTS, np.int64)
+        """latency of all ``ok`` arrivals so far, warm-up included"""
+        self.lag_counts: Counts = np.zeros(SLOTS, np.int64)
+        self.lag_counts_kept: Counts = np.zeros(SLOTS, np.int64)
+        """the same without the warm-up"""
         self._lag_seen = 0
         self._batch = batch_of(schedule.t_s, plan.warmup_s, plan.seconds, plan.batches)
         self._names = [op.value for op in plan.ops]
@@ -228,7 +235,13 @@ class Recorder:
     ) -> None:
         for number, chosen in _groups(batch):
             digest = Digest.of(latency_s[chosen])
-            self._histogram(op, code, number)[digest.slots] += digest.counts
+            np.add.at(self._histogram(op, code, number), digest.slots, 1)
+            if op == LAG_OP:
+                np.add.at(self.lag_counts, digest.slots, 1)
+                if number >= 0:
+                    np.add.at(self.lag_counts_kept, digest.slots, 1)
+            elif code == "ok" and op not in OWN_OPS:
+                np.add.at(self.ok_counts, digest.slots, 1)
             if self.sink is None:
                 continue
             if op == LAG_OP:
@@ -243,21 +256,6 @@ class Recorder:
         if counts is None:
             counts = self._histograms[key] = np.zeros(SLOTS, np.int64)
         return counts
-
-    def latency_counts(self) -> Counts:
-        """Return the histogram of all ``ok`` arrivals so far, warm-up included."""
-        return self._sum(lambda op, code, _batch: code == "ok" and op not in OWN_OPS)
-
-    def lag_counts(self, *, with_warmup: bool) -> Counts:
-        """Return the histogram of the generator's own lateness so far."""
-        return self._sum(lambda op, _code, batch: op == LAG_OP and (with_warmup or batch >= 0))
-
-    def _sum(self, wanted: Callable[[str, str, int], bool]) -> Counts:
-        total: Counts = np.zeros(SLOTS, np.int64)
-        for key, counts in self._histograms.items():
-            if wanted(*key):
-                total += counts
-        return total
 
     def rows(self) -> list[OperationRow]:
         """Return one row per op × code × batch, warm-up (batch −1) included."""
@@ -284,8 +282,8 @@ class Recorder:
             "errors": dict(self.errors),
             "waited": self.waited_total,
             "over_threshold": dict(self.over_threshold),
-            "latency": sparse(self.latency_counts()),
-            "lag": sparse(self.lag_counts(with_warmup=True)),
+            "latency": sparse(self.ok_counts),
+            "lag": sparse(self.lag_counts),
         }
 
 
@@ -297,7 +295,7 @@ def _groups(keys: NDArray[Any]) -> list[tuple[int, Any]]:
     first = int(keys[0])
     if (keys == first).all():
         return [(first, slice(None))]
-    return [(number, keys == number) for number in np.unique(keys).tolist()]
+    return [(number, keys == number) for number in sorted(set(keys.tolist()))]
 
 
 def sparse(counts: Counts) -> list[bytes]:

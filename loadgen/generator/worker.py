@@ -19,7 +19,7 @@ from locust.runners import LocalRunner, WorkerRunner
 
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
-from loadgen.generator.machine import boot_id
+from loadgen.generator.machine import boot_id, keep_freed_memory
 from loadgen.generator.messages import Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse
@@ -58,6 +58,7 @@ class Worker:
         self._runner = runner
         self._rundir = rundir
         self._plan = plan
+        self._sink = LocustSink(environment)
         self._zero: AsyncResult[float] = AsyncResult()
         self._end = Event()
         self._engine: Engine | None = None
@@ -85,6 +86,7 @@ class Worker:
         index = max(self._runner.worker_index, 0)
         if index >= plan.workers:
             raise ProcessError(f"worker {index + 1} has joined, but the plan says {plan.workers}")
+        keep_freed_memory()
         schedule = load_schedule(self._rundir, plan).share(index, plan.workers, plan.share)
         self._wire = load_wire(plan.wire)
         # in a thread: preparing takes seconds, and Locust's heartbeats must go on meanwhile
@@ -94,7 +96,7 @@ class Worker:
             plan,
             schedule,
             self._wire,
-            LocustSink(self._environment),
+            self._sink,
             self._end.set,
         )
         self._engine = engine
@@ -103,12 +105,12 @@ class Worker:
         warm.wait()
         if plan.endpoint.tls:
             gevent.sleep(TLS_REFUSAL_S)
-        if engine.opened and not engine.connections:
+        if engine.pool.opened and not engine.pool.members:
             endpoint = plan.endpoint
             reason = engine.refusal or "the server closed every connection at once"
             raise ProcessError(f"{endpoint.host}:{endpoint.port}: {reason}")
         self._tell(
-            "midas-ready", {"arrivals": len(schedule), "connections": len(engine.connections)}
+            "midas-ready", {"arrivals": len(schedule), "connections": len(engine.pool.members)}
         )
         zero_s = self._zero.get()
         assert zero_s is not None  # noqa: S101  (get() without a timeout waits for a value)
@@ -121,17 +123,22 @@ class Worker:
     def _follow(self, engine: Engine) -> None:
         tick = 1
         while not self._end.wait(max(0.0, tick * PROGRESS_S - engine.now_s)):
+            engine.recorder.merge()
+            self._sink.flush(lambda: gevent.sleep(0))
+            gevent.sleep(0)
             self._tell("midas-progress", self._progress(engine))
             tick += 1
         self._tell("midas-progress", self._progress(engine))
 
     def _progress(self, engine: Engine) -> dict[str, Any]:
+        engine.recorder.merge()
+        self._sink.flush()
         return {
             **engine.recorder.snapshot(),
             "intended": engine.dealt_with,
-            "in_flight": engine.in_flight,
+            "in_flight": engine.pool.busy,
             "backlog": len(engine.queue),
-            "connections": len(engine.connections),
+            "connections": len(engine.pool.members),
         }
 
     def abandon(self) -> None:
@@ -155,12 +162,12 @@ class Worker:
             every = recorder.rows()
             rows |= {
                 **self._progress(engine),
-                "lag_kept": sparse(recorder.lag_counts(with_warmup=False)),
+                "lag_kept": sparse(recorder.lag_counts_kept),
                 "operations": msgspec.msgpack.encode([row for row in every if row.batch >= 0]),
                 "warmup": msgspec.msgpack.encode([row for row in every if row.batch < 0]),
                 "arrivals": len(engine.schedule),
-                "opened": engine.opened,
-                "peak": engine.peak,
+                "opened": engine.pool.opened,
+                "peak": engine.pool.peak,
                 "retried": engine.retried,
                 "cpu_s": _cpu_s() - self._cpu_at_start_s if self._cpu_at_start_s else 0.0,
             }

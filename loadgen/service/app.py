@@ -38,6 +38,7 @@ class App:
 
     def __init__(self, service: IdentityService, log: AuditLog) -> None:
         self._log = log
+        self._service = service
         self._openapi = openapi()
         self._routes: dict[str, dict[str, Handler]] = {
             "/healthz": {"GET": service.healthz},
@@ -61,7 +62,8 @@ class App:
             handler = self._route(scope)
             echo = _read_headers(call, scope)
             if scope["method"] == "POST":
-                limit = _MAX_REGISTRATION if scope["path"] == "/v1/entries" else _MAX_BODY
+                large = scope["path"] == "/v1/entries" and self._service.is_admin(call)
+                limit = _MAX_REGISTRATION if large else _MAX_BODY
                 call.body = await _read_body(receive, limit)
             status, body, headers = 200, handler(call), _JSON
         except Refusal as refusal:

@@ -99,11 +99,12 @@ class IdentityService:
 
     # -- administration ---------------------------------------------------------------------
 
-    def _is_admin(self, call: Call) -> bool:
+    def is_admin(self, call: Call) -> bool:
+        """Say whether the caller bears the administrator's token."""
         return hmac.compare_digest(call.bearer.encode(), self.admin_token.encode())
 
     def _only_admin(self, call: Call) -> None:
-        if not self._is_admin(call):
+        if not self.is_admin(call):
             raise unauthenticated("admin-only", "the admin token is needed")
 
     def register(self, call: Call) -> bytes:
@@ -257,7 +258,7 @@ class IdentityService:
         return self._encode(m.Decision(allowed))
 
     def _decide(self, call: Call, asked: list[tuple[Line, m.Evaluation]]) -> list[bool]:
-        if self._is_admin(call):
+        if self.is_admin(call):
             scopes = [self._subject_scope(line, question) for line, question in asked]
         else:
             first = asked[0][0]

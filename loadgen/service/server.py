@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -23,6 +24,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from loadgen.service.app import TLS_CERTIFICATE, App
 from loadgen.service.audit import AuditLog
 from loadgen.service.identity_service import IdentityService
+from loadgen.service.messages import Fault
 from scenarios.errors import InputError, ProcessError, StoreError
 
 AUDIT_FILE = "audit.sqlite3"
@@ -73,16 +75,54 @@ class Ready:
         return json.dumps(asdict(self))
 
 
+class _Joined:
+    """A transport that joins what is written in one turn of the loop.
+
+    uvicorn writes head and body of an answer apart; two system calls (and two packets) cost as
+    much as everything else that the service does for a static key.
+    """
+
+    def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:  # noqa: ANN401
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def _flush(self) -> None:
+        if self._parts and not self._transport.is_closing():
+            self._transport.write(b"".join(self._parts))
+        self._parts.clear()
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._transport, name)
+
+
 class _Protocol(HttpToolsProtocol):
     """Hands the TLS client's certificate on; uvicorn lacks the ASGI TLS extension."""
 
     _tls: dict[str, bytes] | None = None
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _Joined(transport, self.loop)))
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
             self._tls = {TLS_CERTIFICATE: tls.getpeercert(binary_form=True) or b""}
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as every other bad request, in JSON."""
+        body = msgspec.json.encode(Fault("bad-http", msg))
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        text = f"HTTP/1.1 400 Bad Request\r\n{head}connection: close\r\n\r\n"
+        self.transport.write(text.encode() + body)
+        self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -122,6 +162,7 @@ def _config(app: App, **tls: Any) -> uvicorn.Config:  # noqa: ANN401
         log_config=None,
         log_level="critical",
         access_log=False,
+        proxy_headers=False,  # X-Forwarded-For would let a caller choose its origin in the log
         server_header=False,
         date_header=False,
         timeout_keep_alive=75,

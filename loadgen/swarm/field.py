@@ -42,6 +42,7 @@ class Fleet:
     settle_s: float = 0.0
     spread_s: float = 5.0
     sync_s: float = 5.0
+    stationary: bool = False
     backoff: bool = True
     timeout_s: float = 30.0
     seed: int = 1
@@ -90,11 +91,13 @@ def swarm(server: SpireServer, fleet: Fleet) -> Iterator[SwarmLink]:
         settle_s=fleet.settle_s,
         spread_s=fleet.spread_s,
         sync_s=fleet.sync_s,
+        stationary=fleet.stationary,
         sync_backoff=SYNC_BACKOFF if fleet.backoff else None,
         svid_backoff=SVID_BACKOFF if fleet.backoff else None,
         timeout_s=fleet.timeout_s,
     )
-    with SwarmLink(plan, server.workdir / "swarm") as link:
+    rundir = Path(tempfile.mkdtemp(prefix="swarm-", dir=server.workdir))
+    with SwarmLink(plan, rundir) as link:
         yield link
 
 

@@ -72,6 +72,9 @@ class SwarmPlan(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     """of ``rules.due_at_poll``"""
     backdate_s: float = 10.0
     """how long before the issue an SVID's life begins"""
+    stationary: bool = False
+    """treat each agent's first documents as if they were already a part of a renewal interval
+    old, uniformly drawn: so a short run renews at the rate of a long one"""
     sync_backoff: Backoff | None = Backoff(5.0, 1.5, 240.0, 0.1)
     """None: try again at once"""
     svid_backoff: Backoff | None = Backoff(0.5, 1.5, 240.0, 0.1)

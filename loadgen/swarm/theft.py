@@ -37,6 +37,7 @@ BACKDATE_S = 10.0
 SYNC_S, FRACTION, JITTER = 5.0, 0.5, 0.1
 """SPIRE's own: see ``loadgen/swarm/agent.py``"""
 _SEEN_AGAIN_S = 3.0
+"""a refused thief tries on for so long, in case it was chance"""
 PREDICTIONS = 20_000
 
 
@@ -253,6 +254,7 @@ def _act(
     context = client_context(authorities, None)
     load_pem(context, theft.stolen.pem.encode())
     request = api.SyncAuthorizedEntriesRequest(output_mask=api.EntryMask(revision_number=True))
+    refused_s: float | None = None
     while (now_s := clock.now_s()) < end_s - 1.0:
         if now_s >= theft.expires_s:
             theft.end = "expired"
@@ -266,7 +268,8 @@ def _act(
         except Refused:
             theft.refused += 1
             theft.end = "refused"
-            if clock.now_s() - (theft.last_accepted_s or now_s) > _SEEN_AGAIN_S:
+            refused_s = now_s if refused_s is None else refused_s
+            if now_s - refused_s > _SEEN_AGAIN_S:
                 return
         except TargetError:
             theft.refused += 1  # TLS refuses what has expired

@@ -12,6 +12,7 @@ from midas.commands.report import report
 from midas.commands.serve import serve
 from midas.commands.simulate import simulate
 from midas.commands.validate import validate
+from midas.commands.watch import watch
 
 _HELP = """Which machine identity for thousands of AI agents: static API keys or SPIFFE SVIDs, and
 how long should they live?
@@ -50,6 +51,7 @@ app.add_typer(bench.app, name="bench", rich_help_panel=_TRUST)
 app.add_typer(runs.app, name="runs", rich_help_panel=_TOOLS)
 app.add_typer(target.app, name="target", rich_help_panel=_TOOLS)
 app.command(rich_help_panel=_TOOLS)(serve)
+app.command(rich_help_panel=_TOOLS)(watch)
 app.add_typer(spire.app, name="spire", rich_help_panel=_TOOLS)
 
 

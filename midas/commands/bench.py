@@ -29,10 +29,43 @@ def load(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
     Example: `midas bench load --rounds 1`
     """
     from loadgen.bench.load import bench_load, expected_s
-
     from midas.render import bench as render
 
     output = Output(json, quiet)
     output.note(f"This takes about {expected_s(rounds) / 60:.0f} min; leave the machine alone.")
     table = bench_load(rounds=rounds, on_step=output.note)
+    output.result(render.document(table), *render.lines(table))
+
+
+@app.command()
+def swarm(json: Json = False, quiet: Quiet = False) -> None:
+    """Measure how many hollow agents one core carries against a real SPIRE server.
+
+    SPIRE has the other core. Where the largest fleet is late, a smaller one is tried.
+
+    Example: `midas bench swarm --json`
+    """
+    from loadgen.bench.swarm import bench_swarm, expected_s
+    from midas.render import bench as render
+
+    output = Output(json, quiet)
+    output.note(f"This takes at least {expected_s() / 60:.0f} min; leave the machine alone.")
+    table = bench_swarm(on_step=output.note)
+    output.result(render.document(table), *render.lines(table))
+
+
+@app.command()
+def service(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
+    """Measure the embedded identity service beside OpenBao and bare cryptography, per core.
+
+    What each of them does for an answer that the others do not stands in the notes of its cases.
+
+    Example: `midas bench service --rounds 1`
+    """
+    from loadgen.bench.service import bench_service, expected_s
+    from midas.render import bench as render
+
+    output = Output(json, quiet)
+    output.note(f"This takes about {expected_s(rounds) / 60:.0f} min; leave the machine alone.")
+    table = bench_service(rounds=rounds, on_step=output.note)
     output.result(render.document(table), *render.lines(table))

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import typer
+
 from midas.options import Json, Out, Quiet, Seed
 from midas.output import Output
 
 SCENARIO = Path("customer-service")
-REPLICATIONS = 2
+REPLICATIONS = 4
 RATE_HZ, SECONDS = 100.0, 20.0
 
 
@@ -20,7 +22,7 @@ def demo(seed: Seed = 1, out: Out = None, json: Json = False, quiet: Quiet = Fal
     Example: `midas demo`
     """
     from midas import inputs, reporting, simulated
-    from midas.measured import Options, measure
+    from midas.measured import INTERRUPTED, Options, measure
     from midas.render import report as render
 
     output = Output(json, quiet)
@@ -30,6 +32,10 @@ def demo(seed: Seed = 1, out: Out = None, json: Json = False, quiet: Quiet = Fal
     output.note("2/3 Driving the embedded service for 20 s while credentials are stolen")
     options = Options(rate_hz=RATE_HZ, seconds=SECONDS)
     measured = measure(scenario, "embedded", seed, options, [], out, output)
+    if measured.code == INTERRUPTED:
+        raise typer.Exit(INTERRUPTED)
+    if not measured.summary.manifest.valid:
+        output.warn(f"the measured run is not valid: {measured.summary.manifest.reason}")
     output.note("3/3 Simulating the same 20 s and writing the report")
     made = reporting.make([str(path), str(measured.path)], out, None, output)
     output.result(render.document(made), *render.lines(made))

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from midas import completion
 from midas.options import Json, Quiet, Results
 from midas.output import Output
 
@@ -16,6 +17,7 @@ def report(
             metavar="[RUN]...",
             help="Ids (or beginnings, or folders) of a simulated run, a measured run, or both. "
             "[default: the latest of each]",
+            autocompletion=completion.runs,
             show_default=False,
         ),
     ] = None,

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from midas import completion
 from midas.options import Json, Results
 from midas.output import Output
 
@@ -19,6 +20,7 @@ RunName = Annotated[
     typer.Argument(
         metavar="RUN",
         help="A run's id, the beginning of one, a folder, or `latest`.",
+        autocompletion=completion.runs,
         show_default=False,
     ),
 ]

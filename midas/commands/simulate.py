@@ -16,6 +16,7 @@ from midas.options import (
     Regimes,
     ScenarioFile,
     Seed,
+    Yes,
 )
 from midas.output import Output
 
@@ -40,6 +41,7 @@ def simulate(
     out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
+    yes: Yes = False,
 ) -> None:
     """Simulate a scenario under each of its regimes and estimate what an architect asks.
 
@@ -56,6 +58,6 @@ def simulate(
     output = Output(json, quiet)
     for warning in resolved.warnings:
         output.warn(warning)
-    path, record = simulated.simulate(resolved, engine, seed, replications, out, output)
+    path, record = simulated.simulate(resolved, engine, seed, replications, out, output, yes=yes)
     summary = summarise(record)
     output.result(render.document(summary, path), *render.lines(summary, path))

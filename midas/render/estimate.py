@@ -1,4 +1,4 @@
-"""Estimates under each other: value, interval and n, aligned, in one unit for each quantity."""
+"""Estimates under each other: value, interval and n, aligned."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from math import floor, log10
@@ -19,7 +19,7 @@ _SECONDS = (
     (86_400.0, "d"),
     (31_557_600.0, "y"),
 )
-_NAME, _VALUE, _INTERVAL = 20, 14, 30
+_NAME, _VALUE, _INTERVAL = 20, 16, 28
 
 
 def block(
@@ -27,29 +27,34 @@ def block(
 ) -> Iterator["RenderableType"]:
     """Return a heading and one line for each name: value, [low, high], n.
 
-    The heading says the unit of times; others have theirs in the title. ``missing`` stands where
-    there is no value.
+    Times have the unit that a person would choose, after the value; other quantities have theirs
+    in the title. ``missing`` stands where there is no value.
     """
-    size, unit = unit_for(found.values())
-    yield heading(f"{title}, {unit}" if unit else title)
+    yield heading(title)
     for name, estimate in found.items():
+        size, unit = unit_of(estimate)
         value, interval, n = cells(estimate, size, missing)
-        yield f"  {name:<{_NAME}}{value:>{_VALUE}}  {interval:<{_INTERVAL}} n = {n}"
+        shown = f"{value} {unit}" if unit and estimate.value is not None else value
+        yield f"  {name:<{_NAME}}{shown:>{_VALUE}}  {interval:<{_INTERVAL}} n = {n}"
 
 
-def unit_for(estimates: Iterable[Estimate]) -> tuple[float, str]:
-    """Return divisor and name of the unit in which times are shown; 1 and nothing for the rest.
+def unit_of(estimate: Estimate) -> tuple[float, str]:
+    """Return divisor and name of the unit of a time; 1 and nothing for what is no time.
 
-    Seconds become the largest unit of which the largest value holds at least two.
+    It is the largest unit of which the value, or else the upper end, holds at least two.
     """
-    shown = list(estimates)
-    if not shown or shown[0].unit != "s":
+    if estimate.unit != "s":
         return 1.0, ""
-    largest = max((abs(e.value) for e in shown if e.value is not None), default=0.0)
+    largest = abs(estimate.value or estimate.high or 0.0)
     if largest == 0.0:
         return 1.0, "s"
     fitting = [(size, name) for size, name in _SECONDS if largest >= 2 * size]
     return fitting[-1] if fitting else _SECONDS[0]
+
+
+def unit_for(estimates: Iterable[Estimate]) -> tuple[float, str]:
+    """Return the unit of the largest, for estimates that stand beside each other."""
+    return unit_of(max(estimates, key=lambda estimate: abs(estimate.value or 0.0)))
 
 
 def cells(

@@ -42,6 +42,16 @@ class Stream(IntEnum):
     OPEN_AT_START = 23
     ARRIVAL = 24
     PERSONA = 25
+    SWITCH_COUNT = 26
+    SWITCH_SPLIT = 27
+    BENIGN_TIME = 28
+    BENIGN_AGENT = 29
+    BENIGN_LENGTH = 30
+    BENIGN_SLOT = 31
+    BREAKOUT = 32
+    LATERAL_ATTEMPT = 33
+    LATERAL_TARGET = 34
+    NODE_MEMBER = 35
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
@@ -77,7 +87,7 @@ _SQRT_HALF_BITS, _MANTISSA_BITS = np.int64(0x3FE6A09E667F3BCD), np.int64(52)
 
 @njit(cache=True, inline="always", error_model="numpy")
 def ln(x: float) -> float:
-    """Return the natural logarithm of a normal positive number, to within one unit in the last place.
+    """Return the natural logarithm of a normal positive number, to one unit in the last place.
 
     fdlibm's e_log.c (Sun Microsystems 1993) without its branches: the same bits on every machine,
     where the C library's logarithm differs between machines, and fit for vector units, which halve
@@ -89,7 +99,9 @@ def ln(x: float) -> float:
     s = f / (2.0 + f)
     z = s * s
     w = z * z
-    even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01))
+    even = w * (
+        3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01)
+    )
     odd = z * (
         6.666666666666735130e-01
         + w

@@ -8,7 +8,11 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import Scenario
+
+MANY_EVENTS = 100_000
+"""harmless events in a run from which on they deserve a warning"""
 
 
 def problems(scenario: Scenario) -> list[Problem]:
@@ -26,6 +30,7 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+    found += _many_benign_events(scenario)
     return found
 
 
@@ -155,6 +160,16 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
             f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the issuer "
             f"{load:.3g} times what {scenario.issuer.servers} servers at "
             f"{scenario.issuer.service_time_s:g} s a signature can serve"
+        )
+
+
+def _many_benign_events(scenario: Scenario) -> Iterator[str]:
+    rate = scenario.benign.per_agent_year
+    events = rate * scenario.agents * scenario.horizon_s / SECONDS_PER_YEAR
+    if events > MANY_EVENTS:
+        yield (
+            f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
+            f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
         )
 
 

@@ -48,9 +48,7 @@ def polled_age(
         age += poll_s
 
 
-def due_at_poll(
-    remaining_s: float, ttl_s: float, fraction: float, jitter: float, u: float
-) -> bool:
+def due_at_poll(remaining_s: float, ttl_s: float, fraction: float, jitter: float, u: float) -> bool:
     """Return whether a poll renews: the decision that ``polled_age`` repeats until it is taken.
 
     remaining ≤ U(1 − j, 1 + j)·(1 − f)·T, with a fresh u at every poll.

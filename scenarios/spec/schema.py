@@ -97,12 +97,25 @@ class Abuse(Strict):
     """share of uses that try a permission outside the task whose credential was taken"""
 
 
+class Lateral(Strict):
+    """From one stolen credential to the next: what its permissions reach (model.md §4)."""
+
+    max_depth: Annotated[int, Field(ge=0, le=10)] = 0
+    """steps away from the first theft; 0 is none at all"""
+    success: Share = 0.1
+    """probability that a permission held leads to the credential of another agent that has it"""
+    breakout_mean_s: PositiveSeconds = 1740.0
+    """mean of the lognormal time from the first use of a credential to the step beyond it"""
+    breakout_sigma: Annotated[float, Field(ge=0, le=5)] = 1.1
+
+
 class Threats(Strict):
     """Thieves: natural ones by hazard, and injected ones for conditional questions."""
 
     leak: Leak = Leak()
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
+    lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
@@ -132,6 +145,33 @@ class Response(Strict):
     """revoke at the alert, without triage"""
 
 
+class Benign(Strict):
+    """Harmless events that a detector takes for abuse (model.md §5); Poisson, none by default."""
+
+    reschedules_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """an agent goes on with the same document at another address, for good"""
+    failovers_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """an agent is seen behind another address for a while, then behind its own again"""
+    failover_mean_s: PositiveSeconds = 3600.0
+    """mean of the exponential time behind the other address"""
+    late_reloads_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """a part of an agent keeps the document that it holds and uses it once more, later"""
+    late_reload_mean_s: PositiveSeconds = 600.0
+    """mean of the exponential time until that use"""
+    new_edges_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """a deployment uses a permission before the declared need of its task says so"""
+
+    @property
+    def per_agent_year(self) -> float:
+        """Events of all kinds per agent and year."""
+        return (
+            self.reschedules_per_agent_year
+            + self.failovers_per_agent_year
+            + self.late_reloads_per_agent_year
+            + self.new_edges_per_agent_year
+        )
+
+
 class IssuerOutage(Strict):
     """The issuer refuses every request; what it had accepted is still served."""
 
@@ -140,6 +180,14 @@ class IssuerOutage(Strict):
     duration_s: PositiveSeconds
     every_s: PositiveSeconds | None = None
     """repeat the outage with this period"""
+
+
+class Engine(Strict):
+    """How the simulator computes what it computes."""
+
+    switches: Literal["auto", "exact", "poisson"] = "auto"
+    """each task switch drawn at its instant, or switches that touch nothing shared counted in bulk,
+    equal in law; ``simulator.forecast.switch_path`` says which when it is left to us"""
 
 
 class Override(Strict):
@@ -176,8 +224,10 @@ class Scenario(Strict):
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()
+    benign: Benign = Benign()
     faults: tuple[IssuerOutage, ...] = ()
     drive: Drive = Drive()
+    engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0
     """resolution of the recorded time series"""
     probes: Annotated[int, Field(ge=0, le=1_000_000)] = 500

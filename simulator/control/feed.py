@@ -95,10 +95,17 @@ class Feed:
             return self._owner.accesses(from_s, to_s)
         return self._owner.first_accesses(from_s, to_s)
 
-    def line(self, access: Access) -> AuditEvent:
-        """Return the audit line of an access by the owner."""
-        permission = self._agent_class.workload.tasks[access.task].permissions[0]
-        return self._event(access.t_s, access.task, access.document, self._node, permission, "ok")
+    def line(self, access: Access, origin: str = "", permission: str = "") -> AuditEvent:
+        """Return the audit line of an access by the owner, from its node with what its task needs.
+
+        Args:
+            access: when, for which task, with what.
+            origin: another address than the node's.
+            permission: another one than the task's first.
+        """
+        permission = permission or self._agent_class.workload.tasks[access.task].permissions[0]
+        origin = origin or self._node
+        return self._event(access.t_s, access.task, access.document, origin, permission, "ok")
 
     # -- the thief -------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from math import inf
 import simpy
 
 from scenarios.demand.streams import Stream
+from scenarios.detection.audit import Alert
 from scenarios.record.tables import AlertRow
 from scenarios.spec.regime import Revocation
 from simulator.control.case import Case
@@ -28,7 +29,10 @@ class Response:
         self._analysts = simpy.Resource(world.clock, world.scenario.response.analysts)
         self._cases: dict[int, list[Case]] = {}
         self.alerts: list[tuple[Case, AlertRow]] = []
+        self._reported: set[tuple[int, str]] = set()
+        self.false_alarms: list[AlertRow] = []
         self.replacements = 0
+        self.healthy_replacements = 0
 
     def follow(self, case: Case) -> None:
         """Take note of a theft, so that ending a credential ends it for every thief of it."""
@@ -48,13 +52,8 @@ class Response:
         if case.alert_s is not None:
             return
         case.alert_s, case.detector = alert_s, detector
-        response = world.scenario.response
-        if not response.automatic:
-            with self._analysts.request() as turn:
-                yield turn
-                mean_s = response.triage_mean_s
-                triage_s = world.exponential(mean_s, case.entity, Stream.TRIAGE)
-                yield world.clock.at(world.now_s + triage_s)
+        if not world.scenario.response.automatic:
+            yield from self._triage(case.entity)
         case.decided_s = world.now_s
         rule = world.regime.revocation
         if rule.method is Revocation.NONE:
@@ -66,6 +65,60 @@ class Response:
         if feed is not None:
             feed.forget()
 
+    def false_alarm(
+        self, entity: int, owner: int, document: CredentialView, alert: Alert
+    ) -> Generator[simpy.Event, object, None]:
+        """Handle an alert that nobody's theft is behind.
+
+        An analyst finds that out after an ordinary triage and does nothing more. Automatic response
+        does to the document what it would do to a stolen one. Until then the detector does not
+        report the identity again.
+        """
+        world = self._world
+        key = (owner, alert.detector)
+        if alert.alert_s >= world.horizon_s:
+            return
+        yield world.clock.at(alert.alert_s)
+        if key in self._reported:
+            return
+        self._reported.add(key)
+        event_s = alert.event.occurred_s
+        self.false_alarms.append(
+            AlertRow(
+                "", world.regime.name, 0, world.now_s, event_s, alert.detector, alert.identity, None
+            )
+        )
+        if world.scenario.response.automatic:
+            yield from self._replace_healthy(entity, owner, document)
+        else:
+            yield from self._triage(entity)
+        self._reported.discard(key)
+
+    def _triage(self, entity: int) -> Generator[simpy.Event, object, None]:
+        world = self._world
+        with self._analysts.request() as turn:
+            yield turn
+            mean_s = world.scenario.response.triage_mean_s
+            yield world.clock.at(world.now_s + world.exponential(mean_s, entity, Stream.TRIAGE))
+
+    def _replace_healthy(
+        self, entity: int, owner: int, document: CredentialView
+    ) -> Generator[simpy.Event, object, None]:
+        """Revoke a document for nothing; an identity that a thief is in is not counted healthy."""
+        world = self._world
+        rule = world.regime.revocation
+        if rule.method is Revocation.NONE:
+            return
+        if world.uniform(entity, Stream.REVOCATION, 0) >= rule.probability:
+            return
+        yield world.clock.at(world.now_s + rule.delay_s)
+        now_s = world.now_s
+        robbed = any(case.has_access(world, now_s) for case in self._cases.get(owner, []))
+        replaced = self._refuse(owner, world.population.read(owner), (document,))
+        self.replacements += replaced
+        if not robbed:
+            self.healthy_replacements += replaced
+
     def _revoke(self, case: Case) -> None:
         """Have the verifiers refuse what was stolen, and give the owner something new.
 
@@ -73,23 +126,31 @@ class Response:
         only if it still holds one of them. Deletion ends whatever the identity holds.
         """
         world = self._world
-        now_s = world.now_s
         held = world.population.read(case.owner)
+        self.replacements += self._refuse(case.owner, held, _stolen(case, held, world.now_s))
+
+    def _refuse(
+        self,
+        owner: int,
+        held: tuple[CredentialView, ...],
+        suspect: tuple[CredentialView, ...],
+    ) -> int:
+        """End suspect documents, under deletion all of the identity's; return agents replaced."""
+        world = self._world
+        victims = self._cases.get(owner, [])
+        ended = {(view.slot, view.serial) for view in suspect}
         if world.regime.revocation.method is Revocation.DELETE:
-            ended = {(view.slot, view.serial) for view in held}
-            victims = self._cases[case.owner]
-            for victim in victims:
-                if victim.document is not None:
-                    ended.add((victim.document.slot, victim.document.serial))
-        else:
-            ended = {(view.slot, view.serial) for view in _stolen(case, held, now_s)}
-        for victim in self._cases[case.owner]:
+            copies = [victim.document for victim in victims if victim.document is not None]
+            ended = {(view.slot, view.serial) for view in (*held, *copies)}
+        for victim in victims:
             self._end(victim, held, ended)
-        if any((view.slot, view.serial) in ended for view in held):
-            for agent in world.layout.group(case.agent):
-                world.population.command(Command(CommandKind.REPLACE, agent))
-                world.replaced(agent)
-                self.replacements += 1
+        if not any((view.slot, view.serial) in ended for view in held):
+            return 0
+        group = world.layout.group(owner)
+        for agent in group:
+            world.population.command(Command(CommandKind.REPLACE, agent))
+            world.replaced(agent)
+        return len(group)
 
     def _end(
         self, case: Case, held: tuple[CredentialView, ...], ended: set[tuple[int, int]]

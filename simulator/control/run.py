@@ -6,8 +6,10 @@ from scenarios.record.tables import AlertRow, Incident
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
+from simulator.control.benign import Benign
 from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
+from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
 from simulator.control.response import Response
 from simulator.control.start import open_thefts
@@ -40,6 +42,7 @@ def run(
     Faults(world)
     threats = Threats(world, response)
     measures = Measures(world)
+    benign = Benign(world, threats, response) if scenario.benign.per_agent_year > 0.0 else None
     clean = CleanSample(world, threats)
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
@@ -47,6 +50,14 @@ def run(
     alerts = rows.alerts(world, response.alerts, threats.cases)
     watched_s, false_alarms = clean.read()
     counts = measures.counts(threats, response.replacements)
+    if scenario.threats.lateral.max_depth > 0:
+        counts |= reach(threats.cases)
+    if benign is not None:
+        # every clean identity is followed then, so the sample's hours would count twice
+        watched_s = benign.watched_identity_s
+        false_alarms += response.false_alarms
+        counts["benign_events"] = float(benign.events)
+        counts["healthy_replacements"] = float(response.healthy_replacements)
     counts["watched_identity_s"] = watched_s
     alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
     return counts, measures.series(incidents), incidents, alerts

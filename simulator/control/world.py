@@ -22,6 +22,8 @@ from simulator.population import Population
 
 LEAK, FOOTHOLD, INJECTED_LEAK, INJECTED_FOOTHOLD, LEAK_AT_START, FOOTHOLD_AT_START = range(1, 7)
 """kinds of theft, each an entity of its own for the draws that decide when and whom"""
+RESCHEDULE, FAILOVER, LATE_RELOAD, NEW_EDGE = range(7, 11)
+"""kinds of harmless events, likewise"""
 
 _ORDINAL_BITS: Final = 40
 

@@ -9,6 +9,7 @@ kept under a name that is the hash of everything that is compiled into them.
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import numba
 import platformdirs
@@ -33,4 +34,5 @@ def kernel_cache() -> Path:
     return platformdirs.user_cache_path("midas") / digest.hexdigest()[:16]
 
 
-numba.config.CACHE_DIR = str(kernel_cache())
+_config: Any = numba.config
+_config.CACHE_DIR = str(kernel_cache())

@@ -34,12 +34,16 @@ from simulator.fleet.laws import (
 )
 from simulator.fleet.layout import (
     AGENT_CLASS,
+    BATCH,
+    BATCHES,
     BLOCK,
     ENTRY,
     FLEET,
     ISSUE,
     LANE,
+    LANES,
     NO_SERIAL,
+    PARTS,
     RECORD,
     REFUSED,
     REVOKED,
@@ -58,7 +62,8 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import Table, entry, kernel, prefetch, table
+from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
+from simulator.fleet.poisson import last_task, switches_in
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
 
@@ -80,26 +85,27 @@ STRIDE = np.uint64(RECORD.itemsize)
 @kernel
 def issues(record: Record) -> int:
     """Return how often the slot was issued a credential; its serial is one less."""
-    return np.int64(record.tag) >> SERIAL_SHIFT
+    return int64(record.tag) >> SERIAL_SHIFT
 
 
 @kernel
 def flag(record: Record, mask: int) -> bool:
     """Return whether a flag of a record is set."""
-    return np.int64(record.tag) & mask != 0
+    return int64(record.tag) & mask != 0
 
 
 @kernel
 def retag(record: Record, clear: int, add: int) -> None:
     """Clear and set bits of a record's tag."""
-    record.tag = np.uint32((np.int64(record.tag) & ~clear) | add)
+    record.tag = np.uint32((int64(record.tag) & ~clear) | add)
 
 
 @kernel
 def expires_s(fleet: Fleet, record: Record, i: int) -> float:
     """Return when the credential of record number ``i`` ends or ended."""
     if flag(record, REVOKED):
-        return table(fleet.ended_s, fleet.record_count, np.float64)[i]
+        ended_s: Table[float] = table(fleet.ended_s, fleet.record_count, np.float64)
+        return ended_s[i]
     return expiry(record.issued_s, fleet.ttl_s)
 
 
@@ -149,10 +155,25 @@ def replay(
     clock = records[first]
     if clock.next_switch_s >= to_s:
         return
-    if agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
+    if fleet.aggregated:
+        _replay_in_bulk(fleet, lane, agent_class, agent, first, to_s)
+    elif agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
         _replay_plain(fleet, lane, agent_class, agent, first, to_s)
     else:
         _replay_any(fleet, lane, agent_class, agent, first, to_s)
+
+
+@kernel
+def _replay_in_bulk(
+    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
+) -> None:
+    """Count the failures before ``to_s`` by Poisson draws; ``catch_up`` counts the switches."""
+    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    ends_s = expires_s(fleet, clock, first)
+    if to_s > ends_s:
+        from_s = max(clock.next_switch_s, ends_s)
+        lane.auth_failures += switches_in(fleet, agent_class, agent, from_s, to_s)
+    clock.next_switch_s = to_s
 
 
 @kernel
@@ -181,7 +202,7 @@ def _replay_plain(
     clock.next_switch_s = t_s
     clock.candidate = np.uint32(n)
     retag(clock, TASK_MASK, 1)
-    lane.switches += np.int64(n - begin)
+    lane.switches += int64(n - begin)
     lane.auth_failures += failures
 
 
@@ -217,7 +238,7 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
 @kernel
 def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
     """Return whether a task is active at an instant."""
-    return active_at(t_s, fleet.start_hour, np.int64(agent_class.active_masks[task]))
+    return active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task]))
 
 
 @kernel
@@ -249,7 +270,7 @@ def next_use(
     until_s: float,
 ) -> float:
     """Return the first switch that uses a slot in [from_s, until_s), looking ahead; else inf."""
-    clock = table(fleet.records, fleet.record_count, RECORD)[first]
+    clock: Record = table(fleet.records, fleet.record_count, RECORD)[first]
     gaps = entity_key(fleet.seed_key, np.uint64(agent), GAP)
     marks = entity_key(fleet.seed_key, np.uint64(agent), MARK)
     t_s = clock.next_switch_s
@@ -332,7 +353,7 @@ def renew(
         due_s = min(due_s, expires_s(fleet, record, i))
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
     if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
-        row = table(lane.log, fleet.answer_capacity, ISSUE)[lane.log_rows]
+        row = table(lane.log, fleet.batch_capacity, ISSUE)[lane.log_rows]
         row.issued_s = t_s
         row.record = np.uint32(i)
         row.serial = np.int32(serial)
@@ -352,7 +373,7 @@ def back_off(
     if fleet.rule == AT_USE:
         replay(fleet, lane, agent_class, agent, i - slot, t_s)
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
-    count = np.int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
+    count = int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
     refusals[i] = np.uint32(count)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
@@ -386,8 +407,17 @@ def look_further(
 
 
 @kernel
-def _first_record(fleet: Fleet, agent: int) -> int:
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+def records_of(fleet: Fleet, part: int, parts: int) -> tuple[int, int]:
+    """Return the range of the records of ``parts`` parts from ``part`` on."""
+    shards = table(fleet.shards, SHARDS, SHARD)
+    begin = shards[part * SHARDS // PARTS].first_record
+    return begin, shards[(part + parts) * SHARDS // PARTS - 1].end_record
+
+
+@kernel
+def first_record(fleet: Fleet, agent: int) -> int:
+    """Return the number of an agent's first record."""
+    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
     c = fleet.class_count - 1
     while agent < classes[c].first_agent:
         c -= 1
@@ -425,39 +455,36 @@ def _begin_slot(
 @kernel
 def _file_asked(wheel: Wheel, asked: Entry) -> None:
     if asked.t_s < inf:
-        file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
+        file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
 
 
 # -- entry points ---------------------------------------------------------------------------------
 
 
-@entry(types.void(types.uint64, types.int64, types.int64))
-def settle(place: int, thread: int, threads: int) -> None:
-    """Let this thread's share of the agents take note of the answers, in order.
+@entry(types.void(types.uint64, types.int64, types.int64, types.int64))
+def settle(place: np.uint64, b: int, part: int, parts: int) -> None:
+    """Let ``parts`` parts of the agents, from ``part`` on, take note of a batch, in order.
 
     What they ask for next is left in place of the answers, for ``serve`` to file.
     """
     fleet = table(place, 1, FLEET)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
-    shards = table(fleet.shards, SHARDS, SHARD)
-    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    lane = table(fleet.lanes, LANES, LANE)[part]
+    batch = table(fleet.batches, BATCHES, BATCH)[b]
+    answers = table(batch.entries, fleet.batch_capacity, ENTRY)
     picks = table(
-        fleet.picks + np.uint64(4 * thread * fleet.answer_capacity),
-        fleet.answer_capacity,
-        np.uint32,
+        fleet.picks + np.uint64(4 * part * fleet.batch_capacity), fleet.batch_capacity, np.uint32
     )
-    begin = shards[SHARDS * thread // threads].first_record
-    end = shards[SHARDS * (thread + 1) // threads - 1].end_record
+    begin, end = records_of(fleet, part, parts)
     mine = 0
-    for i in range(fleet.answer_count):
+    for i in range(batch.count):
         picks[mine] = np.uint32(i)
-        mine += begin <= np.int64(answers[i].record) < end
+        mine += begin <= int64(answers[i].record) < end
     for j in range(mine):
         if j + AHEAD < mine:
             prefetch(fleet.records + np.uint64(answers[picks[j + AHEAD]].record) * STRIDE)
-        position = np.int64(picks[j])
+        position = int64(picks[j])
         answer = answers[position]
-        t_s, i, kind = answer.t_s, np.int64(answer.record), np.int64(answer.note)
+        t_s, i, kind = answer.t_s, int64(answer.record), int64(answer.note)
         if kind == ISSUED:
             renew(fleet, lane, t_s, i, answers, position)
         elif kind == WAKE:
@@ -466,38 +493,38 @@ def settle(place: int, thread: int, threads: int) -> None:
             back_off(fleet, lane, t_s, i, answers, position)
 
 
-@entry(types.void(types.uint64, types.int64, types.int64, types.int64, types.int64))
-def begin(place: int, thread: int, threads: int, first_agent: int, end_agent: int) -> None:
-    """Put agents into their state at t = 0 and leave their first requests for ``serve``."""
+@entry(types.void(types.uint64, types.int64, types.int64, types.int64))
+def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None:
+    """Put a part of some agents into their state at t = 0; their first requests go to batch 0."""
     fleet = table(place, 1, FLEET)[0]
     records = table(fleet.records, fleet.record_count, RECORD)
-    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
-    share = (end_agent - first_agent + threads - 1) // threads
-    c = 0
-    base = _first_record(fleet, first_agent)
-    low = first_agent + share * thread
+    answers = table(table(fleet.batches, BATCHES, BATCH)[0].entries, fleet.batch_capacity, ENTRY)
+    share = (end_agent - first_agent + PARTS - 1) // PARTS
+    base = first_record(fleet, first_agent)
+    low = first_agent + share * part
     for agent in range(low, min(low + share, end_agent)):
-        while c + 1 < fleet.class_count and agent >= classes[c + 1].first_agent:
-            c += 1
-        agent_class = classes[c]
-        first = agent_class.first_record + (agent - agent_class.first_agent) * agent_class.slots
+        first = first_record(fleet, agent)
+        agent_class = class_of(fleet, first)
         key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
-        records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+        if not fleet.aggregated:
+            gap_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+            records[first].next_switch_s = gap_s
         for slot in range(agent_class.slots):
-            due_s = _begin_slot(fleet, agent_class, agent, slot, records[first + slot])
             i = first + slot
+            due_s = _begin_slot(fleet, agent_class, agent, slot, records[i])
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 
 
-@entry(types.void(types.uint64, types.int64, types.int64, types.float64))
-def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
-    """Replay every agent of this thread's shards to ``to_s``."""
+@entry(types.void(types.uint64, types.int64, types.float64))
+def catch_up(place: np.uint64, part: int, to_s: float) -> None:
+    """Replay every agent of a part to ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[thread]
+    lane = table(fleet.lanes, LANES, LANE)[part]
     shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
-    for s in range(SHARDS * thread // threads, SHARDS * (thread + 1) // threads):
+    if fleet.aggregated:
+        lane.switches = 0
+    for s in range(part * SHARDS // PARTS, (part + 1) * SHARDS // PARTS):
         shard = shards[s]
         shard.open_expired_s = 0.0
         i = shard.first_record
@@ -505,46 +532,49 @@ def catch_up(place: int, thread: int, threads: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
+            if fleet.aggregated:
+                lane.switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
             for slot in range(i, i + agent_class.slots):
                 shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
             i += agent_class.slots
 
 
-@entry(types.void(types.uint64, types.int64, types.int64, types.float64))
-def count_expired(place: int, thread: int, threads: int, now_s: float) -> None:
-    """Count the slots of this thread's shards that hold an expired credential."""
+@entry(types.void(types.uint64, types.int64, types.float64))
+def count_expired(place: np.uint64, part: int, now_s: float) -> None:
+    """Count the slots of a part that hold an expired credential."""
     fleet = table(place, 1, FLEET)[0]
-    shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
+    begin, end = records_of(fleet, part, 1)
     count = 0
-    first = shards[SHARDS * thread // threads].first_record
-    end = shards[SHARDS * (thread + 1) // threads - 1].end_record
-    for i in range(first, end):
+    for i in range(begin, end):
         count += expires_s(fleet, records[i], i) <= now_s
-    table(fleet.lanes, fleet.lane_count, LANE)[thread].expired_slots = count
+    table(fleet.lanes, LANES, LANE)[part].expired_slots = count
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def catch_up_one(place: int, agent: int, to_s: float) -> None:
+def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
-    first = _first_record(fleet, agent)
-    replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
+    lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
+    first = first_record(fleet, agent)
+    agent_class = class_of(fleet, first)
+    replay(fleet, lane, agent_class, agent, first, to_s)
+    if fleet.aggregated:
+        record = table(fleet.records, fleet.record_count, RECORD)[first]
+        retag(record, TASK_MASK, last_task(fleet, agent_class, agent, to_s) + 1)
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
-def replace(place: int, agent: int, now_s: float) -> None:
+def replace(place: np.uint64, agent: int, now_s: float) -> None:
     """End the validity of what an agent holds and attempt requests for its successors."""
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
+    lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     records = table(fleet.records, fleet.record_count, RECORD)
     ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
-    answers = table(fleet.answers, fleet.answer_capacity + 1, ENTRY)
-    spare = fleet.answer_capacity  # the others are still to be filed
-    first = _first_record(fleet, agent)
+    spare = table(fleet.spare, 1, ENTRY)
+    first = first_record(fleet, agent)
     for i in range(first, first + class_of(fleet, first).slots):
         record = records[i]
         if issues(record) == NO_SERIAL:
@@ -553,17 +583,17 @@ def replace(place: int, agent: int, now_s: float) -> None:
         retag(record, REVOKED, REVOKED)
         if in_flight(record, now_s):
             continue
-        overtake(fleet, issuer, record, i, now_s)
+        overtake(issuer, record, i, now_s)
         issuer.requests += 1
         if fleet.tracing:
             log_attempt(fleet, lane, issuer, now_s, i, issues(record))
         if issuer.by_hand:
             count_issue(issuer, now_s)
-            renew(fleet, lane, now_s, i, answers, spare)
-            _file_asked(wheel, answers[spare])
+            renew(fleet, lane, now_s, i, spare, 0)
+            _file_asked(wheel, spare[0])
         elif issuer.down:
             count_refusal(issuer, now_s)
-            back_off(fleet, lane, now_s, i, answers, spare)
-            _file_asked(wheel, answers[spare])
+            back_off(fleet, lane, now_s, i, spare, 0)
+            _file_asked(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))

@@ -15,11 +15,15 @@ from scenarios.spec.schema import Scenario
 from simulator.fleet.issuer import DOUBTS, ISSUER
 from simulator.fleet.layout import (
     AGENT_CLASS,
+    BATCH,
+    BATCHES,
     BLOCK,
     ENTRY,
     FLEET,
     ISSUE,
     LANE,
+    LANES,
+    PARTS,
     RECORD,
     SHARD,
     SHARDS,
@@ -40,6 +44,7 @@ class Memory:
     fleet: NDArray[np.void]
     issuer: NDArray[np.void]
     wheel: NDArray[np.void]
+    batches: NDArray[np.void]
     lanes: NDArray[np.void]
     shards: NDArray[np.void]
     records: NDArray[np.void]
@@ -54,7 +59,7 @@ class Memory:
 
 
 def build(
-    scenario: Scenario, regime: Regime, seed_key: np.uint64, threads: int, batch: int, trace: int
+    scenario: Scenario, regime: Regime, seed_key: np.uint64, batch: int, trace: int
 ) -> Memory:
     """Return the memory of a fleet that was not yet put into its initial state.
 
@@ -62,7 +67,6 @@ def build(
         scenario: ``workloads``, ``start`` and ``issuer`` are used.
         regime: the credential regime of all agents.
         seed_key: from ``streams.seed_key``.
-        threads: threads that agents are shared among.
         batch: answers of the issuer that are settled at a time.
         trace: rows of trace that a lane can hold; 0 for no trace.
     """
@@ -73,7 +77,8 @@ def build(
         fleet=np.zeros(1, FLEET),
         issuer=np.zeros(1, ISSUER),
         wheel=np.zeros(1, WHEEL),
-        lanes=reserve(threads + 1, LANE),
+        batches=np.zeros(BATCHES, BATCH),
+        lanes=reserve(LANES, LANE),
         shards=_shards(classes, scenario.agents, records),
         records=reserve(records, RECORD),
     )
@@ -139,7 +144,6 @@ def _fleet(
     trace: int,
 ) -> None:
     fleet, records = memory.fleet, len(memory.records)
-    threads = len(memory.lanes) - 1
     for name in ("ttl_s", "rule", "fraction", "jitter", "poll_s", "before_expiry_s"):
         fleet[name] = getattr(row, name)
     for name in ("base_s", "factor", "cap_s", "jitter"):
@@ -153,16 +157,19 @@ def _fleet(
         fleet["margin_s"] = shortest_s
         fleet["scan_s"] = max(3600.0, 4.0 * shortest_s)
     fleet["agents"], fleet["record_count"] = scenario.agents, records
-    fleet["class_count"], fleet["lane_count"] = len(classes), len(memory.lanes)
-    fleet["answer_capacity"], fleet["tracing"] = batch, trace > 0
+    fleet["class_count"], fleet["batch_capacity"] = len(classes), batch
+    fleet["tracing"] = trace > 0
     memory.hold(fleet, "records", memory.records)
     memory.hold(fleet, "ended_s", reserve(records, np.float64))
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
     memory.hold(fleet, "lanes", memory.lanes)
-    memory.hold(fleet, "answers", reserve(batch + 1, ENTRY))
-    memory.hold(fleet, "picks", reserve(threads * batch, np.uint32))
+    memory.hold(fleet, "batches", memory.batches)
+    for b in range(BATCHES):
+        memory.hold(memory.batches[b : b + 1], "entries", reserve(batch, ENTRY), f"batch{b}")
+    memory.hold(fleet, "spare", reserve(1, ENTRY))
+    memory.hold(fleet, "picks", reserve(PARTS * batch, np.uint32))
     memory.hold(fleet, "wheel", memory.wheel)
     memory.hold(fleet, "issuer", memory.issuer)
 
@@ -204,7 +211,7 @@ def provide_entries(memory: Memory) -> None:
     """Make sure that the wheel has room for a void entry for each slot of one more agent."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
-    asked = int(memory.fleet["answer_count"][0])
+    asked = int(memory.batches["count"].sum())
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
     if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
         _widen(memory, 2 * int(wheel["capacity"]))

@@ -14,9 +14,15 @@ from numba import types
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from simulator.fleet.layout import (
+    ANSWERED,
+    ASKED,
+    BATCH,
+    BATCHES,
     ENTRY,
+    FILED,
     FLEET,
     LANE,
+    LANES,
     RECORD,
     SERIAL_SHIFT,
     WAKE,
@@ -27,8 +33,8 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import F8, I8, U8, entry, kernel, struct, table
-from simulator.fleet.wheel import WHEEL, file, peek, pop, put, sift_down, sift_up
+from simulator.fleet.memory import F8, I8, U8, entry, int64, kernel, struct, table
+from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
@@ -97,12 +103,12 @@ def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -
 def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     """Let the next credential leave its server and take up the next request."""
     serving = table(issuer.serving, issuer.servers, ENTRY)
-    t_s, record = serving[0].t_s, np.int64(serving[0].record)
+    t_s, record = serving[0].t_s, int64(serving[0].record)
     if issuer.queue_head < issuer.queue_tail:
         queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
         taken = queue[issuer.queue_head & issuer.queue_mask]
-        next_record = np.int64(taken.record)
-        end_s = t_s + service_s(fleet, issuer, next_record, np.int64(taken.note))
+        next_record = int64(taken.record)
+        end_s = t_s + service_s(fleet, issuer, next_record, int64(taken.note))
         issuer.queue_wait_s += t_s - taken.t_s
         issuer.queue_head += 1
         if issuer.queue_head == issuer.queue_tail:
@@ -112,7 +118,7 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     else:
         issuer.busy -= 1
         last = serving[issuer.busy]
-        sift_down(serving, issuer.busy, last.t_s, np.int64(last.record), 0)
+        sift_down(serving, issuer.busy, last.t_s, int64(last.record), 0)
     return t_s, record
 
 
@@ -124,14 +130,14 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
     if doubts[doubt] == 0:  # spares a far access for all but a few
         return False
     record = table(fleet.records, fleet.record_count, RECORD)[i]
-    if record.event_s == t_s and np.int64(record.tag) >> SERIAL_SHIFT == serial:
+    if record.event_s == t_s and int64(record.tag) >> SERIAL_SHIFT == serial:
         return False
     doubts[doubt] -= np.uint32(1)
     return True
 
 
 @kernel
-def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float) -> None:
+def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
     if record.event_s < np.inf:
         table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
@@ -142,14 +148,14 @@ def overtake(fleet: Fleet, issuer: Issuer, record: Record, i: int, now_s: float)
 def count_issue(issuer: Issuer, t_s: float) -> None:
     """Count one issued credential in its second."""
     issuer.issued += 1
-    table(issuer.issued_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+    table(issuer.issued_in_second, issuer.seconds, np.int32)[int64(t_s)] += np.int32(1)
 
 
 @kernel
 def count_refusal(issuer: Issuer, t_s: float) -> None:
     """Count one refused attempt in its second."""
     issuer.refusals += 1
-    table(issuer.refused_in_second, issuer.seconds, np.int32)[np.int64(t_s)] += np.int32(1)
+    table(issuer.refused_in_second, issuer.seconds, np.int32)[int64(t_s)] += np.int32(1)
 
 
 @kernel
@@ -163,26 +169,42 @@ def log_attempt(
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
-@entry(types.int64(types.uint64, types.float64))
-def serve(place: int, to_s: float) -> int:
-    """Execute what touches the issuer before ``to_s``, and leave the answers for the agents.
+@kernel
+def _file_asked(fleet: Fleet, wheel: Wheel) -> None:
+    """File what agents asked for after earlier answers."""
+    batches = table(fleet.batches, BATCHES, BATCH)
+    for b in range(BATCHES):
+        batch = batches[b]
+        if batch.stage != ASKED:
+            continue
+        entries = table(batch.entries, fleet.batch_capacity, ENTRY)
+        for i in range(batch.count):
+            asked = entries[i]
+            if asked.t_s < np.inf:
+                file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
+        batch.stage = FILED
 
-    First files what the agents asked for in place of the previous answers. Returns 1 when
-    everything before ``to_s`` is done, 0 when the agents must take note of the answers first.
+
+@entry(types.int64(types.uint64, types.int64, types.float64))
+def serve(place: np.uint64, b: int, to_s: float) -> int:
+    """Execute what touches the issuer before ``to_s`` and leave the answers in batch ``b``.
+
+    Stops early at an instant from which on agents may ask because of these answers, or of those of
+    the other batch if they have not yet taken note of it, or when the batch is full. Returns 1 when
+    everything before ``to_s`` is done, else 0.
     """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
-    lane = table(fleet.lanes, fleet.lane_count, LANE)[fleet.lane_count - 1]
-    answers = table(fleet.answers, fleet.answer_capacity, ENTRY)
+    lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
+    batches = table(fleet.batches, BATCHES, BATCH)
+    answers = table(batches[b].entries, fleet.batch_capacity, ENTRY)
     serving = table(issuer.serving, issuer.servers, ENTRY)
-    for i in range(fleet.answer_count):
-        asked = answers[i]
-        if asked.t_s < np.inf:
-            file(wheel, asked.t_s, np.int64(asked.record), np.int64(asked.note))
-    limit_s = to_s
+    _file_asked(fleet, wheel)
+    other = batches[1 - b]
+    limit_s = min(to_s, other.limit_s) if other.stage == ANSWERED else to_s
     count = 0
-    while count < fleet.answer_capacity:
+    while count < fleet.batch_capacity:
         t_s = peek(wheel, limit_s)
         if issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
             t_s, record = depart(fleet, issuer)
@@ -216,5 +238,7 @@ def serve(place: int, to_s: float) -> int:
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
         else:
             accept(fleet, issuer, t_s, record, note)
-    fleet.answer_count = count
-    return np.int64(limit_s >= to_s and count < fleet.answer_capacity)
+    batches[b].count = count
+    batches[b].limit_s = limit_s
+    batches[b].stage = ANSWERED if count > 0 else FILED
+    return int64(limit_s >= to_s and count < fleet.batch_capacity)

@@ -15,8 +15,12 @@ R = TypeVar("R")
 def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
     """Return a law, unchanged for Python, that compiled code may call as well."""
 
-
-    @overload(law, inline="always" if inline else "never", jit_options={"error_model": "numpy"}, strict=False)
+    @overload(
+        law,
+        inline="always" if inline else "never",
+        jit_options={"error_model": "numpy"},
+        strict=False,
+    )
     def _compiled(*_args: Any, **_options: Any) -> Any:  # noqa: ANN401
         return law
 

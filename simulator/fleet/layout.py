@@ -5,15 +5,12 @@
 
 from typing import Annotated
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scenarios.demand.initial import SLOTS
-from simulator.fleet.memory import F8, I4, I8, U1, U4, U8, kernel, struct, table
+from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
 SHARDS = 64
-"""logical parts of the fleet, whatever the number of threads; float sums are added in their order"""
+"""logical parts of the fleet, for any number of threads; sums are added in their order"""
 
 
 class Record:
@@ -68,9 +65,9 @@ class AgentClass:
     plain: I8
     """one always-active task: no marks are drawn"""
     rate_hz: F8
-    cumulative_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
-    active_masks: Annotated[NDArray[np.uint32], "u4", SLOTS]
-    use_hz: Annotated[NDArray[np.float64], "f8", SLOTS]
+    cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
+    active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 
 
@@ -78,7 +75,7 @@ AGENT_CLASS = struct(AgentClass)
 
 
 class Lane:
-    """What one thread counts and logs; each on cache lines of its own."""
+    """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
     gaps: U8
     """float64 × ``BLOCK``: gaps between switches drawn ahead"""
@@ -96,6 +93,7 @@ class Lane:
 BLOCK = 8
 """gaps drawn at a time"""
 LANE = struct(Lane, align=128)
+LANES = 9
 
 
 class Shard:
@@ -121,6 +119,25 @@ class Issue:
 
 
 ISSUE = struct(Issue)
+
+
+class Batch:
+    """Answers of the issuer; once agents have taken note, what they ask for next instead."""
+
+    entries: U8
+    count: I8
+    stage: I8
+    limit_s: F8
+    """no agent asks for anything sooner because of these answers"""
+
+
+BATCH = struct(Batch)
+BATCHES = 2
+"""while agents take note of one batch, the issuer works on the next"""
+FILED, ANSWERED, ASKED = range(3)
+"""stages of a batch"""
+PARTS = 8
+"""pieces of work for any number of threads, a lane each: ``SHARDS // PARTS`` shards"""
 
 
 class Fleet:
@@ -156,16 +173,18 @@ class Fleet:
     class_count: I8
     shards: U8
     lanes: U8
-    lane_count: I8
-    answers: U8
-    """entries: what the issuer answered, and in their place what the agents ask for next"""
-    answer_count: I8
-    answer_capacity: I8
+    batches: U8
+    batch_capacity: I8
+    spare: U8
+    """one entry, for a command's own request"""
     picks: U8
-    """uint32 by thread and answer: the answers that concern a thread"""
+    """uint32 by part and answer: the answers that concern a part"""
     wheel: U8
     issuer: U8
     tracing: I8
+    aggregated: I8
+    """private switches are counted in bulk (``poisson``); ``next_switch_s`` is then the instant up
+    to which failures are counted"""
 
 
 FLEET = struct(Fleet)
@@ -177,7 +196,7 @@ class Trace:
     """A row of ``population.TRACE_DTYPE``."""
 
     t_s: F8
-    kind: U1
+    kind: I1
     agent: I8
     slot: I4
     serial: I8
@@ -186,7 +205,7 @@ class Trace:
 @kernel
 def class_of(fleet: Fleet, record: int) -> AgentClass:
     """Return the class of the agent that a record belongs to."""
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
     i = fleet.class_count - 1
     while record < classes[i].first_record:
         i -= 1

@@ -4,22 +4,27 @@ A kernel gets one address, that of its ``State``, and finds everything else thro
 arrays instead costs a third of the run time: each call to a helper counts references atomically.
 """
 
-from typing import Annotated, Any, Protocol, TypeVar, get_type_hints
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
+import numba
 import numpy as np
-from llvmlite import ir
-from numba import carray, njit, types
-from numba.core import cgutils
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import DTypeLike, NDArray
 
 F8 = Annotated[float, "f8"]
 I8 = Annotated[int, "i8"]
-U8 = Annotated[int, "u8"]
-U4 = Annotated[int, "u4"]
-I4 = Annotated[int, "i4"]
-U2 = Annotated[int, "u2"]
-U1 = Annotated[int, "u1"]
+U8 = Annotated[np.uint64, "u8"]
+U4 = Annotated[np.uint32, "u4"]
+I4 = Annotated[np.int32, "i4"]
+I1 = Annotated[int, "i1"]
+
+int64 = cast("type[int]", np.int64)
+"""what kernels compute with; numba would take an int and an unsigned one for two floats"""
+
+_numba: Any = numba  # its stubs leave out much of what it documents
+_cgutils = _numba.core.cgutils
 
 Row = TypeVar("Row", covariant=True)
 
@@ -49,9 +54,9 @@ def struct(cls: type, align: int = 1) -> np.dtype[np.void]:
     return dtype
 
 
-def address(array: NDArray[Any]) -> int:
+def address(array: NDArray[Any]) -> np.uint64:
     """Return where an array lies; the caller keeps it alive."""
-    return array.ctypes.data
+    return np.uint64(array.ctypes.data)
 
 
 def reserve(length: int, dtype: DTypeLike) -> NDArray[Any]:
@@ -59,19 +64,19 @@ def reserve(length: int, dtype: DTypeLike) -> NDArray[Any]:
     return np.zeros(max(1, length), dtype=dtype)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _pointer(_typing: Any, place: Any) -> Any:  # noqa: ANN401
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        return builder.inttoptr(args[0], cgutils.voidptr_t)
+        return builder.inttoptr(args[0], _cgutils.voidptr_t)
 
     return types.voidptr(place), generate
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
-    """Ask for the cache line at an address, which will soon be read and written."""
+@intrinsic
+def _prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
 
     def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        cgutils, ir = _cgutils, _cgutils.ir
         i32 = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [cgutils.voidptr_t, i32, i32, i32])
         function = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
@@ -82,16 +87,28 @@ def prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
     return types.none(place), generate
 
 
-kernel = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-"""compiles a part of a kernel; a division by zero gives inf, without a branch that stops vector units"""
+_to_pointer = cast("Callable[[np.uint64], Any]", _pointer)
+prefetch = cast("Callable[[np.uint64], None]", _prefetch)
+"""asks for the cache line at an address, which will soon be read and written"""
+
+_njit, carray = _numba.njit, _numba.carray
+_INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_OUTER = {"error_model": "numpy", "nogil": True, "cache": True}
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def kernel(function: Function) -> Function:
+    """Compile a part of a kernel; x / 0 is inf, without a branch that bars vectors."""
+    return cast("Function", _njit(**_INNER)(function))
+
+
+def entry(signature: Any) -> Callable[[Function], Function]:  # noqa: ANN401
+    """Compile an entry point: at import, cached on disk, outside of Python's lock."""
+    return cast("Callable[[Function], Function]", _njit(signature, **_OUTER))
 
 
 @kernel
-def table(place: int, length: int, dtype: Any) -> Any:  # noqa: ANN401
+def table(place: np.uint64, length: int, dtype: Any) -> Any:  # noqa: ANN401
     """Return the array of ``length`` items at an address, without ownership."""
-    return carray(_pointer(place), length, dtype)
-
-
-def entry(signature: Any) -> Any:  # noqa: ANN401
-    """Compile an entry point: eagerly, cached on disk, released from Python's lock."""
-    return njit(signature, error_model="numpy", nogil=True, cache=True)
+    return carray(_to_pointer(place), length, dtype)

@@ -8,7 +8,7 @@ executed in batches (``issuer.serve``, one thread), and agents take note of its 
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from math import ceil
 
 import numpy as np
@@ -23,6 +23,9 @@ from simulator.fleet import agents
 from simulator.fleet.build import build, provide_entries, provide_seconds
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
+    ANSWERED,
+    ASKED,
+    PARTS,
     REVOKED,
     SERIAL_SHIFT,
     TASK_MASK,
@@ -30,6 +33,7 @@ from simulator.fleet.layout import (
     WATCHED,
 )
 from simulator.fleet.memory import address
+from simulator.forecast import switch_path
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
 BATCH = 1 << 16
@@ -59,6 +63,11 @@ class FleetPopulation:
         trace: keep a trace of every event.
         threads: threads to use; all available ones when None. They change no result.
         batch: answers of the issuer settled at a time. It changes no result.
+
+    Attributes:
+        now_s: the current time.
+        switch_path: how private switches are counted, ``exact`` or ``poisson``
+            (``forecast.switch_path``); with a trace always ``exact``.
     """
 
     def __init__(
@@ -72,10 +81,10 @@ class FleetPopulation:
     ) -> None:
         self._regime = regime
         self._threads = threads or available_threads()
-        self._batch = batch = max(batch, SLOTS)
-        self._memory = build(
-            scenario, regime, seed_key, self._threads, batch, TRACE_ROWS if trace else 0
-        )
+        self._capacity = max(batch, SLOTS)
+        self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
+        self.switch_path = "exact" if trace else switch_path(scenario, regime)
+        self._memory.fleet["aggregated"] = self.switch_path == "poisson"
         self._place = address(self._memory.fleet)
         self._records = self._memory.records
         self._classes: list[tuple[int, int, int]] = [
@@ -98,50 +107,75 @@ class FleetPopulation:
         return TRACE_ROWS / 8 / max(rate_hz, 1e-9)
 
     def _begin(self) -> None:
-        block = self._batch // max(slots for _, _, slots in self._classes)
-        for first in range(0, self._agents, max(1, block)):
-            end = min(self._agents, first + max(1, block))
-            self._in_threads(agents.begin, first, end)
-            records = self._first_record(end) - self._first_record(first)
-            self._memory.fleet["answer_count"] = records
-            serve(self._place, 0.0)
+        batch = self._memory.batches[0]
+        block = self._capacity // max(slots for _, _, slots in self._classes)
+        for first in range(0, self._agents, block):
+            end = min(self._agents, first + block)
+            self._start(partial(self._begin_part, first, end))()
+            batch["count"] = self._first_record(end) - self._first_record(first)
+            batch["stage"] = ASKED
+            serve(self._place, 0, 0.0)
+
+    def _begin_part(self, first: int, end: int, part: int) -> None:
+        agents.begin(self._place, part, first, end)
 
     # -- work -----------------------------------------------------------------------------------
 
-    def _in_threads(self, kernel: Callable[..., None], *args: float) -> None:
-        pool, threads = _pool(self._threads), self._threads
-        others = [pool.submit(kernel, self._place, i, threads, *args) for i in range(1, threads)]
-        kernel(self._place, 0, threads, *args)
-        for other in others:
-            other.result()
-
     def _work_to(self, to_s: float) -> None:
-        """Execute everything that touches the issuer strictly before ``to_s``."""
+        """Execute everything that touches the issuer strictly before ``to_s``.
+
+        While agents take note of one batch of answers, the issuer works on the next.
+        """
         if self._done_s >= to_s:
             return
         provide_seconds(self._memory, to_s)
-        fleet = self._memory.fleet
-        done = 0
-        while not done:
-            done = serve(self._place, to_s)
-            answers = int(fleet["answer_count"][0])
-            if answers >= WORTHWHILE and self._threads > 1:
-                self._in_threads(agents.settle)
-            elif answers:
-                agents.settle(self._place, 0, 1)
+        batches = self._memory.batches
+        b, done = 0, 0
+        while not done or batches["stage"][b] == ANSWERED:
+            if batches["stage"][b] != ANSWERED:
+                done = serve(self._place, b, to_s)
+                continue
+            worthwhile = batches["count"][b] >= WORTHWHILE
+            join = self._start(partial(self._settle, b), worthwhile)
+            if not done and worthwhile:
+                done = serve(self._place, 1 - b, to_s)
+            join()
+            batches["stage"][b] = ASKED
+            b = 1 - b
             if self._watched:
                 self._collect_issues()
         self._done_s = to_s
         if self._rows is not None:
             self._catch_up()
-            self._collect_rows()
+            self._collect_rows(self._rows)
+
+    def _settle(self, b: int, part: int) -> None:
+        agents.settle(self._place, b, part, 1)
+
+    def _start(self, piece: Callable[[int], None], worthwhile: bool = True) -> Callable[[], None]:
+        """Start all parts of a work on the other threads; what is returned joins in and waits."""
+        parts = iter(range(PARTS))  # next() is atomic
+
+        def work() -> None:
+            for part in parts:
+                piece(part)
+
+        helpers = self._threads - 1 if worthwhile else 0
+        others = [_pool(self._threads).submit(work) for _ in range(helpers)]
+
+        def join() -> None:
+            work()
+            for other in others:
+                other.result()
+
+        return join
 
     def _catch_up(self) -> None:
         """Count every private switch before now."""
         self._work_to(self.now_s)
         if self._caught_up_s < self._done_s:
             self._caught_up_s = self._done_s
-            self._in_threads(agents.catch_up, self._done_s)
+            self._start(lambda part: agents.catch_up(self._place, part, self._done_s))()
 
     def _collect_issues(self) -> None:
         for i, lane in enumerate(self._memory.lanes):
@@ -156,13 +190,12 @@ class FleetPopulation:
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
 
-    def _collect_rows(self) -> None:
-        assert self._rows is not None
+    def _collect_rows(self, rows: list[NDArray[np.void]]) -> None:
         for i, lane in enumerate(self._memory.lanes):
             count = int(lane["trace_rows"])
             if count > TRACE_ROWS:
                 raise RunError(f"trace: {count} rows at a time, room for {TRACE_ROWS}")
-            self._rows.append(self._memory.arrays[f"trace{i}"][:count].copy())
+            rows.append(self._memory.arrays[f"trace{i}"][:count].copy())
             lane["trace_rows"] = 0
 
     # -- numbers --------------------------------------------------------------------------------
@@ -285,7 +318,7 @@ class FleetPopulation:
         if self._regime.renewal.rule == Renewal.AT_USE:
             return 0
         self._work_to(self.now_s)
-        self._in_threads(agents.count_expired, self.now_s)
+        self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
 
     def trace(self) -> NDArray[np.void]:
@@ -293,5 +326,5 @@ class FleetPopulation:
         if self._rows is None:
             raise ValueError("this population was built without a trace")
         self._work_to(self.now_s)
-        self._collect_rows()
+        self._collect_rows(self._rows)
         return np.sort(np.concatenate(self._rows), order=TRACE.names)

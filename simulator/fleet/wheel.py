@@ -9,7 +9,7 @@ that is already open goes to a small heap beside it. Order is by (time, record),
 import numpy as np
 
 from simulator.fleet.layout import ENTRY, Entry
-from simulator.fleet.memory import F8, I8, U8, Table, kernel, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, int64, kernel, struct, table
 
 BUCKETS = 4096
 CHUNK = 16
@@ -58,13 +58,13 @@ WHEEL = struct(Wheel)
 @kernel
 def bucket_of(wheel: Wheel, t_s: float) -> int:
     """Return the number of the bucket of an instant."""
-    return np.int64(t_s * wheel.buckets_per_s)
+    return int64(t_s * wheel.buckets_per_s)
 
 
 @kernel
 def precedes(a: Entry, b: Entry) -> bool:
     """Return whether ``a`` comes before ``b``."""
-    return a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record)
+    return bool(a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record))
 
 
 @kernel
@@ -151,7 +151,7 @@ def _gather(wheel: Wheel) -> int:
                 scratch[count] = entry
                 count += 1
             else:  # of a later turn of the wheel
-                file(wheel, entry.t_s, np.int64(entry.record), np.int64(entry.note))
+                file(wheel, entry.t_s, int64(entry.record), int64(entry.note))
         end = before[chunk]
         free[wheel.free_count] = chunk
         wheel.free_count += 1
@@ -161,7 +161,7 @@ def _gather(wheel: Wheel) -> int:
 @kernel
 def _insertion_sort(entries: Table[Entry], count: int) -> None:
     for i in range(1, count):
-        t_s, record, note = entries[i].t_s, np.int64(entries[i].record), np.int64(entries[i].note)
+        t_s, record, note = entries[i].t_s, int64(entries[i].record), int64(entries[i].note)
         j = i
         while j > 0:
             left = entries[j - 1]
@@ -176,7 +176,7 @@ def _insertion_sort(entries: Table[Entry], count: int) -> None:
 def _bin_of(wheel: Wheel, entry: Entry, bins: int) -> int:
     """Return which of ``bins`` equal parts of the newest opened bucket an entry falls into."""
     share = entry.t_s * wheel.buckets_per_s - wheel.opened
-    return min(np.int64(share * bins), bins - 1)
+    return min(int64(share * bins), bins - 1)
 
 
 @kernel
@@ -204,7 +204,7 @@ def _sort(wheel: Wheel, count: int) -> int:
         entry = scratch[i]
         b = _bin_of(wheel, entry, bins)
         if next_in[b] < 0:
-            sift_up(late, wheel.late_count, entry.t_s, np.int64(entry.record), np.int64(entry.note))
+            sift_up(late, wheel.late_count, entry.t_s, int64(entry.record), int64(entry.note))
             wheel.late_count += 1
         else:
             opened[next_in[b]] = entry
@@ -238,9 +238,9 @@ def pop(wheel: Wheel) -> tuple[float, int, int]:
     i = wheel.open_next
     if wheel.late_count == 0 or (i < wheel.open_count and precedes(opened[i], late[0])):
         wheel.open_next += 1
-        return opened[i].t_s, np.int64(opened[i].record), np.int64(opened[i].note)
-    t_s, record, note = late[0].t_s, np.int64(late[0].record), np.int64(late[0].note)
+        return opened[i].t_s, int64(opened[i].record), int64(opened[i].note)
+    t_s, record, note = late[0].t_s, int64(late[0].record), int64(late[0].note)
     wheel.late_count -= 1
     tail = late[wheel.late_count]
-    sift_down(late, wheel.late_count, tail.t_s, np.int64(tail.record), np.int64(tail.note))
+    sift_down(late, wheel.late_count, tail.t_s, int64(tail.record), int64(tail.note))
     return t_s, record, note

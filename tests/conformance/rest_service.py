@@ -1,7 +1,7 @@
 """A service that midas has never heard of: opaque tokens, OAuth for its clients, an order book.
 
-Runs as a process of its own, started with task → permissions as JSON: prints its port, ends when
-stdin closes. Standard library only.
+Runs as a process of its own, started with task → permissions as JSON and, if it should keep one,
+the file of its audit log: prints its port, ends when stdin closes. Standard library only.
 
     GET    /health
     POST   /oauth/token                 client credentials (HTTP Basic) → {"access_token": …}
@@ -17,6 +17,7 @@ import secrets
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -24,7 +25,8 @@ CLIENT_ID, CLIENT_SECRET = "load test", "s3cret & more"
 
 
 class Book:
-    def __init__(self, opens: dict[str, list[str]]) -> None:
+    def __init__(self, opens: dict[str, list[str]], log: str) -> None:
+        self.log = open(log, "ab", buffering=0) if log else None  # noqa: SIM115, PTH123
         self.opens = {task: set(permissions) for task, permissions in opens.items()}
         self.lock = threading.Lock()
         self.clients: set[str] = set()
@@ -45,7 +47,27 @@ class Book:
                 "ttl": ttl_s,
             }
             self.credentials[token] = known
-            return known
+        self.write("created", known, "", "", 201)
+        return known
+
+    def write(
+        self, event: str, known: dict[str, object], origin: str, permission: str, status: int
+    ) -> None:
+        if self.log is not None:
+            resource, _, action = permission.partition(":")
+            line = {
+                "ts": datetime.now(UTC).isoformat(),
+                "event": event,
+                "who": {
+                    "name": known["subject"],
+                    "scope": known["task"],
+                    "id": known["id"],
+                },
+                "peer": origin,
+                "what": [resource, action],
+                "status": status,
+            }
+            self.log.write(json.dumps(line).encode() + b"\n")
 
     def key(self, subject: str, ttl: str) -> dict[str, object]:
         if ttl:
@@ -62,9 +84,16 @@ class Book:
                 if str(known["id"]) == serial:
                     del self.credentials[token]
 
-    def check(self, token: str, permission: str) -> int:
+    def check(self, token: str, permission: str, origin: str) -> int:
         known = self.credentials.get(token)
-        if known is None or float(str(known["expires"])) < time.time():
+        if known is None:
+            return 401
+        status = self._status(known, permission)
+        self.write("checked", known, origin, permission, status)
+        return status
+
+    def _status(self, known: dict[str, object], permission: str) -> int:
+        if float(str(known["expires"])) < time.time():
             return 401
         task = str(known["task"])
         opens = self.opens.get(task, set()) if task else set().union(*self.opens.values())
@@ -102,7 +131,8 @@ class Handler(BaseHTTPRequestHandler):
             ttl = parse_qs(url.query).get("ttl", [""])[0]
             self._answer(200, {"data": self.book.key(parts[1], ttl)})
         elif parts[0] == "orders":
-            self._answer(self.book.check(self._bearer(), f"{parts[1]}:{parts[2]}"), {})
+            permission, origin = f"{parts[1]}:{parts[2]}", self.client_address[0]
+            self._answer(self.book.check(self._bearer(), permission, origin), {})
         else:
             self._answer(401 if parts[0] == "keys" else 404, {})
 
@@ -133,8 +163,8 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": 3600})
 
 
-def main(opens: str) -> None:
-    Handler.book = Book(json.loads(opens))
+def main(opens: str, log: str = "") -> None:
+    Handler.book = Book(json.loads(opens), log)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(server.server_port, flush=True)  # noqa: T201  (its parent waits for it)
@@ -144,4 +174,4 @@ def main(opens: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])

@@ -107,10 +107,11 @@ def _authzen(_: Path) -> Iterator[Target]:
 
 
 @contextmanager
-def order_book(opens: dict[str, list[str]] | None = None) -> Iterator[str]:
+def order_book(opens: dict[str, list[str]] | None = None, log: Path | None = None) -> Iterator[str]:
     """Run the strange REST service, which knows what tasks may do; yields its URL."""
     child = subprocess.Popen(
-        [sys.executable, str(HERE / "rest_service.py"), json.dumps(opens or PERMISSIONS)],
+        [sys.executable, str(HERE / "rest_service.py"), json.dumps(opens or PERMISSIONS)]
+        + ([] if log is None else [str(log)]),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -125,10 +126,15 @@ def order_book(opens: dict[str, list[str]] | None = None) -> Iterator[str]:
         child.stdout.close()
 
 
-def _http(_: Path) -> Iterator[Target]:
-    with order_book() as url, pytest.MonkeyPatch.context() as patch:
+def _http_lines(folder: Path) -> int:
+    return (folder / "orders.log").read_bytes().count(b'"event": "checked"')
+
+
+def _http(folder: Path) -> Iterator[Target]:
+    log = folder / "orders.log"  # the service's own, which it leaves behind
+    with order_book(log=log) as url, pytest.MonkeyPatch.context() as patch:
         patch.setenv("ORDER_BOOK_SECRET", rest_service.CLIENT_SECRET)
-        yield make_target("http", file=HERE / "rest_service.toml", url=url)
+        yield make_target("http", file=HERE / "rest_service.toml", url=url, audit_file=str(log))
 
 
 def _spire(_: Path) -> Iterator[Target]:
@@ -146,6 +152,6 @@ SUBJECTS = [
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
     Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
     Subject("authzen", _authzen, starts_service=False),
-    Subject("http", _http, starts_service=False),
+    Subject("http", _http, starts_service=False, lines_on_disk=_http_lines),
     Subject("spire", _spire, lines_on_disk=_spire_lines),
 ]

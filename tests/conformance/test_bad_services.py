@@ -178,3 +178,37 @@ def test_openbao_that_does_not_start(
     with pytest.raises(TargetUnavailable, match=rf"^openbao: [^\n]*{says}[^\n]*$"):
         openbao.OpenBaoTarget().setup(tmp_path / "run", "example.org")
     assert not list((tmp_path / "run").glob("openbao-data"))
+
+
+def described(url: str, folder: Path, log: Path) -> Target:
+    file = folder / "service.toml"
+    audit = f'[audit]\nfile = "{log}"\ntime = "/t"\nidentity = "/i"\nserial = "/s"\n'
+    file.write_text(f'title = "x"\nurl = "{url}"\n{audit}[operations.authorize]\npath = "/"\n')
+    return HttpTarget(file=file)
+
+
+def test_an_audit_log_that_is_not_there(tmp_path: Path) -> None:
+    with listener(answer(response(b"{}"))) as port:
+        target = described(f"http://127.0.0.1:{port}", tmp_path, tmp_path / "none.jsonl")
+        assert "audit.file" in str(complaint(target, tmp_path))
+
+
+@pytest.mark.parametrize("line", [b"no JSON", b'{"i": "a"}', b'{"t": "noon", "i": "a"}', b"[]"])
+def test_an_audit_log_of_rubbish_is_one_clear_line(line: bytes, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_bytes(b"written before the run, and none of our business\n")
+    with listener(answer(response(b"{}"))) as port:
+        target = described(f"http://127.0.0.1:{port}", tmp_path, log)
+        target.setup(tmp_path, "example.org")
+        with log.open("ab") as more:
+            more.write(b'{"t": 1.5, "i": "a", "s": 7}\n{"t": "2026-01-01T00:00:00Z", "i": ""}\n')
+            more.write(line + b"\n")
+        stream = target.audit_stream(0.0)
+        first = next(stream)
+        assert (first.identity, first.serial, first.operation) == ("a", "7", "use")
+        target.teardown()
+        if line == b"[]":
+            assert list(stream) == []
+        else:
+            with pytest.raises(TargetProtocol, match=r"^http: cannot read [^\n]+$"):
+                next(stream)

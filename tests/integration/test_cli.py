@@ -228,6 +228,23 @@ def test_completion_is_offered() -> None:
     assert "_MIDAS_COMPLETE" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("midas scenario show cust", "customer-service"),
+        ("midas scenario show scenarios/cat", "scenarios/catalog/"),
+        ("midas simulate customer-service --regime x509-svid-1", "x509-svid-1h"),
+        ("midas runs show la", "latest"),
+        ("midas sim", "simulate"),
+    ],
+)
+def test_the_shell_is_told_what_may_follow(typed: str, offered: str) -> None:
+    words = typed.split()
+    done = midas(_MIDAS_COMPLETE="complete_bash", COMP_WORDS=typed, COMP_CWORD=str(len(words) - 1))
+    assert offered in done.stdout.split()
+    assert done.stderr == ""
+
+
 def test_version_is_one_line() -> None:
     done = midas("--version")
     assert done.returncode == 0

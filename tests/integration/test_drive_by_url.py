@@ -21,10 +21,11 @@ PAGE = ROOT / "docs" / "howto" / "measure-your-own-service.md"
 DRIVE = [sys.executable, "-m", "midas", "drive"]
 
 
-def description(url: str) -> str:
+def description(url: str, log: Path) -> str:
     (text,) = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text("utf-8"), re.DOTALL | re.MULTILINE)
     assert 'url = "http://127.0.0.1:8080"' in text
-    return text.replace("http://127.0.0.1:8080", url)
+    assert 'file = "/var/log/orders.jsonl"' in text
+    return text.replace("http://127.0.0.1:8080", url).replace("/var/log/orders.jsonl", str(log))
 
 
 def opens() -> dict[str, list[str]]:
@@ -56,25 +57,27 @@ def sent(found: object, name: str) -> int:
     """Look an operation up wherever the document holds it."""
     if isinstance(found, dict):
         if name in found and isinstance(found[name], dict) and "sent" in found[name]:
-            assert found[name]["ok"] > 0.9 * found[name]["sent"]
+            assert found[name]["ok"] > 0.5 * found[name]["sent"], found[name]["errors"]
             return int(found[name]["sent"])
         return sum(sent(inner, name) for inner in found.values())
     return 0
 
 
 def test_the_recipe_measures_a_service_that_midas_has_never_heard_of(tmp_path: Path) -> None:
-    with order_book(opens=opens()) as url:
+    log = tmp_path / "orders.jsonl"
+    with order_book(opens=opens(), log=log) as url:
         file = tmp_path / "orders.toml"
-        file.write_text(description(url))
+        file.write_text(description(url, log))
         secret = rest_service.CLIENT_SECRET
         found = drive(f"http:{file}", "jwt-svid-5m", tmp_path, ORDER_BOOK_SECRET=secret)
     assert sent(found, "issue-jwt") > 0
     assert sent(found, "authorize") > 0
+    assert any(theft["alert_s"] is not None for theft in found["thefts"]), "nobody was seen"
 
 
 def test_a_missing_secret_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "orders.toml"
-    file.write_text(description("http://127.0.0.1:1"))
+    file.write_text(description("http://127.0.0.1:1", tmp_path / "none"))
     monkeypatch.delenv("ORDER_BOOK_SECRET", raising=False)
     done = midas("drive", "customer-service", "--target", f"http:{file}")
     assert done.returncode == 2

@@ -54,6 +54,16 @@ FAULTS = {
         'title = "orders"\ntls = { cert_file = "a.pem" }',
         "cert_file and key_file together",
     ),
+    "audit without identity": (
+        'title = "orders"',
+        'title = "orders"\naudit = { file = "a", time = "/t" }',
+        "audit.identity: is required",
+    ),
+    "half a permission": (
+        'title = "orders"',
+        'title = "orders"\naudit = { file = "a", time = "/t", identity = "/i", action = "/a" }',
+        "resource and action together",
+    ),
     "no TOML": ('title = "orders"', "title = ", "is no valid TOML"),
 }
 

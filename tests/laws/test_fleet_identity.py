@@ -39,14 +39,13 @@ def record(
     tasks = {"tasks": (WORK,)} if plain else {}
     scenario = make_scenario(regime, agents=300, **tasks)
     population = FleetPopulation(scenario, regime, seed_key(7), threads=threads, batch=batch)
-    looks = []
+    looks: list[object] = []
     for stop_s in sorted({*stops, *COMMANDS, END_S}):
         population.advance(stop_s)
         if stop_s in COMMANDS:
             population.command(COMMANDS[stop_s])
             looks.append(population.read(5))
-    for agent in range(0, 300, 7):
-        looks.append((population.read(agent), population.current_task(agent)))
+    looks += [(population.read(a), population.current_task(a)) for a in range(0, 300, 7)]
     return (
         looks,
         population.counters(),

@@ -136,9 +136,7 @@ def test_seeds_decide() -> None:
 
 
 def test_capabilities_follow_the_regime() -> None:
-    assert needed_capabilities(planned("static-key").scenario) == {
-        Capability.STATIC_KEY, Capability.AUTHORIZE,
-    }  # fmt: skip
+    assert needed_capabilities(planned("static-key").scenario) == {Capability.STATIC_KEY}
     assert Capability.TASK_SCOPE in needed_capabilities(planned("task-svid").scenario)
 
 

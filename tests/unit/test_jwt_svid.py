@@ -14,7 +14,9 @@ from loadgen.service.jwt_svid import Claims, JwtAuthority
 
 AUTHORITY = JwtAuthority("example.org")
 NOW = int(time.time())
-CLAIMS = Claims("spiffe://example.org", "spiffe://example.org/a/1", ["midas"], NOW, NOW + 60, "ab")
+CLAIMS = Claims(
+    "spiffe://example.org", "spiffe://example.org/a/1", ["midas"], NOW, NOW + 3600, "ab"
+)
 
 
 def test_joserfc_reads_what_we_sign() -> None:
@@ -26,7 +28,7 @@ def test_joserfc_reads_what_we_sign() -> None:
         "sub": "spiffe://example.org/a/1",
         "aud": ["midas"],
         "iat": NOW,
-        "exp": NOW + 60,
+        "exp": NOW + 3600,
         "jti": "ab",
     }
     jwt.JWTClaimsRegistry(aud={"essential": True, "value": "midas"}).validate(token.claims)

@@ -194,6 +194,40 @@ class Operations(Strict):
         return {name: request for name, request in found.items() if request is not None}
 
 
+class Audit(Strict):
+    """Where the service writes its audit log, and what stands where in a line of JSON."""
+
+    file: Annotated[str, Field(min_length=1)]
+    time: Pointer
+    """RFC 3339 with offset, or seconds since the epoch"""
+    identity: Pointer
+    serial: Pointer | None = None
+    """as ``operations.*.serial`` has it"""
+    workload: Pointer | None = None
+    task: Pointer | None = None
+    origin: Pointer | None = None
+    permission: Pointer | None = None
+    resource: Pointer | None = None
+    action: Pointer | None = None
+    """instead of ``permission``: its two halves"""
+    outcome: Pointer | None = None
+    ok: tuple[str, ...] = ("ok",)
+    """values of ``outcome`` that mean yes"""
+    operation: Pointer | None = None
+    """what tells uses from issuances; absent when every line is a use"""
+    use: tuple[str, ...] = ("use",)
+    issue: tuple[str, ...] = ("issue",)
+    """values of ``operation``; lines with others are passed over"""
+
+    @model_validator(mode="after")
+    def _halves(self) -> Self:
+        if (self.resource is None) != (self.action is None):
+            raise ValueError("needs resource and action together")
+        if self.permission is not None and self.resource is not None:
+            raise ValueError("needs permission, or resource and action, not both")
+        return self
+
+
 class Description(Strict):
     """A service as its file describes it."""
 
@@ -206,6 +240,7 @@ class Description(Strict):
     tls: Tls = Tls()
     health: Health = Health()
     token: ClientCredentials | None = None
+    audit: Audit | None = None
     operations: Operations
 
 

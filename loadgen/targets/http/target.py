@@ -4,6 +4,7 @@ import base64
 import http.client
 import os
 import ssl
+import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import msgspec
 
 from loadgen.permission import refuse_foreign
 from loadgen.targets.agents import agents
+from loadgen.targets.http.audit import audit_fields, follow
 from loadgen.targets.http.description import ClientCredentials, Description, read_description
 from loadgen.targets.http.template import Template
 from loadgen.targets.http.wire import Config, Held, use_code, use_values
@@ -42,6 +44,7 @@ class HttpTarget:
     Args:
         file: the description.
         url: used instead of the description's, for instance because a port was chosen freely.
+        audit_file: the same for the audit log.
         allowed_urls: URLs outside this machine that may be loaded.
 
     Raises:
@@ -50,9 +53,15 @@ class HttpTarget:
     """
 
     name = "http"
-    audit_fields: frozenset[str] = frozenset()
 
-    def __init__(self, *, file: Path, url: str = "", allowed_urls: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        file: Path,
+        url: str = "",
+        audit_file: str = "",
+        allowed_urls: Collection[str] = (),
+    ) -> None:
         self._file = file
         self._description: Description = read_description(file)
         base = url or self._description.url
@@ -66,6 +75,14 @@ class HttpTarget:
             found.add(Capability.TASK_SCOPE)
         if self._description.tls.cert_file:
             found.add(Capability.MTLS)
+        audit = self._description.audit
+        self._audit = audit and (audit.model_copy(update={"file": audit_file or audit.file}))
+        self.audit_fields: frozenset[str] = frozenset()
+        if audit is not None:
+            found.add(Capability.AUDIT)
+            self.audit_fields = audit_fields(audit, task_scope=self._description.task_scope)
+        self._audit_start = 0
+        self._stopping = threading.Event()
         self.capabilities = frozenset(found)
         self._templates = {
             name: Template(request, self._host, self._rest.prefix)
@@ -117,6 +134,7 @@ class HttpTarget:
                 f"expected {wanted}"
             )
         self._token = self._fetch_token()
+        self._audit_start = self._end_of_audit()
 
     def _fetch_token(self) -> str:
         source = self._description.token
@@ -188,9 +206,23 @@ class HttpTarget:
         """Return what the description calls it, and where it is."""
         return {"name": self.name, "title": self._description.title, "url": self._rest.where}
 
-    def audit_stream(self, zero_monotonic_s: float) -> Iterator[AuditEvent]:  # noqa: ARG002
-        """Return nothing: the audit log of a described service is not followed."""
-        return iter(())
+    def _end_of_audit(self) -> int:
+        """Return where the log ends now: what was written before the run is not ours."""
+        if self._audit is None:
+            return 0
+        try:
+            with Path(self._audit.file).open("rb") as log:
+                return log.seek(0, os.SEEK_END)
+        except OSError as exc:
+            raise TargetUnavailable(
+                f"{self.name}: audit.file: {self._audit.file} cannot be read ({exc.strerror})"
+            ) from exc
+
+    def audit_stream(self, zero_monotonic_s: float) -> Iterator[AuditEvent]:
+        """Follow the described log from where it ended at set-up; nothing without one."""
+        if self._audit is None:
+            return iter(())
+        return follow(self.name, self._audit, self._audit_start, zero_monotonic_s, self._stopping)
 
     def revoke(self, identity: str, serial: str) -> None:
         """Send the described revocation. Raises TargetRefused when it fails or there is none."""
@@ -220,6 +252,7 @@ class HttpTarget:
 
     def teardown(self) -> None:
         """Leave the service alone: we did not start it."""
+        self._stopping.set()
 
 
 class _TokenAnswer(msgspec.Struct):

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import threading
 from typing import Any
 
 from loadgen.targets.rest import TIMEOUT_S, failure
@@ -22,6 +23,7 @@ class Api:
         self.host = host
         self.port = port
         self.token = ""
+        self._turn = threading.Lock()  # alerts are answered in a thread of their own
         self._connection = http.client.HTTPConnection(host, port, timeout=timeout_s)
 
     def status(self, path: str) -> int:
@@ -52,6 +54,10 @@ class Api:
 
     def _exchange(self, method: str, path: str, body: object) -> tuple[int, bytes]:
         sent = None if body is None else json.dumps(body)
+        with self._turn:
+            return self._send(method, path, sent)
+
+    def _send(self, method: str, path: str, sent: str | None) -> tuple[int, bytes]:
         headers = {"X-Vault-Token": self.token} if self.token else {}
         kept = self._connection.sock is not None
         try:

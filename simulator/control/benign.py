@@ -1,0 +1,252 @@
+"""False alarms: harmless events that a detector takes for abuse (model.md §5).
+
+Every event of the whole fleet is simulated, one by one: an identity's own lines raise no alert as
+long as nothing unusual happens to it, so only the few around such an event are made, and the
+detectors that judge them are the same objects that watch a real log. Clean lines, however many,
+never have to exist.
+
+Exact: which alerts a clean identity raises, held by a test against reading its every line. Assumed:
+events strike independently of each other and of thieves; the detector judges each by the lines that
+belong to it, so a false alarm never hides a true one of the same identity, and an alert that an
+anomaly causes on a robbed identity counts as false.
+"""
+
+from collections.abc import Generator
+from itertools import count
+from math import inf
+from typing import Final
+
+import simpy
+
+from scenarios.demand.streams import Stream
+from scenarios.demand.switches import gap
+from scenarios.detection.audit import AuditEvent
+from scenarios.detection.detector import Detector
+from scenarios.detection.origins import TwoOrigins
+from scenarios.detection.permissions import NewPermission
+from scenarios.detection.serials import SupersededSerial
+from scenarios.detection.suite import detectors
+from scenarios.spec.regime import Renewal
+from scenarios.spec.rules import SECONDS_PER_YEAR
+from simulator.control.feed import Feed
+from simulator.control.owner import Access, Owner
+from simulator.control.response import Response
+from simulator.control.threats import Threats
+from simulator.control.world import (
+    FAILOVER,
+    LATE_RELOAD,
+    NEW_EDGE,
+    RESCHEDULE,
+    World,
+    case_entity,
+)
+from simulator.population import CredentialView
+
+Events = Generator[simpy.Event, object, None]
+
+_DETECTED_BY: Final = {
+    RESCHEDULE: TwoOrigins.name,
+    FAILOVER: TwoOrigins.name,
+    LATE_RELOAD: SupersededSerial.name,
+    NEW_EDGE: NewPermission.name,
+}
+_UNDECLARED: Final = "deployment:not-yet-declared"
+
+
+class Benign:
+    """All harmless events of one world, and the false alarms that come of them.
+
+    Args:
+        world: clock, laws and population.
+        threats: says whose log is read.
+        response: what happens to the alerts.
+
+    Attributes:
+        events: how many happened to identities whose log is read.
+    """
+
+    def __init__(self, world: World, threats: Threats, response: Response) -> None:
+        self._world, self._threats, self._response = world, threats, response
+        self._armed: dict[str, Detector] = {
+            detector.name: detector for detector in detectors(world.scenario, world.regime)
+        }
+        self.events = 0
+        benign = world.scenario.benign
+        for kind, per_agent_year in (
+            (RESCHEDULE, benign.reschedules_per_agent_year),
+            (FAILOVER, benign.failovers_per_agent_year),
+            (LATE_RELOAD, benign.late_reloads_per_agent_year),
+            (NEW_EDGE, benign.new_edges_per_agent_year),
+        ):
+            if _DETECTED_BY[kind] in self._armed:
+                rate_hz = per_agent_year * world.layout.agents / SECONDS_PER_YEAR
+                world.clock.process(self._hazard(kind, rate_hz))
+
+    @property
+    def watched_identity_s(self) -> float:
+        """Seconds of identities whose log a detector reads, to the horizon."""
+        layout = self._world.layout
+        owners = (
+            owner
+            for c in layout.classes
+            for owner in range(c.first, c.first + c.count, self._world.regime.shared_by)
+        )
+        return sum(map(self._threats.watched, owners)) * self._world.horizon_s
+
+    def _hazard(self, kind: int, rate_hz: float) -> Events:
+        world = self._world
+        agents = world.layout.agents
+        t_s = 0.0
+        for n in count():
+            t_s += gap(world.uniform(kind, Stream.BENIGN_TIME, n), rate_hz)
+            if t_s >= world.horizon_s:
+                return
+            place = int(world.uniform(kind, Stream.BENIGN_AGENT, n) * agents)
+            owner = world.layout.group(min(place, agents - 1)).start
+            if self._threats.watched(owner):
+                yield world.clock.at(t_s)
+                self.events += 1
+                world.clock.process(self._event(kind, case_entity(kind, n), owner))
+
+    def _event(self, kind: int, entity: int, owner: int) -> Events:
+        benign = self._world.scenario.benign
+        if kind == NEW_EDGE:
+            self._new_edge(entity, owner)
+        elif kind == LATE_RELOAD:
+            yield from self._late_reload(entity, owner)
+        elif kind == RESCHEDULE:
+            yield from self._moved(entity, owner, inf)
+        else:
+            back_s = self._world.now_s + self._world.exponential(
+                benign.failover_mean_s, entity, Stream.BENIGN_LENGTH
+            )
+            yield from self._moved(entity, owner, back_s)
+
+    # -- the kinds -------------------------------------------------------------------------------
+
+    def _new_edge(self, entity: int, owner: int) -> None:
+        """Use a permission that nobody has declared yet, with one of the documents held."""
+        document = self._any_held(entity, owner)
+        if document is not None:
+            access = Access(self._world.now_s, self._task_of(owner, document), document)
+            feed = Feed(self._world, owner)
+            line = feed.line(access, permission=_UNDECLARED)
+            self._judge(NEW_EDGE, entity, owner, document, (line,))
+
+    def _late_reload(self, entity: int, owner: int) -> Events:
+        """Use what is held now once more, after a while, if it is still accepted then.
+
+        An expired document is reloaded without being presented. The alert needs a use of a
+        successor before, by the part of the agent that did reload.
+        """
+        world = self._world
+        document = self._any_held(entity, owner)
+        if document is None:
+            return
+        documents, since_s = world.documents(owner), world.now_s
+        mean_s = world.scenario.benign.late_reload_mean_s
+        again_s = since_s + world.exponential(mean_s, entity, Stream.BENIGN_LENGTH)
+        if again_s >= min(world.horizon_s, document.expires_s):
+            return
+        yield world.clock.at(again_s)
+        documents.update(world.population)
+        if documents.valid_until_s(document) <= again_s:
+            return
+        followed = [
+            access
+            for access in Owner(world, owner, documents).first_accesses(since_s, again_s)
+            if access.document.slot == document.slot
+            and access.document.issued_s > document.issued_s
+        ]
+        if followed:
+            feed = Feed(world, owner)
+            late = Access(again_s, followed[-1].task, document)
+            lines = (feed.line(followed[-1]), feed.line(late))
+            self._judge(LATE_RELOAD, entity, owner, document, lines)
+
+    def _moved(self, entity: int, agent: int, back_s: float) -> Events:
+        """Be seen behind another address until ``back_s``, and then behind one's own again."""
+        world = self._world
+        away_s, elsewhere = world.now_s, f"elsewhere-{entity:x}"
+        world.documents(agent)
+        yield from self._address_change(entity, agent, (-inf, away_s, back_s), ("", elsewhere))
+        if back_s < world.horizon_s:
+            yield world.clock.at(max(back_s, world.now_s))
+            yield from self._address_change(entity, agent, (away_s, back_s, inf), (elsewhere, ""))
+
+    def _address_change(
+        self,
+        entity: int,
+        agent: int,
+        times_s: tuple[float, float, float],
+        addresses: tuple[str, str],
+    ) -> Events:
+        """Alert at the first use, from the new address, of a document first seen from the old one.
+
+        Args:
+            entity: of the event.
+            agent: who moves.
+            times_s: when the old address became its address; now; when the new one ends.
+            addresses: the old and the new one; empty for the node's.
+        """
+        world = self._world
+        since_s, now_s, until_s = times_s
+        documents = world.documents(agent)
+        owner = Owner(world, agent, documents)
+        seen: dict[int, Access] = {}
+        for view in world.population.read(agent):
+            access = self._first_use(owner, view, now_s)
+            if access is not None and access.t_s >= since_s:
+                seen[view.slot] = access
+        until_s = min(until_s, world.horizon_s)
+        while seen:
+            uses = [(at, slot) for slot in seen if (at := owner.first(slot, now_s, until_s))]
+            if not uses:
+                return
+            (now_s, task), slot = min(uses)
+            yield world.clock.at(now_s)
+            documents.update(world.population)
+            before = seen.pop(slot)
+            document = documents.at(slot, now_s)
+            if document is not None and document.serial == before.document.serial:
+                feed = Feed(world, agent)
+                lines = (
+                    feed.line(before, origin=addresses[0]),
+                    feed.line(Access(now_s, task, document), origin=addresses[1]),
+                )
+                self._judge(RESCHEDULE, entity, agent, document, lines)
+                return
+
+    # -- what is common --------------------------------------------------------------------------
+
+    def _first_use(self, owner: Owner, view: CredentialView, to_s: float) -> Access | None:
+        """Return the first use of a document before ``to_s``, as far as the log of the run goes."""
+        if self._world.regime.renewal.rule is Renewal.AT_USE and view.issued_s >= 0.0:
+            return Access(view.issued_s, view.slot, view)
+        at = owner.first(view.slot, max(0.0, view.issued_s), to_s)
+        return None if at is None else Access(*at, view)
+
+    def _any_held(self, entity: int, owner: int) -> CredentialView | None:
+        """Return one of the documents that are valid now, each as likely."""
+        now_s = self._world.now_s
+        valid = [v for v in self._world.population.read(owner) if now_s < v.expires_s]
+        place = int(self._world.uniform(entity, Stream.BENIGN_SLOT, 0) * len(valid))
+        return valid[min(place, len(valid) - 1)] if valid else None
+
+    def _task_of(self, owner: int, document: CredentialView) -> int:
+        return self._threats.task_of(owner, document.slot)
+
+    def _judge(
+        self,
+        kind: int,
+        entity: int,
+        owner: int,
+        document: CredentialView,
+        lines: tuple[AuditEvent, ...],
+    ) -> None:
+        """Show the lines to the detector; what it says of the last one goes to the response."""
+        detector = self._armed[_DETECTED_BY[kind]]
+        alert = [detector.update(line) for line in lines][-1]
+        detector.forget(lines[-1].identity)
+        if alert is not None:
+            self._world.clock.process(self._response.false_alarm(entity, owner, document, alert))
