@@ -73,7 +73,7 @@ def detected(of: RegimeSummary) -> Estimate:
 def detected_of_those_watched(found: Estimate) -> None:
     """Hold a share of detection against the share of identities whose log is read."""
     at_least(found, 0.75 * WATCHED)
-    at_most(found, 1.25 * WATCHED)
+    at_most(found, 1.4 * WATCHED)
 
 
 def thefts(name: str, regime: str) -> list[Incident]:
@@ -124,13 +124,13 @@ def test_customer_service() -> None:
 
 
 def test_which_lifetime() -> None:
-    of = summary("which-lifetime", 4, 1_000).regimes
+    of = summary("which-lifetime", 3, 500).regimes
     assert of["static-key"].metrics["residual_validity_s"].infinite
     for name, ttl_s in (("x509-svid-24h", 86_400), ("x509-svid-1h", 3_600), ("x509-svid-5m", 300)):
         age = polled(ttl_s)
         found = of[name].metrics
         agrees(found["residual_validity_s"], theory.residual_validity(ttl_s, age), 0.05)
-        agrees(found["issuances_per_s"], 1_000 / age.mean, 0.1)
+        agrees(found["issuances_per_s"], 500 / age.mean, 0.1)
     rotated = of["static-key-rotated-90d"]
     agrees(rotated.metrics["residual_validity_s"], 45.5 * SECONDS_PER_DAY, 0.12)
     for name in ("static-key-rotated-90d", "x509-svid-24h", "x509-svid-1h"):
@@ -204,24 +204,50 @@ def test_idle_agents() -> None:
         at_most(of[regime].metrics["thefts_in_vain_share"], 0.01)
     agrees(of["jwt-svid-5m"].metrics["thefts_in_vain_share"], 0.54, 0.15)
     agrees(of["x509-svid-1h"].metrics["issuances_per_s"], 400 / polled(3600).mean, 0.01)
-    less(detected(of["x509-svid-1h"]), detected(summary("which-lifetime", 4, 1_000).regimes["x509-svid-1h"]))
+    less(
+        detected(of["x509-svid-1h"]),
+        detected(summary("which-lifetime", 3, 500).regimes["x509-svid-1h"]),
+    )
 
 
 def test_task_identity_100hz() -> None:
-    of = summary("task-identity-100hz", 4, 10).regimes
+    of = summary("task-identity-100hz", 3, 5).regimes
     one, task, token = (
         of[name].metrics for name in ("jwt-svid-5m", "task-svid", "transaction-token")
     )
-    agrees(one["issuances_per_s"], 10 / 150, 0.1)
-    agrees(task["issuances_per_s"], 4 * 10 / 150, 0.1)
+    agrees(one["issuances_per_s"], 5 / 150, 0.15)
+    agrees(task["issuances_per_s"], 4 * 5 / 150, 0.15)
     rates = (40, 40, 18, 2)
-    agrees(token["issuances_per_s"], 10 * sum(1 / (0.3 + 1 / rate) for rate in rates), 0.02)
+    agrees(token["issuances_per_s"], 5 * sum(1 / (0.3 + 1 / rate) for rate in rates), 0.02)
     at_most(detected(of["task-svid"]), 0.1)
-    opened = compare(record("task-identity-100hz", 4, 10), "jwt-svid-5m")
+    opened = compare(record("task-identity-100hz", 3, 5), "jwt-svid-5m")
     row = opened.rows["permissions_per_theft"]
     assert row.verdicts["task-svid"] == "better"
     agrees(row.values["task-svid"], 1.5, 0.15)
     agrees(row.values["jwt-svid-5m"], 5.0, 1e-9)
+
+
+def test_lateral_movement() -> None:
+    of = summary("lateral-movement").regimes
+    reach = {name: found.metrics["lateral_reach"] for name, found in of.items()}
+    agrees(reach["static-key"], 0.45, 0.5)
+    for slow in ("static-key", "x509-svid-24h", "x509-svid-1h"):
+        for quick in ("x509-svid-5m", "task-svid"):
+            less(reach[quick], reach[slow])
+    row = compare(record("lateral-movement"), "static-key").rows["lateral_reach"]
+    assert row.verdicts["x509-svid-5m"] == row.verdicts["task-svid"] == "better"
+
+
+def test_false_alarms() -> None:
+    of = summary("false-alarms", 8).regimes
+    for found in of.values():
+        at_least(found.metrics["false_alarms_per_identity_day"], 1 / 30)
+        at_most(found.metrics["false_alarms_per_identity_day"], 1 / 6)
+    at_most(of["x509-svid-1h"].metrics["two_origins_precision"], 1 / 20)
+    broken = compare(record("false-alarms", 8), "static-key")
+    row = broken.rows["healthy_replacements_per_agent_day"]
+    assert row.verdicts["x509-svid-1h"] == row.verdicts["task-svid"] == "better"
+    less(row.values["task-svid"], row.values["x509-svid-1h"])
 
 
 # -- the issuer ------------------------------------------------------------------------------------
