@@ -163,7 +163,7 @@ def _scalars(part: Part, within_s: float) -> dict[str, dict[int, float]]:
     """Return each metric's value in each replication where it has one."""
     found: dict[str, dict[int, float]] = {name: {} for name in _titles(within_s)}
     numbers = sorted({count.replication for count in part.counts})
-    copies = [theft for theft in part.incidents if theft.persona != FOOTHOLD]
+    copies = [theft for theft in part.thefts if theft.persona != FOOTHOLD]
     for replication, counts in zip(numbers, part.replications(), strict=True):
         for metric in METRICS:
             try:

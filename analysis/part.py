@@ -15,6 +15,10 @@ FOOTHOLD = "foothold"
 a copy is worth, and never averaged with it"""
 
 
+LATERAL = "lateral"
+"""persona of a theft that another theft led to: a consequence, counted in its reach"""
+
+
 class Part:
     """The rows of some regimes at one point, and what several estimates need of them."""
 
@@ -32,8 +36,10 @@ class Part:
         self.injected = {row for row, theft in enumerate(record.incidents) if theft.injected}
         """row numbers, in the whole record, of thefts whose number is a choice"""
         self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
-        copies = [theft for theft in self.incidents if theft.persona != FOOTHOLD]
-        footholds = [theft for theft in self.incidents if theft.persona == FOOTHOLD]
+        self.thefts = [theft for theft in self.incidents if theft.persona != LATERAL]
+        """what others did not lead to: the incidents that frequencies and curves are made of"""
+        copies = [theft for theft in self.thefts if theft.persona != FOOTHOLD]
+        footholds = [theft for theft in self.thefts if theft.persona == FOOTHOLD]
         self.copies: Followed = follow(copies, self.horizon_s, self.secret)
         self.footholds: Followed = follow(footholds, self.horizon_s, self.secret)
 

@@ -150,7 +150,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
-    seen = [theft.detector for theft in part.incidents if theft.detector and theft.alert_s]
+    seen = [theft.detector for theft in part.thefts if theft.detector and theft.alert_s]
     return RegimeSummary(
         metrics=metrics,
         time_to_detection=time_to_detection(part.copies, until_s),
@@ -158,7 +158,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
-        thefts=len(part.incidents),
+        thefts=len(part.thefts),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
 
@@ -265,7 +265,7 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """Incidents and false alarms per time."""
     name, unit = "incidents_per_agent_year", "1/(agent yr)"
     found = {name: Estimate(None, None, None, 0, unit)}
-    natural = [t for t in part.incidents if not t.injected and t.stolen_s >= 0]
+    natural = [t for t in part.thefts if not t.injected and t.stolen_s >= 0]
     if part.counts and part.manifest.world == "simulated":
         ranges = hazard_ranges(part.manifest, part.regimes)
         found[name] = rate_over_ranges(natural, part.agent_s() / SECONDS_PER_YEAR, ranges)
@@ -303,7 +303,7 @@ def _precision(part: Part) -> dict[str, Estimate]:
 def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
-    opened = [float(theft.permissions) for theft in part.incidents]
+    opened = [float(theft.permissions) for theft in part.thefts]
     found = {
         "detector_latency_s": estimators.median(late, "s"),
         "permissions_per_theft": estimators.mean(opened, "permissions"),

@@ -13,7 +13,7 @@ import msgspec
 from scipy import stats
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import benign, issuer, renewal, thefts
+from simulator.checks import benign, issuer, lateral, renewal, thefts
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -33,6 +33,8 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     thefts.open_at_start,
     thefts.common_random_numbers,
     benign.false_alarms,
+    lateral.reach,
+    lateral.breakout,
 )
 """experiments, each with one or more quantities"""
 

@@ -61,6 +61,10 @@ class Case:
     detector: str | None = None
     decided_s: float | None = None
     revoked_s: float | None = None
+    depth: int = 0
+    """steps of lateral movement that led here"""
+    root: int = -1
+    """entity of the theft that began it; its own where ``depth`` is 0"""
     denied: dict[tuple[int, int], float] = field(default_factory=dict)
     """(slot, serial) → when the verifiers began to refuse it"""
 
@@ -72,6 +76,10 @@ class Case:
     def inside(self, t_s: float) -> bool:
         """Return whether the thief lives in the workload at ``t_s``."""
         return t_s < self.eviction_s
+
+    def has_access(self, world: World, t_s: float) -> bool:
+        """Return whether what the thief holds, or where he lives, is of use to him at ``t_s``."""
+        return self.inside(t_s) or self.copy_access_ends_s(world) > t_s
 
     def copy_valid_until_s(self) -> float:
         """Return when the copy stops being accepted as a credential."""

@@ -19,6 +19,7 @@ from scenarios.detection.audit import Alert, Outcome
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from simulator.control.case import Case, Use, first_use_s, opened, usable_elsewhere
 from simulator.control.feed import Feed, serial_text
+from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
 from simulator.control.world import (
     FOOTHOLD,
@@ -48,6 +49,7 @@ class Threats:
     def __init__(self, world: World, response: Response) -> None:
         self._world, self._response = world, response
         self._feeds: dict[int, Feed] = {}
+        self._lateral = Lateral(world, self)
         self.cases: list[Case] = []
         self.in_vain = 0
         threats = world.scenario.threats
@@ -99,7 +101,7 @@ class Threats:
     def _steal(self, entity: int, agent: int, *, foothold: bool, injected: bool) -> None:
         world = self._world
         owner = world.layout.group(agent).start
-        document = self._taken(owner)
+        document = self.taken(owner)
         usable = document is not None and document.expires_s > world.now_s
         if not usable and not foothold:
             self.in_vain += 1
@@ -126,7 +128,7 @@ class Threats:
             )
         )
 
-    def _taken(self, owner: int) -> CredentialView | None:
+    def taken(self, owner: int) -> CredentialView | None:
         """Return the document of the task at hand, or else the newest one."""
         population = self._world.population
         held = population.read(owner)
@@ -151,6 +153,8 @@ class Threats:
             world.clock.process(self._evict(case))
         if self.watched(case.owner):
             world.clock.process(self._abuse(case))
+        if world.scenario.threats.lateral.max_depth > case.depth:
+            world.clock.process(self._lateral.step(case))
 
     def watched(self, owner: int) -> bool:
         """Return whether an identity's log reaches an armed detector."""
