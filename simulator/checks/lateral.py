@@ -51,7 +51,7 @@ def breakout(engine: Engine) -> list[Finding]:
         scenes.regime(HOUR_S),
         Lateral(max_depth=1, success=success, breakout_mean_s=mean_s, breakout_sigma=sigma),
         doors=1,
-        thefts=4_000,
+        thefts=6_000,
         seed=SEED + 121,
     )
     return [

@@ -35,11 +35,11 @@ def _incidents(
 
 def notice(engine: Engine) -> list[Finding]:
     """An exponential detector of rate 1/h against expiry at a life of an hour."""
-    ttl_s, fraction, mean_s, thefts = HOUR_S, 0.5, HOUR_S, 12_000
+    ttl_s, fraction, mean_s, thefts = HOUR_S, 0.5, HOUR_S, 16_000
     checked = scenes.regime(ttl_s, fraction=fraction)
     scene = scenes.scenario(
         checked,
-        agents=6_000,
+        agents=8_000,
         horizon_s=3.0 * ttl_s,
         threats=Threats(injected_thefts=thefts),
         detection=scenes.BLIND.model_copy(update={"external_notice_mean_s": mean_s}),
@@ -112,7 +112,7 @@ def foothold(engine: Engine) -> list[Finding]:
     checked = scenes.regime(ttl_s, fraction=fraction)
     scene = scenes.scenario(
         checked,
-        agents=6_000,
+        agents=8_000,
         horizon_s=6.0 * ttl_s,
         threats=Threats(
             foothold=Foothold(eviction_mean_s=eviction_s),
