@@ -114,6 +114,20 @@ METRICS: tuple[Metric, ...] = (
         _agent_days,
     ),
     Metric(
+        "lateral_reach",
+        "agents",
+        lambda c: c["lateral_agents_of_copies"] / c["lateral_copies"],
+        "Other agents that a stolen copy led to within the run, mean",
+        -1,
+    ),
+    Metric(
+        "foothold_lateral_reach",
+        "agents",
+        lambda c: c["lateral_agents_of_footholds"] / c["lateral_footholds"],
+        "Other agents that a foothold led to within the run, mean",
+        -1,
+    ),
+    Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],

@@ -10,6 +10,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
+``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
 ``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
@@ -114,7 +115,9 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     parts = {name: Part(record, point, (name,)) for name in names}
     whole = Part(record, point, tuple(names))
-    until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
+    until_s = follow_up_s(
+        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys)]
+    )
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
     totals = whole.totals()
@@ -150,7 +153,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
-    seen = [theft.detector for theft in part.incidents if theft.detector and theft.alert_s]
+    seen = [theft.detector for theft in part.thefts if theft.detector and theft.alert_s]
     return RegimeSummary(
         metrics=metrics,
         time_to_detection=time_to_detection(part.copies, until_s),
@@ -158,7 +161,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
-        thefts=len(part.incidents),
+        thefts=len(part.thefts),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
     )
 
@@ -241,7 +244,10 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
     for name, within_name, followed in (
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
+        ("agent_key_s", within.replace("exposure", "agent_key"), part.agent_keys),
     ):
+        if name == "agent_key_s" and not len(followed):
+            continue
         n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")
         if until_s > 0:
@@ -265,7 +271,7 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """Incidents and false alarms per time."""
     name, unit = "incidents_per_agent_year", "1/(agent yr)"
     found = {name: Estimate(None, None, None, 0, unit)}
-    natural = [t for t in part.incidents if not t.injected and t.stolen_s >= 0]
+    natural = [t for t in part.thefts if not t.injected and t.stolen_s >= 0]
     if part.counts and part.manifest.world == "simulated":
         ranges = hazard_ranges(part.manifest, part.regimes)
         found[name] = rate_over_ranges(natural, part.agent_s() / SECONDS_PER_YEAR, ranges)
@@ -303,7 +309,7 @@ def _precision(part: Part) -> dict[str, Estimate]:
 def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
-    opened = [float(theft.permissions) for theft in part.incidents]
+    opened = [float(theft.permissions) for theft in part.thefts]
     found = {
         "detector_latency_s": estimators.median(late, "s"),
         "permissions_per_theft": estimators.mean(opened, "permissions"),

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -11,6 +12,9 @@ from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 AGAIN_S = 0.01
+DEAF_S = 3.0
+"""a compiled kernel that does not return for so long is not waited for: nothing is half-written,
+for results are renamed into place, and children end by themselves"""
 PATIENCE_S = 3.0
 """a signal repeated within this time is the same wish (a shell signals the whole group, a
 supervisor signals again); one that comes later will not wait for the clean-up any longer"""
@@ -42,6 +46,17 @@ class Interrupts:
         if now_s - self._first_s > PATIENCE_S:
             os._exit(130)
 
+    def listen(self, ear: socket.socket) -> None:
+        """End the process when the main thread stays deaf to a signal (runs in a thread)."""
+        with ear:
+            while ear.recv(1):
+                deadline_s = time.monotonic() + DEAF_S
+                while not self.received and time.monotonic() < deadline_s:
+                    time.sleep(0.05)
+                if not self.received and signal.getsignal(signal.SIGINT) == self.handle:
+                    os.write(2, b"midas: interrupted\n")
+                    os._exit(130)
+
     def unraisable(self, lost: "sys.UnraisableHookArgs") -> None:
         """Raise an interrupt again that fell into a finaliser, where Python would drop it."""
         if isinstance(lost.exc_value, KeyboardInterrupt):
@@ -66,9 +81,15 @@ def interruptible() -> Iterator[Interrupts]:
         yield interrupts
         return
     hook, sys.unraisablehook = sys.unraisablehook, interrupts.unraisable
+    ear, mouth = socket.socketpair()
+    mouth.setblocking(False)
+    former = signal.set_wakeup_fd(mouth.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=interrupts.listen, args=(ear,), daemon=True).start()
     try:
         yield interrupts
     finally:
+        signal.set_wakeup_fd(former)
+        mouth.close()
         sys.unraisablehook = hook
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)

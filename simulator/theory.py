@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 _PHASES = 2000
 """nodes of the midpoint rule over the phase of the first poll"""
@@ -79,6 +80,14 @@ def residual_validity(ttl_s: float, age: Moments) -> float:
     return ttl_s - age.square / (2.0 * age.mean)
 
 
+def last_of_node(ttl_s: float, fraction: float, documents: int) -> float:
+    """Return T(1 − f/(n+1)), the longest remaining life of n documents at a random instant.
+
+    The remaining lives are independent and uniform on ((1−f)T, T); this is their largest.
+    """
+    return ttl_s * (1.0 - fraction / (documents + 1))
+
+
 def detected_before_expiry(ttl_s: float, fraction: float, rate_hz: float) -> float:
     """Return g = E[1 − e^{−μW}] = 1 − (e^{−μ(1−f)T} − e^{−μT})/(μfT), W uniform on ((1−f)T, T)."""
     mu_t = rate_hz * ttl_s
@@ -103,6 +112,21 @@ def superseded_detected(
     lam, nu = use_rate_hz, owner_rate_hz
     seen = nu / (nu - lam) * (1.0 - exp(-(nu - lam) * window_s))
     return 1.0 - exp(-lam * window_s) * seen - exp(-nu * window_s)
+
+
+def lateral_reach(doors: int, success: float, depth: int) -> float:
+    """Return Σ (p·k)^d, d = 1 … depth: a branching process of mean offspring p·k.
+
+    Harris 1963, "The Theory of Branching Processes", ch. I.
+    """
+    return sum((doors * success) ** d for d in range(1, depth + 1))
+
+
+def breakout_before_expiry(ttl_s: float, fraction: float, mean_s: float, sigma: float) -> float:
+    """Return P(B < W), W uniform on ((1−f)T, T), B lognormal of this mean: ∫ P(B < w) dw/(fT)."""
+    w_s = ttl_s * (1.0 - fraction * (np.arange(_PHASES) + 0.5) / _PHASES)
+    median_s = mean_s * exp(-(sigma**2) / 2.0)
+    return float(special.ndtr(np.log(w_s / median_s) / sigma).mean())
 
 
 def moved_alert(life_s: float, owner_rate_hz: float) -> float:

@@ -13,7 +13,7 @@ import msgspec
 from scipy import stats
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import benign, issuer, renewal, thefts
+from simulator.checks import benign, issuer, lateral, renewal, thefts
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -22,6 +22,7 @@ SUITE_COVERAGE: Final = 0.99
 
 CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.residual_validity,
+    renewal.last_of_node,
     renewal.renewal_age,
     renewal.switches,
     issuer.waiting,
@@ -30,9 +31,12 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     thefts.notice,
     thefts.superseded,
     thefts.foothold,
+    thefts.agent_key,
     thefts.open_at_start,
     thefts.common_random_numbers,
     benign.false_alarms,
+    lateral.reach,
+    lateral.breakout,
 )
 """experiments, each with one or more quantities"""
 

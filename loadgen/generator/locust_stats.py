@@ -39,6 +39,7 @@ class LocustSink:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._slot_ms = _slot_ms()
+        self._counts = np.zeros(SLOTS, np.int64)
         self._waiting: dict[tuple[str, str], list[tuple[Digest, int]]] = {}
 
     def finished(self, op: str, code: str, latency: Digest, body_bytes: int) -> None:
@@ -74,7 +75,8 @@ class LocustSink:
         pause: Callable[[], None],
     ) -> None:
         """Do what ``StatsEntry.log`` does, for many requests at once."""
-        counts = np.zeros(SLOTS, np.int64)
+        counts = self._counts
+        counts.fill(0)
         for digest, _ in digests:
             np.add.at(counts, digest.slots, 1)
         used = np.flatnonzero(counts)

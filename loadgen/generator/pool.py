@@ -1,5 +1,6 @@
 """The connections of one worker: opened before they are needed, and more while arrivals wait."""
 
+import contextlib
 import socket as sockets
 from time import monotonic
 
@@ -7,6 +8,7 @@ from loadgen.generator.connection import Address, Connection, Owner, State
 from loadgen.generator.loop import Loop
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.tls import TlsConnection, TlsContext
+from scenarios.errors import ProcessError
 
 CONNECTING_AT_ONCE = 32
 REFUSED_PAUSE_S = 0.02
@@ -109,9 +111,21 @@ class Pool:
 
 
 def _resolve(plan: GeneratorPlan) -> tuple[Address, int]:
+    """Return where to connect; of several addresses of a name, the first that answers.
+
+    Raises:
+        ProcessError: the name is unknown.
+    """
     endpoint = plan.endpoint
     if endpoint.socket_path:
         return endpoint.socket_path, sockets.AF_UNIX
-    found = sockets.getaddrinfo(endpoint.host, endpoint.port, type=sockets.SOCK_STREAM)
-    family, _, _, _, address = found[0]
-    return address, family
+    try:
+        found = sockets.getaddrinfo(endpoint.host, endpoint.port, type=sockets.SOCK_STREAM)
+    except OSError as error:
+        raise ProcessError(f"{endpoint.host}: {error.strerror}") from error
+    for family, kind, _, _, address in found if len(found) > 1 else []:
+        with contextlib.suppress(OSError), sockets.socket(family, kind) as probe:
+            probe.settimeout(plan.connect_timeout_s)
+            probe.connect(address)
+            return address, family
+    return found[0][4], found[0][0]

@@ -49,11 +49,12 @@ def slot_middle_s(slot: int) -> float:
 
 def percentile_s(counts: Counts, percent: float) -> float | None:
     """Return a percentile of a histogram in seconds, None when it is empty."""
-    total = int(counts.sum())
-    if total == 0:
+    used = np.flatnonzero(counts)
+    if not len(used):
         return None
-    rank = max(1, int(np.ceil(percent / 100 * total)))
-    return slot_top_s(int(np.searchsorted(np.cumsum(counts), rank)))
+    below = np.cumsum(counts[used])
+    rank = max(1, int(np.ceil(percent / 100 * int(below[-1]))))
+    return slot_top_s(int(used[np.searchsorted(below, rank)]))
 
 
 def encode_counts(counts: Counts) -> bytes:

@@ -19,7 +19,7 @@ from locust.runners import LocalRunner, WorkerRunner
 
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
-from loadgen.generator.machine import boot_id
+from loadgen.generator.machine import boot_id, keep_freed_memory
 from loadgen.generator.messages import Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse
@@ -86,6 +86,7 @@ class Worker:
         index = max(self._runner.worker_index, 0)
         if index >= plan.workers:
             raise ProcessError(f"worker {index + 1} has joined, but the plan says {plan.workers}")
+        keep_freed_memory()
         schedule = load_schedule(self._rundir, plan).share(index, plan.workers, plan.share)
         self._wire = load_wire(plan.wire)
         # in a thread: preparing takes seconds, and Locust's heartbeats must go on meanwhile

@@ -23,6 +23,8 @@ from loadgen.swarm.swarm import Swarm
 from scenarios.errors import InputError
 
 PROGRESS_S = 1.0
+GRACE_S = 0.5
+"""from the closing of stdin to our end"""
 
 
 class _Session:
@@ -79,14 +81,18 @@ class _Session:
 def _listen(session: _Session, loop: asyncio.AbstractEventLoop) -> None:
     """Read the parent's orders in a thread; stdin's end is ours too."""
     decode = msgspec.json.Decoder(Command).decode
-    for line in sys.stdin.buffer:
-        try:
-            loop.call_soon_threadsafe(session.obey, decode(line))
-        except msgspec.DecodeError:
-            continue
-        except RuntimeError:
-            return  # the loop has ended
-    time.sleep(0.5)
+    rest = b""
+    # not sys.stdin: its lock, held by a thread that waits, would break the interpreter's end
+    while data := os.read(0, 65536):
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            try:
+                loop.call_soon_threadsafe(session.obey, decode(line))
+            except msgspec.DecodeError:
+                continue
+            except RuntimeError:
+                return  # the loop has ended
+    time.sleep(GRACE_S)
     os._exit(1)
 
 

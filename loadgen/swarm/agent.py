@@ -138,6 +138,7 @@ class HollowAgent:
         "_node",
         "_origin",
         "_renew_again_s",
+        "_soonest_s",
         "_swarm",
         "_sync_intended_s",
         "_timer",
@@ -156,6 +157,7 @@ class HollowAgent:
         self._expiries: dict[str, float] = {}
         self._ids: tuple[str, ...] = ()
         self._lifetime_s = inf
+        self._soonest_s = inf
         self._draws = 0
         self._failures = 0
         self._attempts = 0
@@ -449,13 +451,23 @@ class HollowAgent:
             if before is not None and before < wall_s:
                 swarm.expired_identity_s += wall_s - before
             swarm.signed += 1
-            self._expiries[entry] = float(result.svid.expires_at)
             self._lifetime_s = result.svid.expires_at - wall_s + swarm.plan.backdate_s
+            first = before is None and swarm.plan.stationary
+            aged_s = self._pretended_age_s() if first else 0.0
+            self._expiries[entry] = result.svid.expires_at - aged_s
+        self._soonest_s = min(self._expiries.values(), default=inf)
         if failed:
             self._renewal_failed()
         else:
             self._attempts = 0
             self._renew_again_s = -inf
+
+    def _pretended_age_s(self) -> float:
+        """Return a part of the renewal interval, the same for all documents of one call."""
+        plan = self._swarm.plan
+        interval_s = max(0.0, plan.fraction * self._lifetime_s - plan.backdate_s)
+        u = uniform(self._swarm.seed_key, self.number, Stream.INITIAL_AGE, 0)
+        return u * interval_s
 
     def _renewal_failed(self) -> None:
         self._attempts += 1
@@ -468,7 +480,10 @@ class HollowAgent:
         """Ask for what is missing or due; also between two syncs, after a refusal."""
         if self._connection is None or not self.synced or self._renewing:
             return
-        wall_s = self._swarm.wall_s()
+        plan, wall_s = self._swarm.plan, self._swarm.wall_s()
+        horizon_s = (1.0 - plan.fraction) * (1.0 + plan.renew_jitter) * self._lifetime_s
+        if len(self._expiries) == len(self._ids) and self._soonest_s - wall_s > horizon_s:
+            return  # nothing can be due yet: what most polls find
         due = [entry for entry in self._ids if self._entry_due(entry, wall_s)]
         if due:
             self._renew(tuple(due[: self._swarm.plan.batch_size]))
@@ -477,6 +492,8 @@ class HollowAgent:
 
     def identities(self, wall_s: float) -> tuple[int, int]:
         """Return how many workload identities are valid now, and how many are expired."""
+        if self._soonest_s > wall_s:
+            return len(self._expiries), 0
         valid = sum(expires_at > wall_s for expires_at in self._expiries.values())
         return valid, len(self._expiries) - valid
 
@@ -489,6 +506,7 @@ class HollowAgent:
         self._swarm.cancel(self._timer)
         self._drop_connection()
         self._expiries.clear()
+        self._soonest_s = inf
         self._failures = self._attempts = 0
         self._renew_again_s = -inf
         self.synced = False

@@ -123,7 +123,10 @@ def storm(
         meter = Meter(server)
         cpu_s = _break(kind, server, link, down_s, meter)
         lasts_s = down_s if kind in (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED) else 0.0
-        whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s)
+        hold_s = ALL_WELL_S
+        if kind is Kind.CA_ROTATED:  # what a new CA breaks shows when documents are renewed
+            hold_s += fleet.x509_ttl_s / 2.0 + 2.0 * fleet.sync_s
+        whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s)
         rss_mb = Meter(server).rss_mb()
         cpu_s += meter.cpu_s() if kind is not Kind.SERVER_KILLED else 0.0
         link.stop()
@@ -159,8 +162,10 @@ def storm(
     return Storm(report, list(link.progress), fault_s, rows)
 
 
-def _whole(link: SwarmLink, fleet: Fleet, from_s: float, within_s: float) -> float | None:
-    """Wait for whole health after run time ``from_s``; return when it began."""
+def _whole(
+    link: SwarmLink, fleet: Fleet, from_s: float, within_s: float, *, hold_s: float = ALL_WELL_S
+) -> float | None:
+    """Wait for ``hold_s`` of whole health after run time ``from_s``; return when it began."""
     wanted = fleet.agents * fleet.identities
     deadline = monotonic() + within_s + max(0.0, from_s - _now(link))
     since: float | None = None
@@ -171,7 +176,7 @@ def _whole(link: SwarmLink, fleet: Fleet, from_s: float, within_s: float) -> flo
             since = None
         elif since is None:
             since = last.t_s
-        elif last.t_s - since >= ALL_WELL_S:
+        elif last.t_s - since >= hold_s:
             return since
         time.sleep(0.2)
     return None

@@ -49,6 +49,7 @@ def storm(
     from loadgen.swarm.storm import storm as run
     from loadgen.targets.spire.process import ServerSettings
     from midas.render import swarm as render
+    from midas.storms import predict
 
     output = Output(json, quiet)
     fleet = Fleet(
@@ -56,7 +57,10 @@ def storm(
     )
     settings = ServerSettings(control_frame_limit=control_frame_limit)
     found = run(kind, fleet, down_s=down_s, watch_s=watch_s, settings=settings, on_step=output.note)
-    output.result(render.storm_document(found), *render.storm_lines(found.report))
+    prediction = predict(found, seed)
+    output.result(
+        render.storm_document(found, prediction), *render.storm_lines(found.report, prediction)
+    )
     if not found.report.recovered:
         raise typer.Exit(1)
 

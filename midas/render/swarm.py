@@ -8,21 +8,23 @@ import msgspec
 if TYPE_CHECKING:
     from loadgen.swarm.storm import Storm, StormReport
     from loadgen.swarm.theft import Heisted, TheftReport
+    from midas.storms import Prediction
 
 _STATES = ("t_s", "attested", "connected", "synced", "identities", "expired", "signed")
 
 
-def storm_document(found: "Storm") -> dict[str, Any]:
-    """Return a storm's report and the fleet's state second by second, the fault at 0."""
+def storm_document(found: "Storm", prediction: "Prediction") -> dict[str, Any]:
+    """Return a storm's report, the simulator's word, and the state by second, the fault at 0."""
     series = [
         [round(p.t_s - found.fault_s, 1)] + [getattr(p, name) for name in _STATES[1:]]
         for p in found.progress
     ]
     document: dict[str, Any] = msgspec.to_builtins(found.report)
+    document["simulated"] = msgspec.to_builtins(prediction)
     return document | {"series_columns": list(_STATES), "series": series}
 
 
-def storm_lines(report: "StormReport") -> list[str]:
+def storm_lines(report: "StormReport", prediction: "Prediction") -> list[str]:
     """Return what people want to know of a storm."""
     backoff = "with back-off" if report.backoff else "without back-off"
     end = (
@@ -34,6 +36,17 @@ def storm_lines(report: "StormReport") -> list[str]:
         "–" if report.retry_amplification is None else f"{report.retry_amplification:.2f}"
     )
     failed = ", ".join(f"{key} {n}" for key, n in report.failed_calls.items()) or "none"
+    simulated = [
+        f"simulated {what}: {one.value:.1f} {one.unit} ({one.low:.1f} … {one.high:.1f})"
+        for what, one in (
+            ("recovery", prediction.recovery_s),
+            ("expired identities", prediction.expired_identity_s),
+        )
+        if one is not None
+        and one.value is not None
+        and one.low is not None
+        and one.high is not None
+    ]
     who = f"{report.agents} agents × {report.identities} identities, {backoff}"
     return [
         f"{report.kind}: {who}: {end} (watched {report.watched_s:.0f} s)",
@@ -41,12 +54,19 @@ def storm_lines(report: "StormReport") -> list[str]:
         f"calls for one that succeeded {amplification}",
         f"peak {report.peak_signed_per_s:.0f} signatures/s",
         f"expired {report.expired_identity_s:.0f} identity-seconds",
+        *simulated,
     ]
 
 
 def theft_document(found: "Heisted") -> dict[str, Any]:
-    """Return the report of a heist with its incidents."""
+    """Return the report of a heist with its incidents; medians with their intervals."""
+    from analysis.estimators import median as estimate
+
     document: dict[str, Any] = msgspec.to_builtins(found.report)
+    document["median_time_to_detection_s"] = {
+        name: msgspec.to_builtins(estimate(times, "s"))
+        for name, times in found.report.time_to_detection_s.items()
+    }
     return document | {"incidents": msgspec.to_builtins(found.incidents)}
 
 

@@ -87,6 +87,13 @@ class Foothold(Strict):
     eviction_mean_s: PositiveSeconds = 864_000.0
 
 
+class NodeAgent(Strict):
+    """The key of a node's agent is stolen: it signs for the node's workloads until it is banned."""
+
+    rate_per_node_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    ban_mean_s: PositiveSeconds = 864_000.0
+
+
 class Abuse(Strict):
     """What a thief does with what he took."""
 
@@ -97,16 +104,31 @@ class Abuse(Strict):
     """share of uses that try a permission outside the task whose credential was taken"""
 
 
+class Lateral(Strict):
+    """From one stolen credential to the next: what its permissions reach (model.md §4)."""
+
+    max_depth: Annotated[int, Field(ge=0, le=10)] = 0
+    """steps away from the first theft; 0 is none at all"""
+    success: Share = 0.1
+    """probability that a permission held leads to the credential of another agent that has it"""
+    breakout_mean_s: PositiveSeconds = 1740.0
+    """mean of the lognormal time from the first use of a credential to the step beyond it"""
+    breakout_sigma: Annotated[float, Field(ge=0, le=5)] = 1.1
+
+
 class Threats(Strict):
     """Thieves: natural ones by hazard, and injected ones for conditional questions."""
 
     leak: Leak = Leak()
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
+    node_agent: NodeAgent = NodeAgent()
+    lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Detection(Strict):

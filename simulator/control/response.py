@@ -113,10 +113,7 @@ class Response:
             return
         yield world.clock.at(world.now_s + rule.delay_s)
         now_s = world.now_s
-        robbed = any(
-            case.inside(now_s) or case.copy_access_ends_s(world) > now_s
-            for case in self._cases.get(owner, [])
-        )
+        robbed = any(case.has_access(world, now_s) for case in self._cases.get(owner, []))
         replaced = self._refuse(owner, world.population.read(owner), (document,))
         self.replacements += replaced
         if not robbed:

@@ -9,6 +9,7 @@ from simulator.control import rows
 from simulator.control.benign import Benign
 from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
+from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
 from simulator.control.response import Response
 from simulator.control.start import open_thefts
@@ -49,6 +50,8 @@ def run(
     alerts = rows.alerts(world, response.alerts, threats.cases)
     watched_s, false_alarms = clean.read()
     counts = measures.counts(threats, response.replacements)
+    if scenario.threats.lateral.max_depth > 0:
+        counts |= reach(threats.cases)
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
         watched_s = benign.watched_identity_s

@@ -11,8 +11,11 @@ from spiffe import WorkloadApiClient
 
 from loadgen.clock import RunClock
 from loadgen.merge import read_rows
+from loadgen.swarm.enrol import Attestor
 from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, swarm
+from loadgen.swarm.kinds import Kind
 from loadgen.swarm.protocol import ATTEST_OP, LAG_OP, RENEW_AGENT_OP, RENEW_OP, SYNC_OP
+from loadgen.swarm.storm import counts, series, storm
 from loadgen.targets.spire import audit, install
 from loadgen.targets.spire.audit import BANNED, NOT_ACTIVE
 from loadgen.targets.spire.call import (
@@ -178,38 +181,45 @@ def test_spires_own_agent_serves_the_workload_api(server: SpireServer) -> None:
         agent.remove()
 
 
-@pytest.mark.parametrize("attestor", ["join_token", "x509pop"])
-def test_a_swarm_attests_syncs_and_renews_everything(server: SpireServer, attestor: str) -> None:
-    fleet = Fleet(
+def fleet_of(attestor: Attestor) -> Fleet:
+    return Fleet(
         agents=12,
         identities=3,
-        attestor=attestor,  # type: ignore[arg-type]
+        attestor=attestor,
         x509_ttl_s=8,
         seconds=11.0,
         spread_s=0.5,
         sync_s=1.0,
     )
-    with swarm(server, fleet) as link:
-        link.start(RunClock.starting_in(0.1))
-        assert link.until(lambda p: p.identities >= 36, 10.0)
-        stolen = link.steal(3)
-        assert stolen is not None
-        assert stolen.spiffe_id.startswith(f"spiffe://{DOMAIN}/spire/agent/{attestor}/")
-        assert "PRIVATE KEY" in stolen.pem
-        assert link.steal(12) is None
-        result = link.finish(20.0)
-        rows = read_rows(link.rundir, "operations")
-    assert result.errors == {}
-    assert result.ok[ATTEST_OP] >= 12
-    assert result.ok[SYNC_OP] > 60
-    assert result.signed > 36  # renewed at about half of 8 s and the 10 s before
-    if attestor == "join_token":
-        assert result.ok[RENEW_AGENT_OP] >= 12  # an agent's own lives 20 s
-    else:
-        assert result.ok[ATTEST_OP] >= 24
-    counted = {op: sum(row.count for row in rows if row.op == op) for op in (SYNC_OP, RENEW_OP)}
-    assert counted == {op: result.ok[op] for op in counted}
-    assert any(row.op == LAG_OP for row in rows)
+
+
+def test_swarms_attest_sync_and_renew_everything(server: SpireServer) -> None:
+    """Two fleets at once: agents that renew, and agents that must attest again."""
+    with (
+        swarm(server, fleet_of("join_token")) as renewing,
+        swarm(server, fleet_of("x509pop")) as attesting,
+    ):
+        for link in (renewing, attesting):
+            link.start(RunClock.starting_in(0.1))
+        for link in (renewing, attesting):
+            assert link.until(lambda p: p.identities >= 36, 10.0)
+            stolen = link.steal(3)
+            assert stolen is not None
+            path = f"spiffe://{DOMAIN}/spire/agent/{link.plan.attestor}/"
+            assert stolen.spiffe_id.startswith(path)
+            assert "PRIVATE KEY" in stolen.pem
+            assert link.steal(12) is None
+        results = [link.finish(20.0) for link in (renewing, attesting)]
+        rows = [read_rows(link.rundir, "operations") for link in (renewing, attesting)]
+    assert results[0].ok[RENEW_AGENT_OP] >= 12  # an agent's own document lives 20 s
+    assert results[1].ok[ATTEST_OP] >= 24
+    for result, counted in zip(results, rows, strict=True):
+        assert result.errors == {}
+        assert result.ok[SYNC_OP] > 60
+        assert result.signed > 36  # renewed at about half of 8 s and the 10 s before
+        for op in (SYNC_OP, RENEW_OP):
+            assert sum(row.count for row in counted if row.op == op) == result.ok[op]
+        assert any(row.op == LAG_OP for row in counted)
 
 
 def test_a_swarm_survives_a_mass_restart(server: SpireServer) -> None:
@@ -242,3 +252,27 @@ def test_a_swarm_whose_plan_cannot_be_read_says_so_in_one_line(tmp_path: Path) -
     assert error is not None
     assert "not a plan" in error.message
     assert "\n" not in error.message
+
+
+def test_a_small_cold_start_recovers_and_is_told_second_by_second() -> None:
+    found = storm(Kind.COLD_START, Fleet(agents=8, identities=2, sync_s=1.0), watch_s=30.0)
+    report = found.report
+    assert report.recovered
+    assert report.recovery_s is not None
+    assert report.failed_calls == {}
+    assert report.retry_amplification == pytest.approx(1.0, abs=0.05)
+    assert report.peak_signed_per_s > 0
+    assert {count.name: count.value for count in counts(found, "0")}["recovered"] == 1.0
+    identities = [s.value for s in series(found, "0") if s.name == "identities"]
+    assert identities[0] < 16
+    assert identities[-1] == 16
+
+
+def test_a_swarm_ends_when_its_parent_does(server: SpireServer) -> None:
+    with swarm(server, Fleet(agents=4, identities=1, seconds=60.0)) as link:
+        link.start(RunClock.starting_in(0.1))
+        assert link.until(lambda p: p.t_s > 0.5, 5.0)
+        began_s = time.monotonic()
+        link.child.stop()  # closes its stdin first
+        assert time.monotonic() - began_s < 3.0
+        assert link.result is None

@@ -10,7 +10,7 @@ from scenarios.record.record import RunRecord
 from scenarios.spec import resolve
 from scenarios.spec.schema import Scenario
 from simulator.ignores import IGNORES
-from simulator.simulate import simulate
+from simulator.simulate import ENGINES, simulate
 
 COMMON = {"title": "t", "source": "s", "leak_ratio": 0.5, "session_overhang_s": 40.0}
 DENY = {"method": "deny-list", "delay_s": 20.0, "probability": 0.6}
@@ -91,6 +91,9 @@ BASE: dict[str, Any] = {
         "leak": {"rate_per_secret_year": 9000.0},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
+        "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
+        "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
@@ -148,6 +151,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "drive.regime": ["polled"],
         "regimes.artifact": ["jwt-svid"],
         "workloads.tasks.sensitivity": ["high"],
+        "engine.switches": ["exact"],
     }
     if key in choices:
         yield from (choice for choice in choices[key] if choice != value)
@@ -180,16 +184,19 @@ def run(scenario: Scenario, regime: str, engine: str) -> tuple[object, ...]:
     return tables(simulate(scenario, SEED, engine, replications=1, regimes=[regime]))
 
 
+@pytest.fixture(scope="module", params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def base() -> dict[str, tuple[object, ...]]:
+def base(engine: str) -> dict[str, tuple[object, ...]]:
     scenario = resolve.load_resolved(RESOLVED)
-    return {regime.name: run(scenario, regime.name, "reference") for regime in scenario.regimes}
+    return {regime.name: run(scenario, regime.name, engine) for regime in scenario.regimes}
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if not ignored(key)])
-def test_a_key_changes_a_record_of_the_reference(
-    key: str, base: dict[str, tuple[object, ...]]
-) -> None:
+def test_a_key_changes_a_record(key: str, engine: str, base: dict[str, tuple[object, ...]]) -> None:
     tried = 0
     for path in (path for path in leaves(RESOLVED) if key_of(path) == key):
         value: Any = RESOLVED
@@ -205,7 +212,7 @@ def test_a_key_changes_a_record_of_the_reference(
                     continue
                 tried += 1
                 name = RESOLVED["regimes"][index]["name"]
-                if run(scenario, regime.name, "reference") != base[name]:
+                if run(scenario, regime.name, engine) != base[name]:
                     return
     pytest.fail(f"{key}: {tried} changed scenarios gave the same record")
 
@@ -219,7 +226,9 @@ ONLY_CHOICE = {"schema_version", "faults.kind"}
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if ignored(key) and key not in ONLY_CHOICE])
-def test_an_ignored_key_is_ignored(key: str, base: dict[str, tuple[object, ...]]) -> None:
+def test_an_ignored_key_is_ignored(
+    key: str, engine: str, base: dict[str, tuple[object, ...]]
+) -> None:
     path = next(path for path in leaves(RESOLVED) if key_of(path) == key)
     value: Any = RESOLVED
     for part in path:
@@ -227,5 +236,5 @@ def test_an_ignored_key_is_ignored(key: str, base: dict[str, tuple[object, ...]]
     for other in others(key, value):
         scenario = resolve.load_resolved(changed(path, other))
         name = scenario.regimes[0].name
-        assert run(scenario, name, "reference") == base[name]
+        assert run(scenario, name, engine) == base[name]
         return

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -64,3 +66,20 @@ def test_outside_the_main_thread_nothing_changes() -> None:
     thread.start()
     thread.join()
     assert seen == [False]
+
+
+def test_a_kernel_that_does_not_return_is_not_waited_for() -> None:
+    code = (
+        "import ctypes, os, signal, threading\n"
+        "from midas.interrupts import interruptible\n"
+        "with interruptible():\n"
+        "    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
+        "    mutex = ctypes.create_string_buffer(64)\n"
+        "    lock = ctypes.CDLL(None).pthread_mutex_lock\n"
+        "    lock(mutex)\n"
+        "    lock(mutex)\n"  # never returns, holds no interpreter lock, restarts after signals
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (130, "midas: interrupted\n")

@@ -1,0 +1,362 @@
+"""What a catalogue scenario says that it shows is what the simulator gives.
+
+Each test asks one scenario, smaller where that keeps the answer, and holds the whole interval of an
+estimate inside the stated margin, or two intervals apart: never a point. Closed forms come from
+``simulator.theory``. Seeds are fixed: a test that fails, fails again.
+"""
+
+from functools import cache
+from math import exp, sqrt
+from pathlib import Path
+
+import pytest
+
+from analysis import estimators
+from analysis.paired import compare
+from analysis.summary import RegimeSummary, Summary, summarise
+from analysis.survival import Point
+from scenarios.record.estimate import Estimate
+from scenarios.record.record import RunRecord
+from scenarios.record.tables import Incident
+from scenarios.spec import resolve
+from scenarios.spec.rules import SECONDS_PER_DAY
+from simulator import theory
+from simulator.simulate import simulate
+
+SIGN_S = 0.79e-3
+"""``spire.sign_service_time``"""
+WATCHED = 0.471
+"""``detect.coverage``: no log of the other identities reaches a detector"""
+
+
+@cache
+def record(name: str, replications: int = 4, agents: int | None = None) -> RunRecord:
+    scenario = resolve.load(Path(name), agents=agents).scenario
+    return simulate(scenario, seed=1, engine="fleet", replications=replications)
+
+
+@cache
+def summary(name: str, replications: int = 4, agents: int | None = None) -> Summary:
+    return summarise(record(name, replications, agents))
+
+
+def agrees(found: Estimate, expected: float, margin: float) -> None:
+    """Hold the whole interval within ``margin`` (a share) of what is expected."""
+    assert found.low is not None, found
+    assert found.high is not None, found
+    assert expected * (1 - margin) <= found.low, (found, expected)
+    assert found.high <= expected * (1 + margin), (found, expected)
+
+
+def at_most(found: Estimate, bound: float) -> None:
+    assert found.high is not None, found
+    assert found.high <= bound, found
+
+
+def at_least(found: Estimate, bound: float) -> None:
+    assert found.low is not None, found
+    assert found.low >= bound, found
+
+
+def less(low: Estimate, high: Estimate) -> None:
+    """Hold two intervals apart."""
+    assert low.high is not None, low
+    assert high.low is not None, high
+    assert low.high < high.low, (low, high)
+
+
+def detected(of: RegimeSummary) -> Estimate:
+    """Return the share of thefts that were noticed while the credential was usable."""
+    return of.time_to_detection.detected_share
+
+
+def detected_of_those_watched(found: Estimate) -> None:
+    """Hold a share of detection against the share of identities whose log is read."""
+    at_least(found, 0.75 * WATCHED)
+    at_most(found, 1.4 * WATCHED)
+
+
+def thefts(name: str, regime: str) -> list[Incident]:
+    return [row for row in record(name).incidents if row.regime == regime]
+
+
+def level(run: RunRecord, regime: str, name: str, t_s: float) -> Estimate:
+    """Return the mean over replications of one interval of a series."""
+    found = [s.value for s in run.series if (s.regime, s.name, s.t_s) == (regime, name, t_s)]
+    return estimators.mean(found, "1")
+
+
+def at(curve: tuple[Point, ...], t_s: float) -> Estimate:
+    _, value, low, high = [point for point in curve if point[0] <= t_s][-1]
+    return Estimate(value, low, high, 1, "1")
+
+
+def polled(ttl_s: float) -> theory.Moments:
+    """Return the renewal age of SPIRE's X509-SVIDs."""
+    return theory.polled_age(ttl_s, 0.5, 0.1, 5.0)
+
+
+# -- theft -----------------------------------------------------------------------------------------
+
+
+def test_customer_service() -> None:
+    of = summary("customer-service").regimes
+    static, hour, minutes, task = (
+        of[name] for name in ("static-key", "x509-svid-1h", "jwt-svid-5m", "task-svid")
+    )
+    assert static.metrics["residual_validity_s"].infinite
+    agrees(hour.metrics["residual_validity_s"], theory.residual_validity(3600, polled(3600)), 0.03)
+    agrees(minutes.metrics["residual_validity_s"], 150.0, 0.1)
+    agrees(minutes.metrics["thefts_in_vain_share"], 1 / 6, 0.6)
+    detected_of_those_watched(detected(hour))
+    for short in (minutes, task):
+        at_most(detected(short), 0.05)
+        at_least(short.time_to_detection.late_share, 0.3)
+    agrees(hour.metrics["issuances_per_s"], 200 / polled(3600).mean, 0.01)
+    agrees(minutes.metrics["issuances_per_s"], 0.75, 0.05)
+    agrees(task.metrics["issuances_per_s"], 0.89, 0.05)
+    agrees(minutes.metrics["waits_per_agent_day"], 64, 0.1)
+    agrees(task.metrics["waits_per_agent_day"], 115, 0.1)
+    narrower = compare(record("customer-service"), "jwt-svid-5m").rows["permissions_per_theft"]
+    assert narrower.verdicts["task-svid"] == "better"
+    agrees(narrower.values["task-svid"], 3.2, 0.1)
+    agrees(narrower.values["jwt-svid-5m"], 4.6, 0.1)
+
+
+def test_which_lifetime() -> None:
+    of = summary("which-lifetime", 3, 500).regimes
+    assert of["static-key"].metrics["residual_validity_s"].infinite
+    for name, ttl_s in (("x509-svid-24h", 86_400), ("x509-svid-1h", 3_600), ("x509-svid-5m", 300)):
+        age = polled(ttl_s)
+        found = of[name].metrics
+        agrees(found["residual_validity_s"], theory.residual_validity(ttl_s, age), 0.05)
+        agrees(found["issuances_per_s"], 500 / age.mean, 0.1)
+    rotated = of["static-key-rotated-90d"]
+    agrees(rotated.metrics["residual_validity_s"], 45.5 * SECONDS_PER_DAY, 0.12)
+    for name in ("static-key-rotated-90d", "x509-svid-24h", "x509-svid-1h"):
+        detected_of_those_watched(detected(of[name]))
+    at_most(detected(of["x509-svid-5m"]), 0.02)
+    at_most(detected(of["static-key"]), 0.02)
+
+
+def test_leaked_public_key() -> None:
+    told = summary("leaked-public-key")
+    of = told.regimes
+    at_most(detected(of["static-key"]), 0.03)
+    at_least(of["static-key"].metrics[told.exposure_name], 0.97 * told.within_s)
+    detected_of_those_watched(detected(of["static-key-rotated-90d"]))
+    hour = of["x509-svid-1h"].metrics[told.exposure_name]
+    agrees(hour, 34 * 60, 0.1)
+    less(hour, of["static-key-rotated-90d"].metrics[told.exposure_name])
+    agrees(of["jwt-svid-5m"].metrics[told.exposure_name], 2.8 * 60, 0.1)
+    agrees(of["jwt-svid-5m"].metrics["thefts_in_vain_share"], 1 / 9, 0.5)
+    rows = thefts("leaked-public-key", "jwt-svid-5m")
+    too_late = estimators.share(sum(row.uses_accepted == 0 for row in rows), len(rows))
+    agrees(too_late, 0.25, 0.25)
+
+
+def test_resident_attacker() -> None:
+    told = summary("resident-attacker", 3)
+    name, mean_s = told.exposure_name.replace("exposure", "foothold"), 20.2 * SECONDS_PER_DAY
+    stay_s = mean_s * (1 - exp(-told.within_s / mean_s))
+    for regime in ("x509-svid-1h", "task-svid"):
+        agrees(told.regimes[regime].metrics[name], stay_s, 0.4)
+        less(told.regimes[regime].metrics[name], told.regimes["static-key"].metrics[name])
+    at_least(told.regimes["static-key"].metrics[name], 0.85 * told.within_s)
+    first_day = {
+        regime: at(found.foothold_detection.curve, SECONDS_PER_DAY)
+        for regime, found in told.regimes.items()
+    }
+    less(first_day["x509-svid-1h"], first_day["task-svid"])
+    less(first_day["static-key"], first_day["task-svid"])
+
+
+def test_stolen_backup() -> None:
+    for regime, low, high in (
+        ("static-key", 0.95, 1.0),
+        ("static-key-rotated-90d", 0.9, 1.0),
+        ("x509-svid-24h", 0.04, 0.2),
+        ("x509-svid-1h", 0.0, 0.03),
+    ):
+        rows = [r for r in thefts("stolen-backup", regime) if r.first_use_s is not None]
+        worked = estimators.share(sum(row.uses_accepted > 0 for row in rows), len(rows))
+        at_least(worked, low)
+        at_most(worked, high)
+
+
+def test_shared_key() -> None:
+    of = summary("shared-key").regimes
+    shared, own = of["shared-by-four"], of["one-each"]
+    at_most(detected(shared), 0.02)
+    detected_of_those_watched(detected(own))
+    assert not {"two-origins", "superseded-serial", "new-permission"} & set(shared.detectors)
+    told = compare(record("shared-key"), "shared-by-four").rows
+    assert told["exposure_within_s"].verdicts["one-each"] == "better"
+    assert told["attribution_share"].verdicts["one-each"] == "better"
+    assert told["permissions_per_theft"].verdicts["one-each"] == "equal"
+    counted = {(c.regime, c.name): c.value for c in record("shared-key").counts}
+    assert counted["one-each", "secrets"] == 4 * counted["shared-by-four", "secrets"]
+
+
+def test_idle_agents() -> None:
+    of = summary("idle-agents").regimes
+    for regime in ("static-key", "x509-svid-1h"):
+        at_most(of[regime].metrics["thefts_in_vain_share"], 0.01)
+    agrees(of["jwt-svid-5m"].metrics["thefts_in_vain_share"], 0.54, 0.15)
+    agrees(of["x509-svid-1h"].metrics["issuances_per_s"], 400 / polled(3600).mean, 0.01)
+    less(
+        detected(of["x509-svid-1h"]),
+        detected(summary("which-lifetime", 3, 500).regimes["x509-svid-1h"]),
+    )
+
+
+def test_task_identity_100hz() -> None:
+    of = summary("task-identity-100hz", 3, 5).regimes
+    one, task, token = (
+        of[name].metrics for name in ("jwt-svid-5m", "task-svid", "transaction-token")
+    )
+    agrees(one["issuances_per_s"], 5 / 150, 0.15)
+    agrees(task["issuances_per_s"], 4 * 5 / 150, 0.15)
+    rates = (40, 40, 18, 2)
+    agrees(token["issuances_per_s"], 5 * sum(1 / (0.3 + 1 / rate) for rate in rates), 0.02)
+    at_most(detected(of["task-svid"]), 0.1)
+    opened = compare(record("task-identity-100hz", 3, 5), "jwt-svid-5m")
+    row = opened.rows["permissions_per_theft"]
+    assert row.verdicts["task-svid"] == "better"
+    agrees(row.values["task-svid"], 1.5, 0.15)
+    agrees(row.values["jwt-svid-5m"], 5.0, 1e-9)
+
+
+def test_lateral_movement() -> None:
+    of = summary("lateral-movement").regimes
+    reach = {name: found.metrics["lateral_reach"] for name, found in of.items()}
+    agrees(reach["static-key"], 0.45, 0.5)
+    for slow in ("static-key", "x509-svid-24h", "x509-svid-1h"):
+        for quick in ("x509-svid-5m", "task-svid"):
+            less(reach[quick], reach[slow])
+    row = compare(record("lateral-movement"), "static-key").rows["lateral_reach"]
+    assert row.verdicts["x509-svid-5m"] == row.verdicts["task-svid"] == "better"
+
+
+def test_false_alarms() -> None:
+    of = summary("false-alarms", 8).regimes
+    for found in of.values():
+        at_least(found.metrics["false_alarms_per_identity_day"], 1 / 30)
+        at_most(found.metrics["false_alarms_per_identity_day"], 1 / 6)
+    at_most(of["x509-svid-1h"].metrics["two_origins_precision"], 1 / 20)
+    broken = compare(record("false-alarms", 8), "static-key")
+    row = broken.rows["healthy_replacements_per_agent_day"]
+    assert row.verdicts["x509-svid-1h"] == row.verdicts["task-svid"] == "better"
+    less(row.values["task-svid"], row.values["x509-svid-1h"])
+
+
+# -- the issuer ------------------------------------------------------------------------------------
+
+
+def test_mass_restart() -> None:
+    of = summary("mass-restart").regimes
+    agents, window_s, poll_s = 100_000, 360.0, 5.0
+    redrawn = agents * exp(-0.5) / sqrt(window_s * poll_s)
+    once = agents / window_s
+    for regime, rate_hz in (("x509-svid-1h", redrawn), ("x509-svid-1h-drawn-once", once)):
+        peak = of[regime].metrics["peak_issuances_per_s"]
+        at_least(peak, rate_hz)
+        at_most(peak, 1.25 * rate_hz)
+    told = compare(record("mass-restart")).rows["peak_issuances_per_s"]
+    assert told.verdicts["x509-svid-1h-drawn-once"] == "better"
+
+
+def test_outage_beyond_half_life() -> None:
+    of = summary("outage-beyond-half-life").regimes
+    run = record("outage-beyond-half-life")
+    down_s, end_s, agents = 2_700.0, 6_300.0, 20_000
+    for regime in ("static-key", "x509-svid-24h"):
+        at_most(of[regime].metrics["auth_failures_per_agent_day"], 0.01)
+        at_most(of[regime].metrics["expired_s_per_agent_day"], 0.01)
+    for regime, ttl_s, minutes in (("x509-svid-1h", 3_600, 4), ("x509-svid-5m", 300, 43)):
+        fraction = polled(ttl_s).mean / ttl_s
+        share = level(run, regime, "expired_agents", end_s - 60)
+        agrees(share, agents * theory.expired_share(ttl_s, fraction, down_s), 0.03)
+        without_s = of[regime].metrics["expired_s_per_agent_day"]
+        days = 14_400 / SECONDS_PER_DAY
+        agrees(without_s, 60 * minutes / days, 0.03)
+        at_least(without_s, theory.downtime(ttl_s, fraction, down_s) / days)
+    less(*(of[r].metrics["auth_failures_per_agent_day"] for r in ("x509-svid-1h", "x509-svid-5m")))
+
+
+def test_shortest_safe_lifetime() -> None:
+    of = summary("shortest-safe-lifetime").regimes
+    run = record("shortest-safe-lifetime")
+    age = polled(1_800).mean
+    half_hour = level(run, "x509-svid-30m", "expired_agents", 4_740)
+    agrees(half_hour, 20_000 * theory.expired_share(1_800, age / 1_800, 1_200), 0.05)
+    agrees(level(run, "x509-svid-5m", "expired_agents", 4_740), 20_000, 1e-9)
+    at_most(level(run, "x509-svid-40m", "expired_agents", 4_740), 20)
+    expired = {name: found.metrics["expired_s_per_agent_day"] for name, found in of.items()}
+    less(expired["x509-svid-50m"], expired["x509-svid-40m"])
+    less(expired["x509-svid-40m"], expired["x509-svid-30m"])
+    at_most(expired["x509-svid-50m"], 0.01)
+    at_most(of["x509-svid-50m"].metrics["auth_failures_per_agent_day"], 0.01)
+
+
+def test_issuer_sizing() -> None:
+    of = summary("issuer-sizing").regimes
+    for regime, ttl_s in (("x509-svid-5m", 300), ("x509-svid-1h", 3_600)):
+        rate_hz = 100_000 / polled(ttl_s).mean
+        found = of[regime].metrics
+        agrees(found["issuances_per_s"], rate_hz, 0.01)
+        agrees(found["queue_wait_mean_s"], theory.mean_wait(1, rate_hz, SIGN_S), 0.15)
+        agrees(found["peak_issuances_per_s"], rate_hz + 3.5 * sqrt(rate_hz), 0.15)
+
+
+@pytest.mark.parametrize(
+    ("name", "retry_s"), [("retry-storm", 240.0), ("retry-storm-no-backoff", 5.0)]
+)
+def test_refusals_settle_at_one_a_delay(name: str, retry_s: float) -> None:
+    run = record(name, agents=25_000)
+    agrees(level(run, "x509-svid-1h", "refusals", 6_120), 60 * 25_000 / retry_s, 0.03)
+
+
+def test_retry_storm() -> None:
+    backing_off, at_once = (
+        summary(name, agents=25_000).regimes["x509-svid-1h"].metrics["expired_s_per_agent_day"]
+        for name in ("retry-storm", "retry-storm-no-backoff")
+    )
+    less(at_once, backing_off)
+    run = record("retry-storm", agents=25_000)
+    at_least(level(run, "x509-svid-1h", "issued", 6_420), 0.9 * 60 * 25_000 / 240)
+    at_most(level(run, "x509-svid-1h", "issued", 6_660), 0)
+
+
+def test_retry_storm_no_backoff() -> None:
+    run = record("retry-storm-no-backoff", agents=25_000)
+    agrees(level(run, "x509-svid-1h", "issued", 6_300), 25_000, 1e-9)
+    peak = summary("retry-storm-no-backoff", agents=25_000).regimes["x509-svid-1h"]
+    agrees(peak.metrics["peak_issuances_per_s"], 2 / SIGN_S, 0.1)
+
+
+# -- size ------------------------------------------------------------------------------------------
+
+
+def test_benchmark_m1() -> None:
+    of = summary("benchmark-m1", 4, 20_000).regimes["m1"]
+    agrees(detected(of), theory.detected_before_expiry(3_600, 0.5, 1 / 7_200), 0.15)
+    counted = record("benchmark-m1", 4, 20_000).counts
+    events = [c.value / 20_000 for c in counted if c.name in {"switches", "requests", "issued"}]
+    agrees(estimators.mean([sum(events[n : n + 3]) for n in range(0, 12, 3)], "1"), 1_544, 0.01)
+
+
+@pytest.mark.long
+def test_ten_million_agents() -> None:
+    of = summary("ten-million-agents", 2).regimes
+    for regime, ttl_s in (("x509-svid-24h", 86_400), ("x509-svid-1h", 3_600)):
+        agrees(of[regime].metrics["issuances_per_s"], 1e7 / polled(ttl_s).mean, 0.06)
+        at_most(of[regime].metrics["auth_failures_per_agent_day"], 1e-4)
+    hourly = of["x509-svid-1h"].metrics
+    at_least(hourly["peak_issuances_per_s"], hourly["issuances_per_s"].value or 0.0)
+    at_most(hourly["peak_issuances_per_s"], 1.1 * (hourly["issuances_per_s"].value or 0.0))
+
+
+def test_no_answer_of_the_catalogue_goes_unasked() -> None:
+    asked = {name.removeprefix("test_").replace("_", "-") for name in globals() if "test_" in name}
+    assert set(resolve.catalog()) <= asked
