@@ -5,6 +5,7 @@ import pytest
 from scenarios.errors import UsageError
 from scenarios.spec.schema import Engine
 from simulator.forecast import forecast, refuse_beyond_memory, switch_path
+from simulator.simulate import plan
 from tests.scenes import WORK, make_regime, make_scenario
 
 REGIME = make_regime("fraction")
@@ -40,3 +41,10 @@ def test_more_than_the_machine_has_is_refused() -> None:
     refuse_beyond_memory(expected, available_bytes=64e9)
     with pytest.raises(UsageError, match="--yes"):
         refuse_beyond_memory(expected, available_bytes=1e9)
+
+
+def test_the_record_says_which_way_switches_were_counted() -> None:
+    bulk = make_scenario(REGIME).model_copy(update={"engine": Engine(switches="poisson")})
+    assert any("Poisson" in note for note in plan(bulk, 1, "fleet", 1).notes)
+    assert not plan(bulk, 1, "reference", 1).notes
+    assert not plan(make_scenario(REGIME), 1, "fleet", 1).notes
