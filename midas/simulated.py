@@ -72,7 +72,8 @@ def simulate(
     done = record.manifest
     done.started_utc, done.wall_s = started_utc, time.monotonic() - began_s
     done.sources, done.machine = dict(resolved.sources), provenance.machine()
-    done.notes = [f"{kept} pieces were kept from an interrupted attempt"] if kept else []
+    if kept:
+        done.notes.append(f"{kept} pieces were kept from an interrupted attempt")
     path = folder / done.run_id
     if not path.is_dir():
         results.save(record, out)

@@ -18,6 +18,7 @@ from scenarios.spec import resolve
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control.run import run
+from simulator.forecast import switch_path
 from simulator.ignores import IGNORES
 from simulator.population import Population
 
@@ -120,6 +121,13 @@ def plan(
         machine={},
         not_observable=dict(NOT_OBSERVABLE),
         ignored=dict(IGNORES),
+        notes=[
+            f"{regime.name}: private switches counted in bulk by Poisson draws, equal in law"
+            for regime in scenario.regimes
+            if engine == "fleet"
+            and regime.name in chosen
+            and switch_path(scenario, regime) == "poisson"
+        ],
     )
 
 

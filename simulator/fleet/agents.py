@@ -33,7 +33,6 @@ from simulator.fleet.laws import (
     task_at,
 )
 from simulator.fleet.layout import (
-    AGENT_CLASS,
     BATCH,
     BATCHES,
     BLOCK,
@@ -50,6 +49,7 @@ from simulator.fleet.layout import (
     SERIAL_SHIFT,
     SHARD,
     SHARDS,
+    SPAN,
     TASK_MASK,
     WAKE,
     WATCHED,
@@ -60,10 +60,11 @@ from simulator.fleet.layout import (
     Record,
     agent_and_slot,
     class_of,
+    first_record,
     log_event,
+    records_of,
 )
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
-from simulator.fleet.poisson import last_task, switches_in
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
 
@@ -153,27 +154,12 @@ def replay(
     """Execute an agent's switches strictly before ``to_s``; ``first`` is its first record."""
     records = table(fleet.records, fleet.record_count, RECORD)
     clock = records[first]
-    if clock.next_switch_s >= to_s:
+    if fleet.aggregated or clock.next_switch_s >= to_s:
         return
-    if fleet.aggregated:
-        _replay_in_bulk(fleet, lane, agent_class, agent, first, to_s)
-    elif agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
+    if agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
         _replay_plain(fleet, lane, agent_class, agent, first, to_s)
     else:
         _replay_any(fleet, lane, agent_class, agent, first, to_s)
-
-
-@kernel
-def _replay_in_bulk(
-    fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
-) -> None:
-    """Count the failures before ``to_s`` by Poisson draws; ``catch_up`` counts the switches."""
-    clock = table(fleet.records, fleet.record_count, RECORD)[first]
-    ends_s = expires_s(fleet, clock, first)
-    if to_s > ends_s:
-        from_s = max(clock.next_switch_s, ends_s)
-        lane.auth_failures += switches_in(fleet, agent_class, agent, from_s, to_s)
-    clock.next_switch_s = to_s
 
 
 @kernel
@@ -342,6 +328,12 @@ def renew(
     replay(fleet, lane, agent_class, agent, first, t_s)
     late_s = overdue_s(fleet, record, i, t_s)
     if late_s > 0.0:
+        if fleet.aggregated:
+            span = table(lane.spans, fleet.batch_capacity, SPAN)[lane.span_rows]
+            span.agent = agent
+            span.from_s = max(0.0, expires_s(fleet, record, i))
+            span.to_s = t_s
+            lane.span_rows += 1
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
         shard.expired_s += late_s
     serial = issues(record)
@@ -404,24 +396,6 @@ def look_further(
     replay(fleet, lane, agent_class, agent, i - slot, t_s)
     due_s = due_at_use(fleet, agent, slot, record, i)
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
-
-
-@kernel
-def records_of(fleet: Fleet, part: int, parts: int) -> tuple[int, int]:
-    """Return the range of the records of ``parts`` parts from ``part`` on."""
-    shards = table(fleet.shards, SHARDS, SHARD)
-    begin = shards[part * SHARDS // PARTS].first_record
-    return begin, shards[(part + parts) * SHARDS // PARTS - 1].end_record
-
-
-@kernel
-def first_record(fleet: Fleet, agent: int) -> int:
-    """Return the number of an agent's first record."""
-    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
-    c = fleet.class_count - 1
-    while agent < classes[c].first_agent:
-        c -= 1
-    return classes[c].first_record + (agent - classes[c].first_agent) * classes[c].slots
 
 
 @kernel
@@ -506,9 +480,7 @@ def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None
         first = first_record(fleet, agent)
         agent_class = class_of(fleet, first)
         key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
-        if not fleet.aggregated:
-            gap_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
-            records[first].next_switch_s = gap_s
+        records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
         for slot in range(agent_class.slots):
             i = first + slot
             due_s = _begin_slot(fleet, agent_class, agent, slot, records[i])
@@ -522,8 +494,6 @@ def catch_up(place: np.uint64, part: int, to_s: float) -> None:
     lane = table(fleet.lanes, LANES, LANE)[part]
     shards = table(fleet.shards, SHARDS, SHARD)
     records = table(fleet.records, fleet.record_count, RECORD)
-    if fleet.aggregated:
-        lane.switches = 0
     for s in range(part * SHARDS // PARTS, (part + 1) * SHARDS // PARTS):
         shard = shards[s]
         shard.open_expired_s = 0.0
@@ -532,8 +502,6 @@ def catch_up(place: np.uint64, part: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
-            if fleet.aggregated:
-                lane.switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
             for slot in range(i, i + agent_class.slots):
                 shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
             i += agent_class.slots
@@ -557,11 +525,7 @@ def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     first = first_record(fleet, agent)
-    agent_class = class_of(fleet, first)
-    replay(fleet, lane, agent_class, agent, first, to_s)
-    if fleet.aggregated:
-        record = table(fleet.records, fleet.record_count, RECORD)[first]
-        retag(record, TASK_MASK, last_task(fleet, agent_class, agent, to_s) + 1)
+    replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))

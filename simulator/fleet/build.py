@@ -27,6 +27,7 @@ from simulator.fleet.layout import (
     RECORD,
     SHARD,
     SHARDS,
+    SPAN,
     TRACE,
 )
 from simulator.fleet.memory import address, reserve
@@ -257,3 +258,4 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
         memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")
+        memory.hold(lane, "spans", reserve(batch, SPAN), f"spans{i}")

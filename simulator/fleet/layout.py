@@ -82,18 +82,33 @@ class Lane:
     switches: I8
     auth_failures: I8
     waits: I8
+    open_failures: I8
+    """failures since the expiry of what is expired now, where switches are counted in bulk"""
     expired_slots: I8
     trace: U8
     trace_rows: I8
     trace_capacity: I8
     log: U8
     log_rows: I8
+    spans: U8
+    span_rows: I8
 
 
 BLOCK = 8
 """gaps drawn at a time"""
 LANE = struct(Lane, align=128)
 LANES = 9
+
+
+class Span:
+    """A time in which an agent held nothing valid, to be searched for failures in bulk."""
+
+    agent: I8
+    from_s: F8
+    to_s: F8
+
+
+SPAN = struct(Span)
 
 
 class Shard:
@@ -183,8 +198,7 @@ class Fleet:
     issuer: U8
     tracing: I8
     aggregated: I8
-    """private switches are counted in bulk (``poisson``); ``next_switch_s`` is then the instant up
-    to which failures are counted"""
+    """private switches are counted in bulk (``poisson``), none is drawn"""
 
 
 FLEET = struct(Fleet)
@@ -219,6 +233,24 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     if agent_class.slots == 1:
         return agent_class.first_agent + offset, 0
     return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
+
+
+@kernel
+def records_of(fleet: Fleet, part: int, parts: int) -> tuple[int, int]:
+    """Return the range of the records of ``parts`` parts from ``part`` on."""
+    shards = table(fleet.shards, SHARDS, SHARD)
+    begin = shards[part * SHARDS // PARTS].first_record
+    return begin, shards[(part + parts) * SHARDS // PARTS - 1].end_record
+
+
+@kernel
+def first_record(fleet: Fleet, agent: int) -> int:
+    """Return the number of an agent's first record."""
+    classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
+    c = fleet.class_count - 1
+    while agent < classes[c].first_agent:
+        c -= 1
+    return classes[c].first_record + (agent - classes[c].first_agent) * classes[c].slots
 
 
 @kernel

@@ -9,11 +9,25 @@ whatever order, gets one consistent history, down to instants where few are left
 from math import exp, floor, lgamma, log, sqrt
 
 import numpy as np
+from numba import types
 
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import SECONDS_PER_HOUR
-from simulator.fleet.layout import AgentClass, Fleet
-from simulator.fleet.memory import int64, kernel
+from simulator.fleet.agents import expires_s
+from simulator.fleet.layout import (
+    FLEET,
+    LANE,
+    LANES,
+    RECORD,
+    SPAN,
+    AgentClass,
+    Fleet,
+    agent_and_slot,
+    class_of,
+    first_record,
+    records_of,
+)
+from simulator.fleet.memory import entry, int64, kernel, table
 
 COUNT, SPLIT = np.uint64(Stream.SWITCH_COUNT), np.uint64(Stream.SWITCH_SPLIT)
 MARK = np.uint64(Stream.SWITCH_MARK)
@@ -193,3 +207,46 @@ def last_task(fleet: Fleet, agent_class: AgentClass, agent: int, now_s: float) -
                 return task
         before_hz = up_to_hz
     return agent_class.tasks - 1
+
+
+@entry(types.void(types.uint64))
+def count_spans(place: np.uint64) -> None:
+    """Count the failures in the times without a valid credential that ``renew`` noted."""
+    fleet = table(place, 1, FLEET)[0]
+    lanes = table(fleet.lanes, LANES, LANE)
+    for i in range(LANES):
+        lane = lanes[i]
+        spans = table(lane.spans, fleet.batch_capacity, SPAN)
+        for row in range(lane.span_rows):
+            span = spans[row]
+            agent_class = class_of(fleet, first_record(fleet, span.agent))
+            lane.auth_failures += switches_in(
+                fleet, agent_class, span.agent, span.from_s, span.to_s
+            )
+        lane.span_rows = 0
+
+
+@entry(types.void(types.uint64, types.int64, types.float64))
+def count_switches(place: np.uint64, part: int, to_s: float) -> None:
+    """Count a part's switches before ``to_s``, and its failures with what is expired then."""
+    fleet = table(place, 1, FLEET)[0]
+    lane = table(fleet.lanes, LANES, LANE)[part]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    begin, end = records_of(fleet, part, 1)
+    switches, failures = 0, 0
+    for i in range(begin, end):  # a timer rule: one slot an agent
+        agent_class = class_of(fleet, i)
+        agent, _ = agent_and_slot(agent_class, i)
+        switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
+        ends_s = max(0.0, expires_s(fleet, records[i], i))
+        if ends_s < to_s:
+            failures += switches_in(fleet, agent_class, agent, ends_s, to_s)
+    lane.switches = switches
+    lane.open_failures = failures
+
+
+@entry(types.int64(types.uint64, types.int64, types.float64))
+def current_task(place: np.uint64, agent: int, now_s: float) -> int:
+    """Return the task of an agent's last switch before ``now_s``, −1 when there was none."""
+    fleet = table(place, 1, FLEET)[0]
+    return last_task(fleet, class_of(fleet, first_record(fleet, agent)), agent, now_s)

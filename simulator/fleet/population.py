@@ -9,7 +9,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
+from importlib import import_module
 from math import ceil
+from types import ModuleType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +55,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="fleet")
 
 
+def _bulk() -> ModuleType:
+    """Return the kernels that few runs need, imported, hence compiled, only now."""
+    return import_module("simulator.fleet.poisson")
+
+
 class FleetPopulation:
     """A population as ``population.Population`` describes it, compiled.
 
@@ -84,7 +91,8 @@ class FleetPopulation:
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
         self.switch_path = "exact" if trace else switch_path(scenario, regime)
-        self._memory.fleet["aggregated"] = self.switch_path == "poisson"
+        self._bulk = _bulk() if self.switch_path == "poisson" else None
+        self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
         self._records = self._memory.records
         self._classes: list[tuple[int, int, int]] = [
@@ -142,8 +150,7 @@ class FleetPopulation:
             join()
             batches["stage"][b] = ASKED
             b = 1 - b
-            if self._watched:
-                self._collect_issues()
+            self._collect()
         self._done_s = to_s
         if self._rows is not None:
             self._catch_up()
@@ -176,6 +183,15 @@ class FleetPopulation:
         if self._caught_up_s < self._done_s:
             self._caught_up_s = self._done_s
             self._start(lambda part: agents.catch_up(self._place, part, self._done_s))()
+            if (bulk := self._bulk) is not None:
+                self._start(lambda part: bulk.count_switches(self._place, part, self._done_s))()
+
+    def _collect(self) -> None:
+        """Take up what the parts noted for Python or for the bulk count."""
+        if self._bulk is not None:
+            self._bulk.count_spans(self._place)
+        if self._watched:
+            self._collect_issues()
 
     def _collect_issues(self) -> None:
         for i, lane in enumerate(self._memory.lanes):
@@ -259,8 +275,7 @@ class FleetPopulation:
                 provide_seconds(self._memory, self.now_s)
                 provide_entries(self._memory)
                 agents.replace(self._place, agent, self.now_s)
-                if self._watched:
-                    self._collect_issues()
+                self._collect()
             case CommandKind.WATCH:
                 where = self._settled(agent)
                 self._watched.setdefault(agent, [])
@@ -278,6 +293,8 @@ class FleetPopulation:
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
         where = self._settled(agent)
+        if self._bulk is not None:
+            return int(self._bulk.current_task(self._place, agent, self.now_s))
         agents.catch_up_one(self._place, agent, self.now_s)
         return (int(self._records["tag"][where.start]) & TASK_MASK) - 1
 
@@ -293,7 +310,7 @@ class FleetPopulation:
             requests=requests,
             refusals=refusals,
             issued=issued,
-            auth_failures=int(lanes["auth_failures"].sum()),
+            auth_failures=int(lanes["auth_failures"].sum() + lanes["open_failures"].sum()),
             waits=int(lanes["waits"].sum()),
             expired_agent_s=sum(shards["expired_s"].tolist())
             + sum(shards["open_expired_s"].tolist()),
