@@ -18,8 +18,9 @@ from loadgen.clock import RunClock
 from loadgen.histogram import decode, empty
 from loadgen.merge import read_rows
 from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, Meter, spire, swarm
-from loadgen.swarm.protocol import Result
+from loadgen.swarm.protocol import RENEW_OP, SYNC_OP, Result
 from loadgen.targets.spire.process import ServerSettings
+from scenarios.record.tables import OperationRow
 
 LADDER = (4000, 3000, 2000, 1000, 500)
 IDENTITIES = 10
@@ -113,8 +114,22 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
         _one(name, "CPU of SPIRE's server", "cores", share),
         _one(name, "memory of SPIRE's server", "MB", rss_mb),
     ]
+    calls, syncs_hz = _calls(name, rows, result)
+    return result, cases + calls, why_not(result, syncs_hz, agents / fleet.sync_s)
+
+
+def why_not(result: Result, syncs_hz: float, wanted_hz: float) -> str:
+    """Return why a run does not count, empty when it does."""
+    if result.valid and syncs_hz < CARRIED * wanted_hz:
+        return f"SPIRE saturated: {syncs_hz:.0f} of {wanted_hz:.0f} syncs a second answered"
+    return result.reason
+
+
+def _calls(name: str, rows: list[OperationRow], result: Result) -> tuple[list[Case], float]:
+    """Return the cases of the agents' calls, and the rate of answered syncs."""
+    cases: list[Case] = []
     answered: dict[str, float] = {}
-    for op in ("sync", "renew-x509"):
+    for op in (SYNC_OP, RENEW_OP):
         total = empty()
         for row in rows:
             if row.op == op and row.code == "ok" and row.batch >= 0 and row.histogram:
@@ -125,11 +140,9 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
         for percent in (50.0, 99.0):
             value = total.get_value_at_percentile(percent) / 1e6 if count else None
             cases.append(_one(name, f"{op} p{percent:.0f}", "s", value))
+    failed = float(sum(result.errors.values()))
     errors = ", ".join(f"{key} {n}" for key, n in sorted(result.errors.items())) or "none"
-    cases.append(
-        case(name, TOOL, "failed calls", "1", [float(sum(result.errors.values()))], errors)
-    )
-    return result, cases
+    return [*cases, case(name, TOOL, "failed calls", "1", [failed], errors)], answered[SYNC_OP]
 
 
 def _one(name: str, metric: str, unit: str, value: float | None) -> Case:
