@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis import estimators, survival
 from analysis.metrics import METRICS
-from analysis.part import FOOTHOLD, Part, holds, the_point
+from analysis.part import Part, holds, is_copy, the_point
 from analysis.thefts import DETECTED, Followed, follow, follow_up_s
 from scenarios.errors import UsageError
 from scenarios.record.estimate import Estimate
@@ -163,7 +163,7 @@ def _scalars(part: Part, within_s: float) -> dict[str, dict[int, float]]:
     """Return each metric's value in each replication where it has one."""
     found: dict[str, dict[int, float]] = {name: {} for name in _titles(within_s)}
     numbers = sorted({count.replication for count in part.counts})
-    copies = [theft for theft in part.thefts if theft.persona != FOOTHOLD]
+    copies = [theft for theft in part.thefts if is_copy(theft)]
     for replication, counts in zip(numbers, part.replications(), strict=True):
         for metric in METRICS:
             try:

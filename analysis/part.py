@@ -15,6 +15,8 @@ FOOTHOLD = "foothold"
 a copy is worth, and never averaged with it"""
 
 
+AGENT_KEY = "agent-key"
+"""persona of a thief who has the key of a node's agent: a third question"""
 LATERAL = "lateral"
 """persona of a theft that another theft led to: a consequence, counted in its reach"""
 
@@ -38,10 +40,12 @@ class Part:
         self.horizon_s = float(record.manifest.scenario.get("horizon_s", inf))
         self.thefts = [theft for theft in self.incidents if theft.persona != LATERAL]
         """what others did not lead to: the incidents that frequencies and curves are made of"""
-        copies = [theft for theft in self.thefts if theft.persona != FOOTHOLD]
+        copies = [theft for theft in self.thefts if is_copy(theft)]
+        keys = [theft for theft in self.thefts if theft.persona == AGENT_KEY]
         footholds = [theft for theft in self.thefts if theft.persona == FOOTHOLD]
         self.copies: Followed = follow(copies, self.horizon_s, self.secret)
         self.footholds: Followed = follow(footholds, self.horizon_s, self.secret)
+        self.agent_keys: Followed = follow(keys, self.horizon_s, self.secret)
 
     def secret(self, theft: Incident) -> Hashable:
         """Return which secret was stolen, in which replication.
@@ -91,6 +95,11 @@ class Part:
     def agent_s(self) -> float:
         """Return the agent-seconds that were simulated or measured."""
         return sum(c["agents"] * c["horizon_s"] for c in self.replications())
+
+
+def is_copy(theft: Incident) -> bool:
+    """Return whether a thief took a copy of one document, and is not one who lives in there."""
+    return theft.persona not in (FOOTHOLD, AGENT_KEY, LATERAL)
 
 
 def the_point(record: RunRecord, wanted: str | None) -> str:

@@ -10,6 +10,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
+``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
 ``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
@@ -114,7 +115,9 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     parts = {name: Part(record, point, (name,)) for name in names}
     whole = Part(record, point, tuple(names))
-    until_s = follow_up_s([of for part in parts.values() for of in (part.copies, part.footholds)])
+    until_s = follow_up_s(
+        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys)]
+    )
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
     totals = whole.totals()
@@ -241,7 +244,10 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
     for name, within_name, followed in (
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
+        ("agent_key_s", within.replace("exposure", "agent_key"), part.agent_keys),
     ):
+        if name == "agent_key_s" and not len(followed):
+            continue
         n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")
         if until_s > 0:

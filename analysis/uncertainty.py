@@ -47,13 +47,16 @@ class Range:
 def hazard_ranges(manifest: Manifest, regimes: Sequence[str]) -> dict[str, list[Range]]:
     """Return the uncertain factors of each natural threat, as far as they come from sources.
 
-    ``leak`` depends on the leak rate and on the regime's leak ratio, ``foothold`` on its own rate.
+    ``leak`` depends on the leak rate and on the regime's leak ratio, the others on their own.
     """
     names = [regime["name"] for regime in manifest.scenario.get("regimes", ())]
     keys = {
         "leak": ["threats.leak.rate_per_secret_year"],
         "foothold": ["threats.foothold.rate_per_agent_year"],
     }
+    node_agent = manifest.scenario.get("threats", {}).get("node_agent", {})
+    if node_agent.get("rate_per_node_year"):
+        keys["agent-key"] = ["threats.node_agent.rate_per_node_year"]
     for place, name in enumerate(names):
         if name in regimes and len(regimes) == 1:
             keys["leak"].append(f"regimes[{place}].leak_ratio")

@@ -385,6 +385,8 @@ class Http2Client:
 
 def _unpadded(flags: int, payload: bytes) -> bytes:
     if flags & _PADDED:
+        if not payload or payload[0] >= len(payload):
+            raise Http2Error("a frame is shorter than its padding")
         payload = payload[1 : len(payload) - payload[0]]
     return payload[5:] if flags & _PRIORITY else payload
 

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from scenarios.spec.schema import IssuerOutage, Scenario
 
 REPLICATIONS = 20
-BACKDATE_S = 10.0
-"""SPIRE's SVIDs begin to live before they are issued (pkg/server/credtemplate/builder.go)"""
 
 
 class Prediction(msgspec.Struct, frozen=True):
@@ -55,7 +53,7 @@ def predict(found: "Storm", seed: int) -> Prediction:
 
 
 def _scenario(found: "Storm") -> "Scenario":
-    from loadgen.swarm.field import SYNC_BACKOFF
+    from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF
     from scenarios.spec.regime import Renewal
     from scenarios.spec.resolve import load
     from scenarios.spec.schema import (

@@ -20,7 +20,6 @@ IGNORES: Final = {
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,
     "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
-    "workloads.agents_per_node": "decides addresses; an agent stays on its node, so none changes",
     "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

@@ -56,6 +56,21 @@ class Layout:
         """Return the number of an agent's node within its class."""
         return self.number(agent) // self.of(agent).workload.agents_per_node
 
+    @property
+    def nodes(self) -> int:
+        """Number of nodes; a node holds agents of one class."""
+        return sum(-(-c.count // c.workload.agents_per_node) for c in self.classes)
+
+    def on_node(self, node: int) -> range:
+        """Return the agents of one of all ``nodes``, in the order of the classes."""
+        for c in self.classes:
+            size = c.workload.agents_per_node
+            if node < (own := -(-c.count // size)):
+                first = c.first + node * size
+                return range(first, min(first + size, c.first + c.count))
+            node -= own
+        raise IndexError(f"there are {self.nodes} nodes")
+
     def group(self, agent: int) -> range:
         """Return the agents that hold the same secret as ``agent``, itself included.
 

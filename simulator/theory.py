@@ -80,6 +80,14 @@ def residual_validity(ttl_s: float, age: Moments) -> float:
     return ttl_s - age.square / (2.0 * age.mean)
 
 
+def last_of_node(ttl_s: float, fraction: float, documents: int) -> float:
+    """Return T(1 − f/(n+1)), the longest remaining life of n documents at a random instant.
+
+    The remaining lives are independent and uniform on ((1−f)T, T); this is their largest.
+    """
+    return ttl_s * (1.0 - fraction / (documents + 1))
+
+
 def detected_before_expiry(ttl_s: float, fraction: float, rate_hz: float) -> float:
     """Return g = E[1 − e^{−μW}] = 1 − (e^{−μ(1−f)T} − e^{−μT})/(μfT), W uniform on ((1−f)T, T)."""
     mu_t = rate_hz * ttl_s

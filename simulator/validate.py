@@ -22,6 +22,7 @@ SUITE_COVERAGE: Final = 0.99
 
 CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.residual_validity,
+    renewal.last_of_node,
     renewal.renewal_age,
     renewal.switches,
     issuer.waiting,
@@ -30,6 +31,7 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     thefts.notice,
     thefts.superseded,
     thefts.foothold,
+    thefts.agent_key,
     thefts.open_at_start,
     thefts.common_random_numbers,
     benign.false_alarms,

@@ -19,12 +19,18 @@ from loadgen.swarm.link import SwarmLink
 from loadgen.swarm.protocol import Backoff, SwarmPlan
 from loadgen.targets.spire import install
 from loadgen.targets.spire.process import ServerSettings, SpireServer
+from scenarios.spec.sources import sources
 
 MEMORY = Path("/dev/shm")  # noqa: S108  (where Linux keeps files in memory)
 TRUST_DOMAIN = "swarm.example"
-SYNC_BACKOFF = Backoff(5.0, 1.5, 240.0, 0.1)
-SVID_BACKOFF = Backoff(0.5, 1.5, 240.0, 0.1)
-"""SPIRE's own: pkg/agent/manager, pkg/common/backoff"""
+_SYNC, _CAP = sources()["spire.sync_interval"], sources()["spire.backoff_cap"]
+SYNC_S = _SYNC.value
+SYNC_JITTER = (_SYNC.high - _SYNC.low) / (2.0 * _SYNC.value)
+SYNC_BACKOFF = Backoff(SYNC_S, 1.5, _CAP.value, SYNC_JITTER)
+SVID_BACKOFF = Backoff(0.5, 1.5, _CAP.value, SYNC_JITTER)
+"""SPIRE's own: pkg/agent/manager/manager.go, pkg/common/backoff"""
+FRACTION, RENEW_JITTER, BACKDATE_S = 0.5, 0.1, 10.0
+"""pkg/common/rotationutil/rotationutil.go; pkg/server/credtemplate/builder.go"""
 CONTROL_FRAME_LIMIT = 10_000
 """the most that grpc-go takes; see ``ServerSettings.control_frame_limit``"""
 
@@ -41,7 +47,7 @@ class Fleet:
     seconds: float = 60.0
     settle_s: float = 0.0
     spread_s: float = 5.0
-    sync_s: float = 5.0
+    sync_s: float = SYNC_S
     stationary: bool = False
     backoff: bool = True
     timeout_s: float = 30.0
@@ -91,6 +97,10 @@ def swarm(server: SpireServer, fleet: Fleet) -> Iterator[SwarmLink]:
         settle_s=fleet.settle_s,
         spread_s=fleet.spread_s,
         sync_s=fleet.sync_s,
+        sync_jitter=SYNC_JITTER,
+        fraction=FRACTION,
+        renew_jitter=RENEW_JITTER,
+        backdate_s=BACKDATE_S,
         stationary=fleet.stationary,
         sync_backoff=SYNC_BACKOFF if fleet.backoff else None,
         svid_backoff=SVID_BACKOFF if fleet.backoff else None,

@@ -65,19 +65,19 @@ class SwarmPlan(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     batches: int = 5
     spread_s: float = 5.0
     """agents start evenly over this long; 0: all at once"""
-    sync_s: float = 5.0
-    sync_jitter: float = 0.1
-    fraction: float = 0.5
-    renew_jitter: float = 0.1
+    sync_s: float
+    sync_jitter: float
+    fraction: float
+    renew_jitter: float
     """of ``rules.due_at_poll``"""
-    backdate_s: float = 10.0
+    backdate_s: float
     """how long before the issue an SVID's life begins"""
     stationary: bool = False
     """treat each agent's first documents as if they were already a part of a renewal interval
     old, uniformly drawn: so a short run renews at the rate of a long one"""
-    sync_backoff: Backoff | None = Backoff(5.0, 1.5, 240.0, 0.1)
+    sync_backoff: Backoff | None
     """None: try again at once"""
-    svid_backoff: Backoff | None = Backoff(0.5, 1.5, 240.0, 0.1)
+    svid_backoff: Backoff | None
     batch_size: int = 500
     """identities a signing request carries at most"""
     timeout_s: float = 30.0

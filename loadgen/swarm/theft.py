@@ -16,7 +16,16 @@ from math import ceil
 import msgspec
 
 from loadgen.clock import RunClock
-from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, spire, swarm
+from loadgen.swarm.field import (
+    BACKDATE_S,
+    CONTROL_FRAME_LIMIT,
+    FRACTION,
+    RENEW_JITTER,
+    SYNC_S,
+    Fleet,
+    spire,
+    swarm,
+)
 from loadgen.swarm.protocol import Stolen
 from loadgen.targets.spire import audit
 from loadgen.targets.spire.call import BAN, GET_BUNDLE, SYNC_ENTRIES, Caller, Refused
@@ -33,9 +42,6 @@ from scenarios.spec.rules import polled_age
 
 CERTAIN, UNCERTAIN = InactiveAgentSvid.name, TwoAgentOrigins.name
 SETTLE_S = 8.0
-BACKDATE_S = 10.0
-SYNC_S, FRACTION, JITTER = 5.0, 0.5, 0.1
-"""SPIRE's own: see ``loadgen/swarm/agent.py``"""
 _SEEN_AGAIN_S = 3.0
 """a refused thief tries on for so long, in case it was chance"""
 PREDICTIONS = 20_000
@@ -311,8 +317,8 @@ def predicted_s(asked: Heist) -> list[float]:
     found = []
     for n in range(PREDICTIONS):
         u = [uniform(key, n, Stream.RENEWAL, k) for k in range(4)]
-        age_s = polled_age(lifetime_s, FRACTION, JITTER, SYNC_S, u[0], u[1]) - BACKDATE_S
-        longest_s = lifetime_s * FRACTION * (1.0 + JITTER) + SYNC_S
+        age_s = polled_age(lifetime_s, FRACTION, RENEW_JITTER, SYNC_S, u[0], u[1]) - BACKDATE_S
+        longest_s = lifetime_s * FRACTION * (1.0 + RENEW_JITTER) + SYNC_S
         if u[2] * longest_s > age_s:
             continue  # a longer cycle is the likelier one to be hit
         left_s = u[3] * age_s

@@ -20,6 +20,28 @@ Rounds = Annotated[
 
 
 @app.command()
+def engines(
+    rounds: Rounds = 3,
+    agents: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Of M1.")] = 1_000_000,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure fleet, reference and cimba on one model in one session: events per second.
+
+    Example: `midas bench engines --rounds 1 --agents 100000`
+    """
+    from simulator.bench.engines import bench_engines, expected_s
+
+    from midas.render import bench as render
+
+    output = Output(json, quiet)
+    expected = expected_s(rounds, agents)
+    output.note(f"This takes about {expected / 60:.0f} min; leave the machine alone.")
+    table = bench_engines(rounds=rounds, agents=agents, on_step=output.note)
+    output.result(render.document(table), *render.lines(table))
+
+
+@app.command()
 def load(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
     """Measure the load generator beside k6, Locust and wrk: is it true, and is it fast?
 

@@ -87,6 +87,13 @@ class Foothold(Strict):
     eviction_mean_s: PositiveSeconds = 864_000.0
 
 
+class NodeAgent(Strict):
+    """The key of a node's agent is stolen: it signs for the node's workloads until it is banned."""
+
+    rate_per_node_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    ban_mean_s: PositiveSeconds = 864_000.0
+
+
 class Abuse(Strict):
     """What a thief does with what he took."""
 
@@ -115,11 +122,13 @@ class Threats(Strict):
     leak: Leak = Leak()
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
+    node_agent: NodeAgent = NodeAgent()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Detection(Strict):

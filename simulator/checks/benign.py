@@ -27,7 +27,7 @@ def false_alarms(engine: Engine) -> list[Finding]:
     alerts has happened less than a lifetime before. An agent meets 0.2 events in a lifetime, so
     that hardly two are told by the same use.
     """
-    agents, per_life = 8_000, 0.2
+    agents, per_life = 16_000, 0.2
     per_year = per_life / _TTL_S * SECONDS_PER_YEAR
     kinds = (
         (
@@ -52,8 +52,8 @@ def false_alarms(engine: Engine) -> list[Finding]:
             "1",
             _alerts(engine, benign, agents, SEED + 110 + place) / (2.0 * per_life),
             expected,
-            0.15,
-            "fifteen points of a hundred",
+            0.10,
+            "ten points of a hundred",
         )
         for place, (words, benign, expected) in enumerate(kinds)
     ]

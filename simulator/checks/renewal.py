@@ -48,6 +48,24 @@ def residual_validity(engine: Engine) -> list[Finding]:
     return found
 
 
+def last_of_node(engine: Engine) -> list[Finding]:
+    """Who leaves a node with all of its documents keeps access until the last of them expires."""
+    documents, nodes, fraction = 10, 600, 0.5
+    checked = scenes.regime(HOUR_S, fraction=fraction)
+    agents = documents * nodes
+    residual_s = _residuals(engine, checked, agents, at_s=2.9 * HOUR_S, seed=SEED + 5)
+    return [
+        Finding(
+            "longest remaining life of the ten documents on a node, 1 h",
+            "s",
+            residual_s.reshape(nodes, documents).max(axis=1),
+            theory.last_of_node(HOUR_S, fraction, documents),
+            0.02 * HOUR_S,
+            "2 % of the lifetime",
+        )
+    ]
+
+
 def _residuals(
     engine: Engine, checked: Regime, agents: int, at_s: float, seed: int
 ) -> NDArray[np.float64]:

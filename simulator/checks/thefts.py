@@ -7,7 +7,16 @@ import numpy as np
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import Incident
 from scenarios.spec.regime import Regime, Renewal
-from scenarios.spec.schema import Abuse, Detection, Foothold, Leak, Scenario, Task, Threats
+from scenarios.spec.schema import (
+    Abuse,
+    Detection,
+    Foothold,
+    Leak,
+    NodeAgent,
+    Scenario,
+    Task,
+    Threats,
+)
 from simulator import theory
 from simulator.checks import scenes
 from simulator.checks.finding import SEED, Finding
@@ -128,6 +137,38 @@ def foothold(engine: Engine) -> list[Finding]:
             expected_s,
             0.04 * expected_s,
             "4 %",
+        )
+    ]
+
+
+def agent_key(engine: Engine) -> list[Finding]:
+    """The key of a node's agent gives access until it is banned, and then for one whole life."""
+    ttl_s, ban_s = HOUR_S, 600.0
+    checked = scenes.regime(ttl_s)
+    scene = scenes.scenario(
+        checked,
+        agents=2_000,
+        horizon_s=6.0 * ttl_s,
+        threats=Threats(
+            node_agent=NodeAgent(ban_mean_s=ban_s),
+            injected_agent_keys=2_500,
+            abuse=Abuse(use_rate_hz=1e-4),
+        ),
+    )
+    rows = _incidents(engine, scene, checked, SEED + 85)
+    access_s = [
+        row.evicted_s - row.stolen_s
+        for row in rows
+        if row.evicted_s is not None and row.stolen_s < scene.horizon_s - 4.0 * ttl_s
+    ]
+    return [
+        Finding(
+            "access with a node agent's key: ban, then the life of a document signed just before",
+            "s",
+            np.array(access_s),
+            ban_s + ttl_s,
+            0.05 * (ban_s + ttl_s),
+            "5 %; with the residual life of a document held it were 20 % less",
         )
     ]
 

@@ -18,6 +18,10 @@ _BEFORE_START: Final = 1 << 40
 """first occurrence number of uses before t = 0"""
 
 
+AGENT_KEY: Final = "agent-key"
+"""persona of a thief who has the key of a node's agent"""
+
+
 class Use(NamedTuple):
     """The n-th time that a thief presents what he holds."""
 
@@ -31,8 +35,10 @@ class Use(NamedTuple):
 class Case:
     """A theft in the making of its record.
 
-    A leak is a copy of one document. A foothold is a life inside the workload: until it is evicted
-    the thief holds whatever the workload holds, afterwards a copy of the last document.
+    A leak is a copy of one document, and so is what lateral movement finds. A foothold is a life
+    inside the workload: until it is evicted the thief holds whatever the workload holds, afterwards
+    a copy of the last document. The key of a node's agent is a foothold that signs at will until it
+    is banned, so that it leaves a document that was signed just before.
     """
 
     entity: int
@@ -71,7 +77,12 @@ class Case:
     @property
     def foothold(self) -> bool:
         """Whether the thief lives in the workload rather than owning a copy."""
-        return self.persona == "foothold"
+        return self.persona in ("foothold", AGENT_KEY)
+
+    @property
+    def signs(self) -> bool:
+        """Whether the thief has documents signed as he likes, as long as he is inside."""
+        return self.persona == AGENT_KEY
 
     def inside(self, t_s: float) -> bool:
         """Return whether the thief lives in the workload at ``t_s``."""

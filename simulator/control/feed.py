@@ -82,11 +82,15 @@ class Feed:
         self._fed_s = to_s
         self._owner.forget_before(to_s)
 
-    def next_owner_use(self, slot: int, to_s: float) -> float | None:
-        """Return when the owner next uses ``slot``, if that can raise an alert before ``to_s``."""
-        if not self._origins_matter or self._fed_s is None:
+    def next_owner_use(self, case: Case, to_s: float) -> float | None:
+        """Return when the owner next uses the slot, if that can raise an alert before ``to_s``.
+
+        It can be the stolen document's second origin; beside one that a thief had signed it is the
+        use of an older document.
+        """
+        if not (self._origins_matter or case.signs) or self._fed_s is None:
             return None
-        at = self._owner.first(slot, self._fed_s, to_s)
+        at = self._owner.first(case.slot, self._fed_s, to_s)
         return None if at is None else at[0]
 
     def _decisive(self, from_s: float, to_s: float) -> Iterable[Access]:

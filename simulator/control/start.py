@@ -19,12 +19,18 @@ from math import inf, log1p
 
 from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
-from scenarios.spec.regime import Renewal, regime_row
+from scenarios.spec.regime import Issuance, Renewal, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
 from simulator.control.case import Case, first_use_s, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
 from simulator.control.threats import Threats
-from simulator.control.world import FOOTHOLD_AT_START, LEAK_AT_START, World, case_entity
+from simulator.control.world import (
+    AGENT_KEY_AT_START,
+    FOOTHOLD_AT_START,
+    LEAK_AT_START,
+    World,
+    case_entity,
+)
 from simulator.population import CredentialView
 
 
@@ -39,8 +45,15 @@ def open_thefts(world: World, threats: Threats) -> None:
         agent = threats.target(LEAK_AT_START, n)
         if threats.carries_leak(LEAK_AT_START, n, agent):
             _begin_leak(world, threats, n, agent, -age_s)
-    for n, age_s in _foothold_ages(world):
+    foothold = world.scenario.threats.foothold
+    footholds_hz = foothold.rate_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
+    for n, age_s in _stays(world, FOOTHOLD_AT_START, footholds_hz, foothold.eviction_mean_s):
         _begin_foothold(world, threats, n, -age_s)
+    if world.regime.issuance is Issuance.ISSUER:
+        node_agent = world.scenario.threats.node_agent
+        keys_hz = node_agent.rate_per_node_year * world.layout.nodes / SECONDS_PER_YEAR
+        for n, age_s in _stays(world, AGENT_KEY_AT_START, keys_hz, node_agent.ban_mean_s):
+            threats.take_agent_key(AGENT_KEY_AT_START, n, -age_s, injected=False)
 
 
 def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
@@ -62,15 +75,14 @@ def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
             yield n, age_s
 
 
-def _foothold_ages(world: World) -> Iterator[tuple[int, float]]:
-    foothold = world.scenario.threats.foothold
-    rate_hz = foothold.rate_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
-    total, reached = rate_hz * foothold.eviction_mean_s, 0.0
+def _stays(world: World, kind: int, rate_hz: float, mean_s: float) -> Iterator[tuple[int, float]]:
+    """Yield number and age of every stay that an exponential eviction has not ended yet."""
+    total, reached = rate_hz * mean_s, 0.0
     for n in count():
-        reached += world.exponential(1.0, FOOTHOLD_AT_START, Stream.OPEN_AT_START, n)
+        reached += world.exponential(1.0, kind, Stream.OPEN_AT_START, n)
         if reached >= total:
             return
-        yield n, -foothold.eviction_mean_s * log1p(-reached / total)
+        yield n, -mean_s * log1p(-reached / total)
 
 
 def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: float) -> None:

@@ -10,19 +10,24 @@ the task at hand.
 from collections.abc import Generator
 from itertools import count
 from math import inf, nextafter
+from typing import Final
 
 import simpy
 
 from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
 from scenarios.detection.audit import Alert, Outcome
-from scenarios.spec.rules import SECONDS_PER_YEAR
+from scenarios.spec.regime import Issuance
+from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
+from simulator.control.case import AGENT_KEY as BY_AGENT_KEY
 from simulator.control.case import Case, Use, first_use_s, opened, usable_elsewhere
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
 from simulator.control.world import (
+    AGENT_KEY,
     FOOTHOLD,
+    INJECTED_AGENT_KEY,
     INJECTED_FOOTHOLD,
     INJECTED_LEAK,
     LEAK,
@@ -32,6 +37,9 @@ from simulator.control.world import (
 from simulator.population import CredentialView
 
 Events = Generator[simpy.Event, object, None]
+
+_SIGNED: Final = -2
+"""serial of a document that a stolen agent key had signed last"""
 
 
 class Threats:
@@ -62,6 +70,14 @@ class Threats:
             world.clock.process(self._injected(INJECTED_LEAK, n))
         for n in range(threats.injected_footholds):
             world.clock.process(self._injected(INJECTED_FOOTHOLD, n))
+        if world.regime.issuance is not Issuance.ISSUER:
+            return  # no agent signs for keys that are handed out
+        node_agent = threats.node_agent
+        keys_hz = node_agent.rate_per_node_year * world.layout.nodes / SECONDS_PER_YEAR
+        if keys_hz > 0.0:
+            world.clock.process(self._agent_keys(keys_hz))
+        for n in range(threats.injected_agent_keys):
+            world.clock.process(self._injected_agent_key(n))
 
     # -- when and whom ---------------------------------------------------------------------------
 
@@ -83,6 +99,59 @@ class Threats:
         yield world.clock.at(world.uniform(kind, Stream.THEFT_TIME, n) * world.horizon_s)
         foothold = kind == INJECTED_FOOTHOLD
         self._steal(case_entity(kind, n), self.target(kind, n), foothold=foothold, injected=True)
+
+    def _agent_keys(self, rate_hz: float) -> Events:
+        world = self._world
+        t_s = 0.0
+        for n in count():
+            t_s += gap(world.uniform(AGENT_KEY, Stream.THEFT_TIME, n), rate_hz)
+            if t_s >= world.horizon_s:
+                return
+            yield world.clock.at(t_s)
+            self.take_agent_key(AGENT_KEY, n, world.now_s, injected=False)
+
+    def _injected_agent_key(self, n: int) -> Events:
+        world = self._world
+        kind = INJECTED_AGENT_KEY
+        yield world.clock.at(world.uniform(kind, Stream.THEFT_TIME, n) * world.horizon_s)
+        self.take_agent_key(kind, n, world.now_s, injected=True)
+
+    def take_agent_key(self, kind: int, n: int, stolen_s: float, *, injected: bool) -> None:
+        """Begin the life of a thief with the key of a uniformly chosen node's agent.
+
+        He acts as one of the node's workloads, each as likely: one identity stands for the node.
+        """
+        world = self._world
+        nodes = world.layout.nodes
+        node = min(int(world.uniform(kind, Stream.THEFT_TARGET, n) * nodes), nodes - 1)
+        members = world.layout.on_node(node)
+        place = int(world.uniform(kind, Stream.NODE_MEMBER, n) * len(members))
+        agent = members[min(place, len(members) - 1)]
+        entity = case_entity(kind, n)
+        document = self.taken(agent)
+        slot = document.slot if document is not None else 0
+        slots = world.layout.of(agent).slots
+        # the ban is memoryless: of a theft before t = 0 the rest has the law of the whole
+        ban_s = world.exponential(
+            world.scenario.threats.node_agent.ban_mean_s, entity, Stream.EVICTION
+        )
+        self.begin(
+            Case(
+                entity=entity,
+                persona=BY_AGENT_KEY,
+                injected=injected,
+                agent=agent,
+                owner=agent,
+                slot=slot,
+                task=self.task_of(agent, slot),
+                document=document,
+                credential=serial_text(slots, document) if document else "",
+                stolen_s=stolen_s,
+                eviction_s=world.now_s + ban_s,
+                first_use_s=first_use_s(world, entity, stolen_s),
+                usable=True,
+            )
+        )
 
     def target(self, kind: int, n: int) -> int:
         """Return the agent that candidate ``n`` of a kind of theft hits, uniform over all."""
@@ -163,13 +232,17 @@ class Threats:
         return covered and bool(world.detectors)
 
     def _evict(self, case: Case) -> Events:
-        """Leave the evicted thief with a copy of the last document."""
+        """Leave the evicted thief with a copy of the last document, or one that he had signed."""
         world = self._world
         if case.eviction_s >= world.horizon_s:
             return
         yield world.clock.at(case.eviction_s)
         held = [view for view in world.population.read(case.owner) if view.slot == case.slot]
         case.document = held[0] if held and held[0].expires_s > world.now_s else None
+        if case.signs:
+            # the last that it signs; no serial of the owner's is negative
+            expires_s = expiry(world.now_s, world.regime.ttl_s)
+            case.document = CredentialView(case.owner, case.slot, _SIGNED, world.now_s, expires_s)
         case.usable = usable_elsewhere(world)
 
     # -- abuse, as far as a detector may see it --------------------------------------------------
@@ -206,7 +279,7 @@ class Threats:
         """Wake at the owner's next use of the slot; return whether that raised an alert."""
         world = self._world
         to_s = min(to_s, world.horizon_s)
-        while (at_s := feed.next_owner_use(case.slot, to_s)) is not None:
+        while (at_s := feed.next_owner_use(case, to_s)) is not None:
             yield world.clock.at(at_s)
             if case.alert_s is not None:
                 return True

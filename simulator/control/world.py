@@ -24,6 +24,8 @@ LEAK, FOOTHOLD, INJECTED_LEAK, INJECTED_FOOTHOLD, LEAK_AT_START, FOOTHOLD_AT_STA
 """kinds of theft, each an entity of its own for the draws that decide when and whom"""
 RESCHEDULE, FAILOVER, LATE_RELOAD, NEW_EDGE = range(7, 11)
 """kinds of harmless events, likewise"""
+AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
+"""kinds of theft of a node agent's key, likewise"""
 
 _ORDINAL_BITS: Final = 40
 

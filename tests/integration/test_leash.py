@@ -108,3 +108,26 @@ def test_python_child_ends_with_its_stdin() -> None:
     assert child.stdin is not None
     child.stdin.close()
     assert child.wait(10) == -signal.SIGTERM
+
+
+def test_data_go_with_the_leash_and_stay_with_a_command_that_ended_itself(tmp_path: Path) -> None:
+    data, file = tmp_path / "data", tmp_path / "file"
+    data.mkdir()
+    (data / "inside").write_text("x")
+    file.write_text("x")
+    removing = [*LEASH, "--remove", str(data), "--remove", str(file)]
+    held = subprocess.Popen([*removing, "true"], stdin=subprocess.PIPE)
+    assert held.wait(10) == 0
+    assert held.stdin is not None
+    held.stdin.close()
+    assert data.exists()
+    note = tmp_path / "pids"
+    pulled = subprocess.Popen(
+        [*removing, "sh", "-c", f"echo $$ > {note}; sleep 60"], stdin=subprocess.PIPE
+    )
+    _pids(note, 1)
+    assert pulled.stdin is not None
+    pulled.stdin.close()
+    pulled.wait(10)
+    assert not data.exists()
+    assert not file.exists()

@@ -266,3 +266,13 @@ def test_a_small_cold_start_recovers_and_is_told_second_by_second() -> None:
     identities = [s.value for s in series(found, "0") if s.name == "identities"]
     assert identities[0] < 16
     assert identities[-1] == 16
+
+
+def test_a_swarm_ends_when_its_parent_does(server: SpireServer) -> None:
+    with swarm(server, Fleet(agents=4, identities=1, seconds=60.0)) as link:
+        link.start(RunClock.starting_in(0.1))
+        assert link.until(lambda p: p.t_s > 0.5, 5.0)
+        began_s = time.monotonic()
+        link.child.stop()  # closes its stdin first
+        assert time.monotonic() - began_s < 3.0
+        assert link.result is None

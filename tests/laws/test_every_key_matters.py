@@ -92,6 +92,8 @@ BASE: dict[str, Any] = {
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
+        "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
     },

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import AlertRow, Incident
 from scenarios.spec.regime import Regime, RevocationRule
-from scenarios.spec.schema import Abuse, Detection, Response, Task, Threats
+from scenarios.spec.schema import Abuse, Detection, NodeAgent, Response, Task, Threats
 from simulator.control.run import run
 from simulator.reference import ReferencePopulation
 from tests.scenes import make_regime, make_scenario
@@ -32,7 +32,13 @@ def outcome(
         regime,
         agents=60,
         tasks=tasks,
-        threats=Threats(abuse=ABUSE, injected_thefts=8, injected_footholds=2),
+        threats=Threats(
+            abuse=ABUSE,
+            node_agent=NodeAgent(ban_mean_s=1500.0),
+            injected_thefts=8,
+            injected_footholds=2,
+            injected_agent_keys=4,
+        ),
         detection=Detection(delivery_s=0.0),
         response=Response(triage_mean_s=60.0),
     )

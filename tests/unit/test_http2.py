@@ -244,3 +244,25 @@ def test_a_stream_given_up_is_cancelled_and_its_answer_ignored() -> None:
 @given(st.binary(max_size=200), st.binary(max_size=200))
 def test_packed_requests_come_apart_again(head: bytes, body: bytes) -> None:
     assert unpack(pack(head, body)) == (head, message(body))
+
+
+FRAMES = st.builds(
+    frame,
+    st.integers(0, 10),
+    st.integers(0, 255),
+    st.integers(0, 5),
+    st.binary(max_size=40),
+)
+
+
+@given(st.lists(FRAMES | st.binary(max_size=30), max_size=8))
+def test_whatever_a_server_sends_is_an_answer_or_a_protocol_error(pieces: list[bytes]) -> None:
+    client, number = begun(b"x" * 100)
+    try:
+        for piece in pieces:
+            for found in client.receive(piece):
+                assert found.stream == number
+                list(messages(found.body))
+    except Http2Error:
+        return
+    client.take()
