@@ -23,6 +23,8 @@ Point = tuple[float, float, float, float]
 """time in seconds, cumulative incidence, lower and upper end of its interval"""
 Floats = NDArray[np.float64]
 
+ROUNDING = 1e-12
+"""a share closer to 0 or 1 is there but for rounding, and log(−log) of it overflows"""
 MAX_GROUPS = 200
 """more clusters than this are left out in groups, which costs nothing in coverage"""
 
@@ -171,7 +173,7 @@ def _t(n: int) -> float:
 
 
 def _band(value: float, variance: float, n: int) -> tuple[float, float]:
-    if not 0 < value < 1 or variance <= 0:
+    if not ROUNDING < value < 1 - ROUNDING or variance <= 0:
         return _wilson(value, n)
     spread = _t(n) * sqrt(variance) / (value * abs(log(value)))
     return float(value ** np.exp(spread)), float(value ** np.exp(-spread))

@@ -129,3 +129,7 @@ def test_many_clusters_are_left_out_in_groups_and_say_the_same() -> None:
     survived = np.minimum(many.time_s, 2.0)
     assert found.n == 1000
     assert found.high - found.low == pytest.approx(3.92 * survived.std() / 1000**0.5, rel=0.35)
+
+
+def test_a_share_of_one_but_for_rounding_has_the_interval_of_one() -> None:
+    assert survival._band(1.0 - 2**-53, 3e-27, 285) == pytest.approx(survival._band(1.0, 0.0, 285))
