@@ -30,9 +30,8 @@ def engines(
 
     Example: `midas bench engines --rounds 1 --agents 100000`
     """
-    from simulator.bench.engines import bench_engines, expected_s
-
     from midas.render import bench as render
+    from simulator.bench.engines import bench_engines, expected_s
 
     output = Output(json, quiet)
     expected = expected_s(rounds, agents)

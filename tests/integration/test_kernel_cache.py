@@ -39,7 +39,7 @@ import simulator.fleet.population
 print((time.process_time() - began) / one)
 """
 FUNCTIONS = 450.0
-"""what all kernels may cost to compile, in small functions; measured: 330 (12 s of a busy machine)"""
+"""what all kernels may cost to compile, in small functions; measured: 330, 12 s when busy"""
 
 
 def python(code: str, project: Path, cache: Path) -> str:
