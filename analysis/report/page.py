@@ -16,6 +16,7 @@ from analysis.figures.incidence import incidence
 from analysis.figures.issuance import issuance
 from analysis.figures.latency import latency
 from analysis.figures.twin import twin as twin_figure
+from analysis.figures.waves import waves
 from analysis.report.assumptions import assumptions
 from analysis.report.glance import Glance, glance
 from analysis.report.origin import Origin, origin
@@ -61,7 +62,7 @@ def report(
         verdict=verdict(sim, real),
         glance=_glance(sim),
         faults=_faults(sim),
-        figures=_figures(sim, real, twin),
+        figures=_figures(sim, real, twin, None if simulated is None else waves(simulated)),
         tables=_tables(sim, real, twin),
         assumptions=assumptions([of.manifest for of in known]),
         origins=_origins(sim, real, twin),
@@ -92,10 +93,12 @@ def _faults(sim: Summary | None) -> str:
     return f"In these runs {words.listing(told)}." if told else ""
 
 
-def _figures(sim: Summary | None, real: Summary | None, twin: Summary | None) -> list[Drawing]:
+def _figures(
+    sim: Summary | None, real: Summary | None, twin: Summary | None, herd: Drawing | None
+) -> list[Drawing]:
     drawn: list[Drawing | None] = []
     if sim is not None:
-        drawn += [exposure(sim), incidence(sim), issuance(sim)]
+        drawn += [exposure(sim), incidence(sim), issuance(sim), herd]
     if real is not None:
         drawn.append(latency(real))
     if real is not None and twin is not None:
