@@ -2,7 +2,8 @@
 
 Each test asks one scenario, smaller where that keeps the answer, and holds the whole interval of an
 estimate inside the stated margin, or two intervals apart: never a point. Closed forms come from
-``simulator.theory``. (``test_thieves_and_defenders.py`` asks those about people.) Seeds are fixed: a test that fails, fails again.
+``simulator.theory``. ``test_thieves_and_defenders.py`` asks the scenarios about people. Seeds are
+fixed: a test that fails, fails again.
 """
 
 from functools import cache
