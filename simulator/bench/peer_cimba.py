@@ -4,10 +4,16 @@ A switch, an attempt, a refusal and an issue count as one event each, as in our 
 of c servers is their earliest free instants, which is FIFO.
 """
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import cimba as cb
+
+from scenarios.errors import ProcessError
 
 BACKOFF_BASE_S, BACKOFF_FACTOR, BACKOFF_CAP_S = 5.0, 2.0, 60.0
 AGE_S, SWITCH_GAP_S = 1800.0, 60.0
@@ -131,3 +137,34 @@ def run(agents: int, span_s: float, service_time_s: float, seed: int) -> float:
     window = cb.Window(warmup=0, duration=span_s)
     results = cb.Experiment(model, replications=1, window=window, seed=seed).run()
     return float(results[model].executed.values.item())
+
+
+def rate_hz(agents: int, span_s: float, service_time_s: float, seed: int) -> float:
+    """Return the events per second of one run in a process of its own, compiled beforehand.
+
+    cimba and other numba code that uses records do not get on in one process.
+    """
+    arguments = [str(value) for value in (agents, span_s, service_time_s, seed)]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", __spec__.name, *arguments],
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except subprocess.CalledProcessError as exc:
+        last = exc.stderr.strip().splitlines()[-1:] or [f"exit code {exc.returncode}"]
+        raise ProcessError(f"cimba: {last[0]}") from exc
+    return float(done.stdout)
+
+
+def _main(agents: str, span_s: str, service_time_s: str, seed: str) -> None:
+    run(10, 10.0, float(service_time_s), int(seed))
+    began_s = time.perf_counter()
+    events = run(int(agents), float(span_s), float(service_time_s), int(seed))
+    sys.stdout.write(f"{events / (time.perf_counter() - began_s)!r}\n")
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

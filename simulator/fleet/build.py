@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.switches import switch_law, use_rate_hz
+from scenarios.errors import UsageError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
@@ -23,6 +24,8 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    MAX_CANDIDATES,
+    MAX_ISSUES,
     PARTS,
     RECORD,
     SHARD,
@@ -89,6 +92,22 @@ def build(
     _issuer(memory, scenario, row, records)
     _lanes(memory, batch, trace)
     return memory
+
+
+def refuse_overflow(scenario: Scenario, regime: Regime, exact: bool) -> None:
+    """Raise UsageError when an agent may have more switches or issues than a record can number."""
+    rates_hz = (sum(task.rate_hz for task in w.tasks) for w in scenario.workloads)
+    shortest_s, _ = extreme_ages_s(regime_row(regime))
+    candidates, issues = max(rates_hz) * scenario.horizon_s, scenario.horizon_s / shortest_s
+    for number, limit, what in (
+        (candidates * exact, MAX_CANDIDATES, "task switches"),
+        (issues, MAX_ISSUES, "credentials"),
+    ):
+        if number > 0.9 * limit:
+            raise UsageError(
+                f"horizon_s: found {scenario.horizon_s:g}, an agent would have {number:.2g} "
+                f"{what}; the fleet numbers {limit:.2g} at most"
+            )
 
 
 def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:

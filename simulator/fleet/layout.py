@@ -31,6 +31,7 @@ RECORD = struct(Record)
 NO_SERIAL = 0
 SERIAL_SHIFT = 8
 MAX_ISSUES = 1 << 24
+MAX_CANDIDATES = 1 << 32
 REFUSED = 1 << 5
 """the slot's request was refused at least once; it backs off until ``event_s``"""
 REVOKED = 1 << 6

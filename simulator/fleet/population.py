@@ -22,7 +22,7 @@ from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal
 from scenarios.spec.schema import Scenario
 from simulator.fleet import agents
-from simulator.fleet.build import build, provide_entries, provide_seconds
+from simulator.fleet.build import build, provide_entries, provide_seconds, refuse_overflow
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
     ANSWERED,
@@ -47,7 +47,9 @@ TRACE_ROWS = 1 << 20
 
 def available_threads() -> int:
     """Return how many threads this machine runs at once for us, at most 8."""
-    return min(8, len(os.sched_getaffinity(0)))
+    if hasattr(os, "sched_getaffinity"):
+        return min(8, len(os.sched_getaffinity(0)))
+    return min(8, os.cpu_count() or 1)
 
 
 @cache
@@ -71,6 +73,9 @@ class FleetPopulation:
         threads: threads to use; all available ones when None. They change no result.
         batch: answers of the issuer settled at a time. It changes no result.
 
+    Raises:
+        UsageError: more switches or issues of one agent than a record can number.
+
     Attributes:
         now_s: the current time.
         switch_path: how private switches are counted, ``exact`` or ``poisson``
@@ -91,6 +96,7 @@ class FleetPopulation:
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
         self.switch_path = "exact" if trace else switch_path(scenario, regime)
+        refuse_overflow(scenario, regime, self.switch_path == "exact")
         self._bulk = _bulk() if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.demand.streams import seed_key
+from scenarios.errors import UsageError
 from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Engine
 from simulator.fleet import population as fleet
 from simulator.fleet.population import FleetPopulation
 from simulator.population import Command, CommandKind
@@ -105,3 +107,11 @@ def test_a_cohort_due_at_one_instant_is_served_in_order() -> None:
     population.advance(600.0)
     assert population.counters().issued == 5000
     assert population.counters().auth_failures == 0
+
+
+def test_more_switches_than_a_record_can_number_are_refused() -> None:
+    busy = WORK.model_copy(update={"rate_hz": 1000.0})
+    scenario = make_scenario(REGIMES[0], agents=1, tasks=(busy,), horizon_s=1e7)
+    exact = scenario.model_copy(update={"engine": Engine(switches="exact")})
+    with pytest.raises(UsageError, match="task switches"):
+        FleetPopulation(exact, REGIMES[0], seed_key(1))
