@@ -22,11 +22,10 @@ def waves(record: RunRecord) -> dict[str, list[Estimate]]:
     replications.
     """
     manifest = record.manifest
-    if manifest.world != "simulated":
+    ages = manifest.scenario.get("start", {}).get("ages")
+    if manifest.world != "simulated" or ages != "synchronised":
         return {}
     scenario = resolve.load_resolved(manifest.scenario)
-    if scenario.start.ages != "synchronised":
-        return {}
     found = {}
     for regime in scenario.regimes:
         if regime.name in manifest.regimes and _by_timer(regime):

@@ -15,8 +15,8 @@ import pytest
 from loadgen.targets.embedded.target import EmbeddedTarget
 from loadgen.targets.port import Capability, Identity, Op, Target
 from loadgen.targets.registry import make_target
-from loadgen.targets.spire.install import install
 from tests.conformance import rest_service
+from tests.spire_programs import spire_programs
 
 HERE = Path(__file__).parent
 TRUST_DOMAIN = "example.org"
@@ -138,7 +138,7 @@ def _http(folder: Path) -> Iterator[Target]:
 
 
 def _spire(_: Path) -> Iterator[Target]:
-    install(lambda _words: None)
+    spire_programs()
     yield make_target("spire")
 
 

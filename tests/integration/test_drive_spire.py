@@ -7,17 +7,17 @@ import pytest
 from loadgen.drive import drive
 from loadgen.incidents import as_expected
 from loadgen.targets.registry import make_target
-from loadgen.targets.spire.install import install
 from scenarios.errors import UsageError
 from scenarios.record.record import RunRecord
 from scenarios.spec.resolve import load
+from tests.spire_programs import spire_programs
 
 SECONDS, RATE_HZ, TTL_S = 10.0, 60.0, 5.0
 
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    install(lambda _words: None)
+    spire_programs()
     scenario = load(Path("customer-service")).scenario
     override = scenario.drive.override.model_copy(update={"ttl_s": TTL_S})
     short = scenario.drive.model_copy(update={"override": override})

@@ -16,7 +16,7 @@ from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, swarm
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.protocol import ATTEST_OP, LAG_OP, RENEW_AGENT_OP, RENEW_OP, SYNC_OP
 from loadgen.swarm.storm import counts, series, storm
-from loadgen.targets.spire import audit, install
+from loadgen.targets.spire import audit
 from loadgen.targets.spire.audit import BANNED, NOT_ACTIVE
 from loadgen.targets.spire.call import (
     ATTEST,
@@ -41,6 +41,7 @@ from loadgen.targets.spire.detectors import InactiveAgentSvid, TwoAgentOrigins
 from loadgen.targets.spire.process import ServerSettings, SpireAgent, SpireServer
 from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.detection.audit import AuditEvent
+from tests.spire_programs import spire_programs
 
 DOMAIN = "spire.example"
 THIEF = "127.0.0.77"
@@ -49,7 +50,7 @@ SYNC = api.SyncAuthorizedEntriesRequest(output_mask=api.EntryMask(revision_numbe
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SpireServer]:
-    programs = install.install(lambda _words: None)
+    programs = spire_programs()
     settings = ServerSettings(agent_ttl_s=20, control_frame_limit=CONTROL_FRAME_LIMIT)
     running = SpireServer(programs, tmp_path_factory.mktemp("spire"), DOMAIN, settings)
     running.start()
