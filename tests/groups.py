@@ -1,5 +1,7 @@
 """Run every test that belongs before a merge, group by group, and say how long each took.
 
+The group that mostly waits for real processes runs beside those that compute.
+
 ``python -m tests.groups`` runs all groups in order; ``python -m tests.groups laws security`` runs
 those. The last line is ``N passed, N failed``. Exit 1 if a test failed or a group ran none: a suite
 that silently lost its tests is no green suite.
@@ -7,12 +9,15 @@ that silently lost its tests is no green suite.
 
 # ruff: noqa: T201  (its report is what it is for)
 
+import io
 import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TextIO
 
 ROOT = Path(__file__).resolve().parent.parent
 QUICK = ("-m", "not long")
@@ -26,6 +31,10 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "security": ("tests/security",),
     "benchmarks": ("tests/benchmarks", "--benchmark-disable"),
 }
+WAITS = "integration"
+"""real processes in real time: it waits most of its time, so it runs beside the next ones"""
+COMPUTE = ("unit", "laws", "invalid", "verification")
+LANES = (WAITS, *COMPUTE)
 _COUNT = re.compile(r"(\d+) (passed|failed|error|errors|skipped|xfailed|xpassed)\b")
 
 
@@ -43,17 +52,17 @@ class Result(NamedTuple):
         return self.failed == 0 and self.passed > 0
 
 
-def run(group: str, arguments: tuple[str, ...]) -> Result:
-    """Run one group in a process of its own, its output passed on as it comes."""
+def run(group: str, arguments: tuple[str, ...], out: TextIO) -> Result:
+    """Run one group in a process of its own, its output passed on to ``out`` as it comes."""
     command = [sys.executable, "-m", "pytest", "-q", "--no-header", *QUICK, *arguments]
-    print(f"\n== {group}", flush=True)
+    print(f"\n== {group}", file=out, flush=True)
     start_s = time.monotonic()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         last = ""
         for line in process.stdout:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+            out.write(line)
+            out.flush()
             last = line if _COUNT.search(line) else last
     counts = {word.removesuffix("s"): int(number) for number, word in _COUNT.findall(last)}
     failed = counts.get("failed", 0) + counts.get("error", 0)
@@ -63,18 +72,35 @@ def run(group: str, arguments: tuple[str, ...]) -> Result:
     return Result(group, counts.get("passed", 0), failed, skipped, time.monotonic() - start_s)
 
 
+def side_by_side(computing: list[str], wanted: list[str]) -> Iterator[Result]:
+    """Run the groups that compute beside the one that mostly waits, whose output comes last."""
+    with ThreadPoolExecutor(1) as lane:
+        waits = WAITS if WAITS in wanted else None
+        heard = io.StringIO()
+        other = lane.submit(run, waits, GROUPS[waits], heard) if waits else None
+        for name in computing:
+            yield run(name, GROUPS[name], sys.stdout)
+        if other is not None:
+            result = other.result()
+            print(heard.getvalue(), flush=True)
+            yield result
+
+
 def main(names: list[str]) -> int:
     """Run the named groups, all when none is named, and return the exit code."""
     if unknown := set(names) - set(GROUPS):
         print(f"unknown group {', '.join(sorted(unknown))}; there are {', '.join(GROUPS)}")
         return 2
-    results = [run(name, GROUPS[name]) for name in names or GROUPS]
+    wanted = names or list(GROUPS)
+    began_s = time.monotonic()
+    results = [*side_by_side([name for name in wanted if name in COMPUTE], wanted)]
+    results += [run(name, GROUPS[name], sys.stdout) for name in wanted if name not in LANES]
     print(f"\n{'group':<14}{'passed':>8}{'failed':>8}{'skipped':>9}{'seconds':>9}")
     for result in results:
         remark = "" if result.passed or result.failed else "  no test ran"
         counts = f"{result.passed:>8}{result.failed:>8}{result.skipped:>9}"
         print(f"{result.group:<14}{counts}{result.seconds:>9.1f}{remark}")
-    print(f"in all {sum(result.seconds for result in results):.1f} s")
+    print(f"in all {time.monotonic() - began_s:.1f} s")
     passed = sum(result.passed for result in results)
     print(f"{passed} passed, {sum(result.failed for result in results)} failed", flush=True)
     return 0 if all(result.ok for result in results) else 1
