@@ -11,6 +11,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
 ``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
+``issuer_key…_s``              the same, for those with the issuer's own key, if there are any
 ``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
@@ -60,6 +61,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     """of thieves who took a copy"""
     foothold_detection: TimeToDetection
     """of thieves who live in the workload"""
+    issuer_key_detection: TimeToDetection
+    """of thieves who have the issuer's own key"""
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
@@ -116,7 +119,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     parts = {name: Part(record, point, (name,)) for name in names}
     whole = Part(record, point, tuple(names))
     until_s = follow_up_s(
-        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys)]
+        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys)]
     )
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
@@ -158,6 +161,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         metrics=metrics,
         time_to_detection=time_to_detection(part.copies, until_s),
         foothold_detection=time_to_detection(part.footholds, until_s),
+        issuer_key_detection=time_to_detection(part.issuer_keys, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
@@ -245,8 +249,9 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
         ("agent_key_s", within.replace("exposure", "agent_key"), part.agent_keys),
+        ("issuer_key_s", within.replace("exposure", "issuer_key"), part.issuer_keys),
     ):
-        if name == "agent_key_s" and not len(followed):
+        if name in ("agent_key_s", "issuer_key_s") and not len(followed):
             continue
         n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")
