@@ -29,6 +29,7 @@ in ``not_estimable``.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from math import isfinite
 
 import msgspec
@@ -37,7 +38,7 @@ import numpy as np
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
-from analysis.metrics import METRICS
+from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
@@ -176,15 +177,13 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     for metric in METRICS:
         found[metric.name] = Estimate(None, None, None, 0, metric.unit)
         try:
-            values = [metric.of(counts) for counts in replications]
+            values = [value for c in replications if (value := _of(metric, c)) is not None]
         except KeyError as exc:
             missing[metric.name] = _why(part, str(exc.args[0]))
             continue
-        except ZeroDivisionError:
-            missing[metric.name] = "nothing of the kind happened"
-            continue
         if not values:
-            missing[metric.name] = "this record holds no counts"
+            why = "nothing of the kind happened" if replications else "this record holds no counts"
+            missing[metric.name] = why
             continue
         found[metric.name] = _not_negative(estimators.mean(values, metric.unit))
         if metric.exposure is not None and not any(values):
@@ -192,6 +191,14 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _of(metric: Metric, counts: Mapping[str, float]) -> float | None:
+    """Return a metric of one replication; None where nothing of the kind happened in it."""
+    try:
+        return metric.of(counts)
+    except ZeroDivisionError:
+        return None
 
 
 def _not_negative(of: Estimate) -> Estimate:

@@ -139,7 +139,12 @@ def test_who_has_not_renewed_within_the_overlap_is_overtaken(overlap_s: float) -
     regime = make_regime("fraction", ttl_s=1200.0, renewal={"rule": "fraction"})
     new = NewIssuer(prepare_s=60.0, overlap_s=overlap_s)
     outcome = Outcome(
-        regime, agents=2000, response=Response(automatic=True, new_issuer=new), seed=5
+        regime,
+        FleetPopulation,
+        agents=2000,
+        response=Response(automatic=True, new_issuer=new),
+        horizon_s=HOUR_S,
+        seed=5,
     )
     assert outcome.counts["issuer_replacements"] == 1
     late = outcome.counts["overtaken_agents"] / 2000
