@@ -32,8 +32,10 @@ slot is empty, expired or due (t ≥ due), a request is made unless one is in fl
 switch is private. NEVER makes no request by itself. A request is in flight from its first attempt
 until it is answered, back-off included.
 
-*Issuer.* An attempt that arrives while the issuer is down is refused; the agent tries again after
-``rules.backoff_delay`` of the number of refusals of this request so far (1 at the first).
+*Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
+is refused; the agent tries again after ``rules.backoff_delay`` of the number of refusals of this
+request so far (1 at the first). Partition number f of ``scenario.faults`` concerns a node if
+u(CUT_OFF, f) < its share; nodes are numbered by ``Layout.node_number``.
 Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
 −ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
 credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
@@ -47,8 +49,8 @@ own instant (a refusal, a manual issue, the request of a switch at use) happens 
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
 request is being answered, and a failure only while the request backs off after a refusal.
 
-*Keyed draws.* The entity is the agent throughout; q = 16·serial + slot, where the serial is the one
-that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
+is the one that the draw is for (a class has at most 16 tasks):
 
 =============  ==================================================================================
 stream         occurrence k
@@ -59,6 +61,7 @@ RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
 SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+CUT_OFF        number of the fault (entity: node)
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
@@ -101,6 +104,10 @@ class CommandKind(IntEnum):
     """log from now on what is issued to ``agent``; no effect on one already watched"""
     UNWATCH = 4
     """stop logging and drop the log"""
+    CUT_OFF = 5
+    """the nodes that partition ``fault`` concerns cannot reach the issuer"""
+    RECONNECT = 6
+    """end that"""
 
 
 class Command(NamedTuple):
@@ -108,6 +115,10 @@ class Command(NamedTuple):
 
     kind: CommandKind
     agent: int = -1
+    fault: int = -1
+    """number of a fault within ``scenario.faults``"""
+    value: float = 0.0
+    """CUT_OFF: the share of nodes that the partition concerns"""
 
 
 class CredentialView(NamedTuple):

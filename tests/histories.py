@@ -63,7 +63,7 @@ def roam(
     """Read and command a population at random instants; return everything that it answered."""
     rng = np.random.default_rng(seed)
     answers: list[object] = []
-    down = False
+    down = cut_off = False
     watched: set[int] = set()
 
     def flip(_: int) -> None:
@@ -71,6 +71,12 @@ def roam(
         down = not down
         kind = CommandKind.ISSUER_DOWN if down else CommandKind.ISSUER_UP
         population.command(Command(kind))
+
+    def partition(_: int) -> None:
+        nonlocal cut_off
+        cut_off = not cut_off
+        kind = CommandKind.CUT_OFF if cut_off else CommandKind.RECONNECT
+        population.command(Command(kind, fault=0, value=0.4))
 
     def watch(agent: int) -> None:
         if agent in watched:
@@ -88,7 +94,16 @@ def roam(
         answers.append((population.read(agent), population.current_task(agent)))
         answers.append([population.issued(agent) for agent in sorted(watched)])
 
-    actions: list[Callable[[int], None]] = [flip, watch, watch, replace, replace, look, look]
+    actions: list[Callable[[int], None]] = [
+        flip,
+        partition,
+        watch,
+        watch,
+        replace,
+        replace,
+        look,
+        look,
+    ]
     for stop_s in np.sort(rng.uniform(0.0, horizon_s, stops)).tolist():
         population.advance(stop_s)
         actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
