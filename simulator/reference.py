@@ -52,6 +52,7 @@ class ReferencePopulation:
         self._layout = Layout(scenario, regime)
         self._clock = Clock()
         self._down = False
+        self._life_factor = 1.0
         self._free_servers = scenario.issuer.servers
         self._queue: deque[Slot] = deque()
         self._tally = Tally(trace)
@@ -107,8 +108,9 @@ class ReferencePopulation:
 
     @property
     def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row = self._row
-        return row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s
+        row, factor = self._row, self._life_factor
+        ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
+        return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
 
     def _renewal_age(self, slot: Slot) -> float:
         k = slot.occurrence(slot.serial)
@@ -120,13 +122,23 @@ class ReferencePopulation:
         """Ask for the successor when the present credential is due, if it still is the present."""
         if self._at_use or slot.due_s == inf:
             return
-        serial = slot.serial
+        serial, due_s = slot.serial, slot.due_s
 
         def due(slot: Slot) -> None:
-            if slot.serial == serial:
+            if slot.serial == serial and slot.due_s == due_s:
                 self._ask(slot)
 
-        self._call(due, slot.due_s, EventKind.REQUEST, slot)
+        self._call(due, due_s, EventKind.REQUEST, slot)
+
+    def _hurry(self, slot: Slot, window_s: float) -> None:
+        """Make a credential due within a window, unless it is due before or being renewed."""
+        if slot.serial < 0 or slot.request != IDLE:
+            return
+        k = slot.occurrence(slot.serial)
+        due_s = self.now_s + uniform(self._seed_key, slot.agent, Stream.RENEW_ALL, k) * window_s
+        if due_s < slot.due_s:
+            slot.due_s = due_s
+            self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
@@ -149,7 +161,7 @@ class ReferencePopulation:
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
-        slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
+        slot.expires_s = rules.expiry(self.now_s, self._life_factor * self._row.ttl_s)
         slot.due_s = self.now_s + self._renewal_age(slot)
         self._await_due(slot)
         if slot.agent in self._watched:
@@ -242,6 +254,13 @@ class ReferencePopulation:
                     if slot.serial >= 0:
                         slot.expires_s = min(slot.expires_s, self.now_s)
                         self._ask(slot)
+            case CommandKind.SET_TTL:
+                self._life_factor = command.value
+            case CommandKind.RENEW_ALL:
+                if self._row.issuance != Issuance.MANUAL:
+                    for slots in self._slots:
+                        for slot in slots:
+                            self._hurry(slot, command.value)
             case CommandKind.WATCH:
                 self._watched.setdefault(agent, [])
             case CommandKind.UNWATCH:

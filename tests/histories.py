@@ -84,11 +84,19 @@ def roam(
         population.command(Command(CommandKind.REPLACE, agent))
         answers.append(population.read(agent))
 
+    def set_ttl(agent: int) -> None:
+        population.command(Command(CommandKind.SET_TTL, value=(0.3, 1.0, 1.5)[agent % 3]))
+
+    def renew_all(agent: int) -> None:
+        if agent % 4 == 0:
+            population.command(Command(CommandKind.RENEW_ALL, value=60.0))
+
     def look(agent: int) -> None:
         answers.append((population.read(agent), population.current_task(agent)))
         answers.append([population.issued(agent) for agent in sorted(watched)])
 
     actions: list[Callable[[int], None]] = [flip, watch, watch, replace, replace, look, look]
+    actions += [set_ttl, renew_all]
     for stop_s in np.sort(rng.uniform(0.0, horizon_s, stops)).tolist():
         population.advance(stop_s)
         actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
