@@ -111,8 +111,8 @@ class CommandKind(IntEnum):
     SET_TTL = 5
     """whatever is issued from now on lives ``value`` times ``ttl_s``; ``value`` > 0"""
     RENEW_ALL = 6
-    """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; nothing where
-    issuance is manual"""
+    """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; no effect
+    where issuance is manual"""
 
 
 class Command(NamedTuple):

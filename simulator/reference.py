@@ -113,9 +113,8 @@ class ReferencePopulation:
         return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
 
     def _renewal_age(self, slot: Slot) -> float:
-        k = slot.occurrence(slot.serial)
-        u_phase = uniform(self._seed_key, slot.agent, Stream.POLL_PHASE, k)
-        u_draw = uniform(self._seed_key, slot.agent, Stream.RENEWAL, k)
+        u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
+        u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
         return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
 
     def _await_due(self, slot: Slot) -> None:
@@ -130,15 +129,24 @@ class ReferencePopulation:
 
         self._call(due, due_s, EventKind.REQUEST, slot)
 
-    def _hurry(self, slot: Slot, window_s: float) -> None:
-        """Make a credential due within a window, unless it is due before or being renewed."""
-        if slot.serial < 0 or slot.request != IDLE:
+    def _replace(self, agent: int) -> None:
+        """End the validity of what an agent holds and ask for its successors."""
+        for slot in self._slots[agent]:
+            if slot.serial >= 0:
+                slot.expires_s = min(slot.expires_s, self.now_s)
+                self._ask(slot)
+
+    def _renew_all(self, window_s: float) -> None:
+        """Make what is held due within a window, unless it is due before or being renewed."""
+        if self._row.issuance == Issuance.MANUAL:
             return
-        k = slot.occurrence(slot.serial)
-        due_s = self.now_s + uniform(self._seed_key, slot.agent, Stream.RENEW_ALL, k) * window_s
-        if due_s < slot.due_s:
-            slot.due_s = due_s
-            self._await_due(slot)
+        for slot in (slot for slots in self._slots for slot in slots):
+            if slot.serial < 0 or slot.request != IDLE:
+                continue
+            u = self._draw(slot, Stream.RENEW_ALL, slot.serial)
+            if self.now_s + u * window_s < slot.due_s:
+                slot.due_s = self.now_s + u * window_s
+                self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
@@ -200,7 +208,7 @@ class ReferencePopulation:
 
     def _serve(self, slot: Slot) -> None:
         self._tally.queue_wait_s += self.now_s - slot.accepted_s
-        u = uniform(self._seed_key, slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
+        u = self._draw(slot, Stream.SERVICE, slot.serial + 1)
         done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
         self._call(self._served, done_s, EventKind.ISSUED, slot)
 
@@ -225,6 +233,9 @@ class ReferencePopulation:
     def _key(self, agent: int, stream: Stream) -> np.uint64:
         return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
 
+    def _draw(self, slot: Slot, stream: Stream, serial: int) -> float:
+        return uniform(self._seed_key, slot.agent, stream, slot.occurrence(serial))
+
     def _log(self, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         self._tally.record(self.now_s, kind, agent, slot, serial)
 
@@ -245,26 +256,19 @@ class ReferencePopulation:
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
-        agent = command.agent
         match command.kind:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._down = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
-                for slot in self._slots[agent]:
-                    if slot.serial >= 0:
-                        slot.expires_s = min(slot.expires_s, self.now_s)
-                        self._ask(slot)
+                self._replace(command.agent)
+            case CommandKind.WATCH:
+                self._watched.setdefault(command.agent, [])
+            case CommandKind.UNWATCH:
+                self._watched.pop(command.agent, None)
             case CommandKind.SET_TTL:
                 self._life_factor = command.value
             case CommandKind.RENEW_ALL:
-                if self._row.issuance != Issuance.MANUAL:
-                    for slots in self._slots:
-                        for slot in slots:
-                            self._hurry(slot, command.value)
-            case CommandKind.WATCH:
-                self._watched.setdefault(agent, [])
-            case CommandKind.UNWATCH:
-                self._watched.pop(agent, None)
+                self._renew_all(command.value)
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""

@@ -59,6 +59,7 @@ from simulator.fleet.layout import (
     Entry,
     Fleet,
     Lane,
+    Life,
     Record,
     agent_and_slot,
     class_of,
@@ -110,7 +111,7 @@ def life_factor(fleet: Fleet, issued_s: float) -> float:
     n = fleet.life_count - 1
     if n == 0:  # nobody ordered any
         return 1.0
-    lives = table(fleet.lives, fleet.life_count, LIFE)
+    lives: Table[Life] = table(fleet.lives, fleet.life_count, LIFE)
     while lives[n].from_s > issued_s:
         n -= 1
     return lives[n].factor

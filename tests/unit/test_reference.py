@@ -139,7 +139,7 @@ def test_everything_held_is_renewed_within_the_window_and_once() -> None:
     tested.advance(1900.0)
     asked = rows(tested, EventKind.REQUEST)
     assert np.bincount(asked["agent"]).tolist() == [1] * 200
-    assert 1750.0 < asked["t_s"].min()
+    assert asked["t_s"].min() > 1750.0
     on_time = (asked["t_s"] == 1800.0).sum()
     assert 60 <= on_time <= 140, "Binomial(200, 1/2) were due before their turn came"
     assert asked["t_s"].max() == 1800.0
