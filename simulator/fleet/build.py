@@ -24,6 +24,7 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    LIFE,
     MAX_CANDIDATES,
     MAX_ISSUES,
     PARTS,
@@ -145,11 +146,12 @@ def _shards(classes: NDArray[np.void], agents: int, records: int) -> NDArray[np.
     return shards
 
 
-def extreme_ages_s(row: RegimeRow) -> tuple[float, float]:
-    """Return bounds on the renewal age that any draw can give."""
+def extreme_ages_s(row: RegimeRow, factor: float = 1.0) -> tuple[float, float]:
+    """Return bounds on the renewal age that any draw can give, for ``factor`` times the life."""
+    ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
     ages = [
         rules.renewal_age(
-            row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s, *u
+            row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
         )
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
     ]
@@ -183,6 +185,7 @@ def _fleet(
     fleet["tracing"] = trace > 0
     memory.hold(fleet, "records", memory.records)
     memory.hold(fleet, "ended_s", reserve(records, np.float64))
+    memory.hold(fleet, "hurried_s", reserve(records, np.float64))
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
@@ -193,6 +196,8 @@ def _fleet(
     memory.hold(fleet, "spare", reserve(1, ENTRY))
     memory.hold(fleet, "picks", reserve(PARTS * batch, np.uint32))
     memory.hold(fleet, "wheel", memory.wheel)
+    memory.hold(fleet, "lives", np.array([(-inf, 1.0)], LIFE))
+    fleet["life_count"] = 1
     memory.hold(fleet, "issuer", memory.issuer)
 
 
@@ -229,14 +234,22 @@ def _widen(memory: Memory, capacity: int) -> None:
     wheel["free_count"] = count + len(added)
 
 
-def provide_entries(memory: Memory) -> None:
-    """Make sure that the wheel has room for a void entry for each slot of one more agent."""
+def set_life(memory: Memory, row: RegimeRow, from_s: float, factor: float) -> None:
+    """Let whatever is issued from an instant on live ``factor`` times its life."""
+    lives = memory.arrays["lives"]
+    memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
+    memory.fleet["life_count"] = len(lives) + 1
+    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, factor)
+
+
+def provide_entries(memory: Memory, more: int = SLOTS) -> None:
+    """Make sure that the wheel has room for void entries of ``more`` slots."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
     asked = int(memory.batches["count"].sum())
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
-    if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
-        _widen(memory, 2 * int(wheel["capacity"]))
+    if filed + asked + in_flight > int(wheel["capacity"]) - more:
+        _widen(memory, int(wheel["capacity"]) + max(more, int(wheel["capacity"])))
 
 
 def provide_seconds(memory: Memory, to_s: float) -> None:

@@ -142,10 +142,16 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
 
 
 @kernel
+def void(issuer: Issuer, i: int, event_s: float) -> None:
+    """Doubt the entry that record ``i`` has on the wheel for ``event_s``, if it has one."""
+    if event_s < np.inf:
+        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+
+
+@kernel
 def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
-    if record.event_s < np.inf:
-        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+    void(issuer, i, record.event_s)
     record.event_s = np.nextafter(now_s, -np.inf)
 
 
