@@ -54,6 +54,8 @@ class Stream(IntEnum):
     NODE_MEMBER = 35
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
+    CUT_OFF = 40
+    RENEW_ALL = 50
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

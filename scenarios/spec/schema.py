@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
@@ -168,6 +169,8 @@ class NewIssuer(Strict):
     """from the decision until the new key signs and every bundle holds its certificate"""
     overlap_s: Seconds = 3600.0
     """from the first document of the new key until verifiers refuse those of the old one"""
+    reissue_s: PositiveSeconds | None = None
+    """renew whatever is held within this time of the new key; when absent agents renew as ever"""
 
 
 class Response(Strict):
@@ -205,16 +208,6 @@ class Benign(Strict):
             + self.late_reloads_per_agent_year
             + self.new_edges_per_agent_year
         )
-
-
-class IssuerOutage(Strict):
-    """The issuer refuses every request; what it had accepted is still served."""
-
-    kind: Literal["issuer-outage"]
-    start_s: Seconds
-    duration_s: PositiveSeconds
-    every_s: PositiveSeconds | None = None
-    """repeat the outage with this period"""
 
 
 class Engine(Strict):
@@ -260,7 +253,7 @@ class Scenario(Strict):
     detection: Detection = Detection()
     response: Response = Response()
     benign: Benign = Benign()
-    faults: tuple[IssuerOutage, ...] = ()
+    faults: tuple[Fault, ...] = ()
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

@@ -6,8 +6,9 @@ What can: the issuer's own log (*unknown serial*), unless he copies the agent's 
 *two origins*, when the agent uses its own; and a permission that the identity's task does not need.
 
 Response, in SPIRE's order (prepare, activate, taint, revoke): ``prepare_s`` after the decision the
-new key signs; ``overlap_s`` later the verifiers refuse whatever the old one signed, his documents,
-everybody's copies and what agents still hold of it. Those agents ask for a new one then.
+new key signs, and with ``reissue_s`` everybody is made to renew; ``overlap_s`` later the verifiers
+refuse whatever the old one signed, his documents, everybody's copies and what agents still hold of
+it. Those agents ask for a new one then.
 
 Exact: everything but the following. An agent that still holds one document of the old key has all
 of its documents replaced. Left out: compromises that are open at t = 0.
@@ -217,6 +218,8 @@ class Authority:
         yield world.clock.at(world.now_s + plan.prepare_s)
         self._preparing, self._active_since_s = False, world.now_s
         active_s = world.now_s
+        if plan.reissue_s is not None:
+            world.population.command(Command(CommandKind.RENEW_ALL, value=plan.reissue_s))
         yield world.clock.at(active_s + plan.overlap_s)
         self._distrust(active_s)
 

@@ -152,6 +152,23 @@ def test_who_has_not_renewed_within_the_overlap_is_overtaken(overlap_s: float) -
     assert late == pytest.approx(expected, abs=2.58 * (expected * (1 - expected) / 2000) ** 0.5)
 
 
+def test_a_mass_renewal_leaves_nobody_behind_who_is_given_the_time() -> None:
+    """Late: turn in the window W and own renewal both come after V, (1 − V/W)(1 − V/fT)."""
+    regime = make_regime("fraction", ttl_s=86_400.0, renewal={"rule": "fraction"})
+
+    def late(overlap_s: float) -> Outcome:
+        new = NewIssuer(prepare_s=60.0, overlap_s=overlap_s, reissue_s=300.0)
+        answer = Response(automatic=True, new_issuer=new)
+        return Outcome(
+            regime, FleetPopulation, agents=2000, response=answer, horizon_s=HOUR_S, seed=5
+        )
+
+    assert late(301.0).counts["overtaken_agents"] == 0
+    expected = (1.0 - 100.0 / 300.0) * (1.0 - 100.0 / 43_200.0)
+    share = late(100.0).counts["overtaken_agents"] / 2000
+    assert share == pytest.approx(expected, abs=2.58 * (expected * (1 - expected) / 2000) ** 0.5)
+
+
 def test_what_is_under_way_is_not_begun_again() -> None:
     outcome = Outcome(thieves=12)
     ended = [t for t in outcome.thefts if t.end == "revoked"]

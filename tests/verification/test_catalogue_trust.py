@@ -27,6 +27,10 @@ def test_ca_compromise() -> None:
     late = overtaken(asked, "x509-svid-24h", 24)
     age_s = theory.polled_age(24 * HOUR_S, 0.5, 0.1, 5.0).mean
     equals(late, theory.overtaken_share(age_s, 1.0, HOUR_S), 0.03)
+    new = asked.response.new_issuer.model_copy(update={"reissue_s": 600.0})
+    reissuing = asked.response.model_copy(update={"new_issuer": new})
+    renewed = asked.model_copy(update={"response": reissuing})
+    assert overtaken(renewed, "x509-svid-24h", 9).value == 0.0
     for short in ("x509-svid-1h", "jwt-svid-5m"):
         assert overtaken(asked, short, 9).value == 0.0, "0.55 T < V, or expired by then"
 
