@@ -53,6 +53,7 @@ class Stream(IntEnum):
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
     RENEW_ALL = 50
+    DIURNAL = 51
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
