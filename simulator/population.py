@@ -39,8 +39,10 @@ switch is private. NEVER makes no request by itself. A request is in flight from
 until it is answered, back-off included. RENEW_ALL at t makes each credential due at
 t + u(RENEW_ALL)·window, if that is sooner; one whose request is in flight is left to it.
 
-*Issuer.* An attempt that arrives while the issuer is down is refused; the agent tries again after
-``rules.backoff_delay`` of the number of refusals of this request so far (1 at the first).
+*Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
+is refused; the agent tries again after ``rules.backoff_delay`` of the number of refusals of this
+request so far (1 at the first). Partition number f of ``scenario.faults`` concerns a node if
+u(CUT_OFF, f) < its share; nodes are numbered by ``Layout.node_number``.
 Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
 −ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
 credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
@@ -54,8 +56,8 @@ own instant (a refusal, a manual issue, the request of a switch at use) happens 
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
 request is being answered, and a failure only while the request backs off after a refusal.
 
-*Keyed draws.* The entity is the agent throughout; q = 16·serial + slot, where the serial is the one
-that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
+is the one that the draw is for (a class has at most 16 tasks):
 
 =============  ==================================================================================
 stream         occurrence k
@@ -67,6 +69,7 @@ RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
 SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+CUT_OFF        number of the fault (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
@@ -115,6 +118,10 @@ class CommandKind(IntEnum):
     RENEW_ALL = 6
     """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; no effect
     where issuance is manual"""
+    CUT_OFF = 7
+    """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
+    RECONNECT = 8
+    """end that of ``fault``"""
 
 
 class Command(NamedTuple):
@@ -123,6 +130,8 @@ class Command(NamedTuple):
     kind: CommandKind
     agent: int = -1
     value: float = 0.0
+    fault: int = -1
+    """number of a fault within ``scenario.faults``"""
 
 
 class CredentialView(NamedTuple):

@@ -52,6 +52,8 @@ class ReferencePopulation:
         self._layout = Layout(scenario, regime)
         self._clock = Clock()
         self._down = False
+        self._partitions: dict[int, float] = {}
+        """number → share of nodes, of those under way"""
         self._life_factor = 1.0
         self._free_servers = scenario.issuer.servers
         self._queue: deque[Slot] = deque()
@@ -158,7 +160,7 @@ class ReferencePopulation:
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
         if self._row.issuance == Issuance.MANUAL:
             self._issue(slot)
-        elif self._down:
+        elif self._down or self._cut_off(slot.agent):
             self._refuse(slot)
         else:
             self._accept(slot)
@@ -195,6 +197,14 @@ class ReferencePopulation:
         )
         self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
         self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
+
+    def _cut_off(self, agent: int) -> bool:
+        """Return whether a partition under way concerns the agent's node."""
+        node = self._layout.node_number(agent)
+        return any(
+            uniform(self._seed_key, node, Stream.CUT_OFF, number) < share
+            for number, share in self._partitions.items()
+        )
 
     def _accept(self, slot: Slot) -> None:
         slot.request = ACCEPTED
@@ -261,6 +271,10 @@ class ReferencePopulation:
                 self._down = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
                 self._replace(command.agent)
+            case CommandKind.CUT_OFF:
+                self._partitions[command.fault] = command.value
+            case CommandKind.RECONNECT:
+                self._partitions.pop(command.fault, None)
             case CommandKind.WATCH:
                 self._watched.setdefault(command.agent, [])
             case CommandKind.UNWATCH:

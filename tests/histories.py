@@ -66,6 +66,7 @@ def roam(
     roamer = _Roamer(population, answers)
     actions: list[Callable[[int], None]] = [
         roamer.flip,
+        roamer.partition,
         roamer.watch,
         roamer.watch,
         roamer.replace,
@@ -89,7 +90,7 @@ class _Roamer:
 
     def __init__(self, population: Population, answers: list[object]) -> None:
         self._population, self._answers = population, answers
-        self._down = False
+        self._down = self._cut_off = False
         self._watched: set[int] = set()
 
     def _command(self, kind: CommandKind, agent: int = -1, value: float = 0.0) -> None:
@@ -98,6 +99,11 @@ class _Roamer:
     def flip(self, _: int) -> None:
         self._down = not self._down
         self._command(CommandKind.ISSUER_DOWN if self._down else CommandKind.ISSUER_UP)
+
+    def partition(self, _: int) -> None:
+        self._cut_off = not self._cut_off
+        kind = CommandKind.CUT_OFF if self._cut_off else CommandKind.RECONNECT
+        self._population.command(Command(kind, value=0.4, fault=0))
 
     def watch(self, agent: int) -> None:
         watched = agent in self._watched

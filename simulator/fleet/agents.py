@@ -22,6 +22,7 @@ from simulator.fleet.issuer import (
     count_refusal,
     log_attempt,
     overtake,
+    refuses,
     void,
 )
 from simulator.fleet.laws import (
@@ -588,7 +589,7 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])
-        elif issuer.down:
+        elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])

@@ -116,11 +116,12 @@ def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
-    agent = record = 0
+    agent = record = node = 0
     for row, workload in zip(classes, scenario.workloads, strict=True):
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
-        row["first_agent"], row["first_record"] = agent, record
+        row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
+        row["agents_per_node"] = workload.agents_per_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
@@ -130,6 +131,7 @@ def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
             row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count
         record += workload.count * int(row["slots"])
+        node += -(-workload.count // workload.agents_per_node)
     return classes
 
 
@@ -278,6 +280,8 @@ def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) ->
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    issuer["faults"] = len(scenario.faults)
+    memory.hold(issuer, "cut_off_share", reserve(len(scenario.faults), np.float64))
     seconds = int(scenario.horizon_s) + 2
     issuer["seconds"] = seconds
     memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))

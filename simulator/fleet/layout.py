@@ -62,6 +62,8 @@ class AgentClass:
 
     first_agent: I8
     first_record: I8
+    first_node: I8
+    agents_per_node: I8
     slots: I8
     tasks: I8
     plain: I8

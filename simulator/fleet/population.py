@@ -288,6 +288,11 @@ class FleetPopulation:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._work_to(self.now_s)
                 self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
+            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
+                self._work_to(self.now_s)
+                shares = self._memory.arrays["cut_off_share"]
+                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
+                self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
                 self._work_to(self.now_s)
                 provide_seconds(self._memory, self.now_s)
