@@ -3,6 +3,7 @@
 import pytest
 
 from scenarios.demand.streams import seed_key
+from scenarios.spec.fault_kinds import Partition
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Backoff, Issuer, Scenario, Start, Workload
 from simulator.fleet.population import FleetPopulation
@@ -42,6 +43,7 @@ def scene(regime: Regime, ages: str) -> Scenario:
             Workload(name="cron", count=10, tasks=(WORK,)),
         ),
         start=Start(ages=ages, hour_of_day=19.2),  # type: ignore[arg-type]
+        faults=(Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),),
         issuer=Issuer(servers=1, service_time_s=2.0, backoff=Backoff(base_s=5.0, cap_s=40.0)),
     )
 
