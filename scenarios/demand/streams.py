@@ -52,6 +52,8 @@ class Stream(IntEnum):
     LATERAL_ATTEMPT = 33
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
+    CUT_OFF = 40
+    RENEW_ALL = 50
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
