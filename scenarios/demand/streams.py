@@ -56,6 +56,7 @@ class Stream(IntEnum):
     FORGED_TASK = 68
     CUT_OFF = 40
     RENEW_ALL = 50
+    DIURNAL = 51
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
