@@ -22,9 +22,16 @@ day, else it is thinned away. (A class of one always-active task draws no mark.)
 and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
+*Lifetimes.* A class's documents are asked for its own ``ttl_s``, where it has one and the regime's
+is finite, else the regime's. What is granted at an issue instant is ``rules.ca_truncation`` of that
+(``simulator.authority``): expiry and renewal age follow from the granted life. A CA signs where
+issuance is by the issuer and the artifact is an SVID; the one active at t = 0 began to sign
+u(CA_PHASE)·term before, or ``active_for_s`` before where the scenario says so.
+
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
-``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty.
+``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
+the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): when the current credential is due, a
 request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
@@ -62,6 +69,8 @@ BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of thi
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
+INITIAL_WALK   slot + 16·(number of the draw within ``walked_slot``)
+CA_PHASE       0; the entity is the number of the trust domain, 0 for our own
 =============  ==================================================================================
 
 A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of

@@ -52,6 +52,8 @@ class Stream(IntEnum):
     LATERAL_ATTEMPT = 33
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
+    CA_PHASE = 55
+    INITIAL_WALK = 56
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -21,6 +21,7 @@ from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal
 from scenarios.spec.schema import Scenario
+from simulator.authority import grants
 from simulator.fleet import agents
 from simulator.fleet.build import build, provide_entries, provide_seconds, refuse_overflow
 from simulator.fleet.issuer import serve
@@ -36,6 +37,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import address
 from simulator.forecast import switch_path
+from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
 BATCH = 1 << 16
@@ -91,7 +93,8 @@ class FleetPopulation:
         threads: int | None = None,
         batch: int = BATCH,
     ) -> None:
-        self._regime = regime
+        self._regime, self._layout = regime, Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
@@ -207,7 +210,7 @@ class FleetPopulation:
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
                     if agent in self._watched:
-                        ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                        ends_s = self._expiry(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
@@ -232,6 +235,11 @@ class FleetPopulation:
         )
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
+
+    def _expiry(self, agent: int, issued_s: float) -> float:
+        """Return when what an agent was issued at an instant ends by itself."""
+        grant = self._grants[self._layout.index(agent)]
+        return rules.expiry(issued_s, grant.life_s(issued_s))
 
     def _slots(self, agent: int) -> slice:
         _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
@@ -263,7 +271,7 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0:
-                ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
                 views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
