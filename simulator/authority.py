@@ -33,21 +33,20 @@ class Grant(NamedTuple):
     ttl_s: float
     ca: Authority
 
-    def life_s(self, issued_s: float) -> float:
-        """Return the life that a document issued at this instant is granted."""
-        return ca_truncation(issued_s, self.ttl_s, *self.ca)
+    def life_s(self, issued_s: float, factor: float = 1.0) -> float:
+        """Return the life that is granted at an instant when ``factor`` times it is asked for."""
+        return ca_truncation(issued_s, factor * self.ttl_s, *self.ca)
 
-    @property
-    def shortest_s(self) -> float:
-        """The shortest life that any document is granted: what a CA has left after its term."""
+    def shortest_s(self, factor: float = 1.0) -> float:
+        """Return the shortest life that is granted: at most what a CA has left after its term."""
         if self.ttl_s == inf or self.ca.life_s == inf:
-            return self.ttl_s
-        return min(self.ttl_s, self.ca.life_s - self.ca.term_s)
+            return factor * self.ttl_s
+        return min(factor * self.ttl_s, self.ca.life_s - self.ca.term_s)
 
     @property
     def truncates(self) -> bool:
         """Whether the CA shortens some documents."""
-        return self.shortest_s < self.ttl_s
+        return self.shortest_s() < self.ttl_s
 
 
 def authority(ca: CertificateAuthority | None, seed_key: np.uint64, number: int) -> Authority:

@@ -109,7 +109,10 @@ def _slots(scenario: Scenario, regime: Regime) -> float:
 def _requests(scenario: Scenario, regime: Regime) -> float:
     granted = grants(scenario, regime, np.uint64(0))
     return sum(
-        c.count * c.slots * scenario.horizon_s / _cycle_s(regime, c.workload, c.slots, g.shortest_s)
+        c.count
+        * c.slots
+        * scenario.horizon_s
+        / _cycle_s(regime, c.workload, c.slots, g.shortest_s())
         for c, g in zip(Layout(scenario, regime).classes, granted, strict=True)
     )
 

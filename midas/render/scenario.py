@@ -189,7 +189,8 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
     answer = "automatic" if response.automatic else f"{response.analysts} analysts"
     yield f"Response: {answer}"
     for fault in scenario.faults:
-        yield f"Fault: {fault.kind} at {duration(fault.start_s)} for {duration(fault.duration_s)}"
+        lasts = f" for {duration(fault.length_s)}" if fault.length_s else ""
+        yield f"Fault: {fault.kind} at {duration(fault.start_s)}{lasts}"
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

@@ -72,11 +72,14 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.start_s:g}",
                 f"must be < horizon_s = {scenario.horizon_s:g}",
             )
-        if fault.every_s is not None and fault.every_s <= fault.duration_s:
+        if fault.every_s is not None and fault.every_s <= fault.length_s:
+            ends = (
+                "the issuer never comes back" if fault.kind == "issuer-outage" else "it never ends"
+            )
             yield Problem(
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
-                f"must be > duration_s = {fault.duration_s:g}, or the issuer never comes back",
+                f"must be > duration_s = {fault.length_s:g}, or {ends}",
             )
 
 

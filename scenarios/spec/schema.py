@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from scenarios.spec.authority import CertificateAuthority
+from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
@@ -186,16 +187,6 @@ class Benign(Strict):
         )
 
 
-class IssuerOutage(Strict):
-    """The issuer refuses every request; what it had accepted is still served."""
-
-    kind: Literal["issuer-outage"]
-    start_s: Seconds
-    duration_s: PositiveSeconds
-    every_s: PositiveSeconds | None = None
-    """repeat the outage with this period"""
-
-
 class Engine(Strict):
     """How the simulator computes what it computes."""
 
@@ -239,7 +230,7 @@ class Scenario(Strict):
     detection: Detection = Detection()
     response: Response = Response()
     benign: Benign = Benign()
-    faults: tuple[IssuerOutage, ...] = ()
+    faults: tuple[Fault, ...] = ()
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

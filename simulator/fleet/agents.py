@@ -22,6 +22,8 @@ from simulator.fleet.issuer import (
     count_refusal,
     log_attempt,
     overtake,
+    refuses,
+    void,
 )
 from simulator.fleet.laws import (
     active_at,
@@ -43,6 +45,7 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    LIFE,
     NO_SERIAL,
     PARTS,
     RECORD,
@@ -59,6 +62,7 @@ from simulator.fleet.layout import (
     Entry,
     Fleet,
     Lane,
+    Life,
     Record,
     agent_and_slot,
     class_of,
@@ -74,6 +78,7 @@ SWITCH = int(EventKind.SWITCH)
 GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
+RENEW_ALL = np.uint64(Stream.RENEW_ALL)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
@@ -105,11 +110,23 @@ def retag(record: Record, clear: int, add: int) -> None:
 
 
 @kernel
-def granted_s(agent_class: AgentClass, issued_s: float) -> float:
+def life_factor(fleet: Fleet, issued_s: float) -> float:
+    """Return the factor on the life of what was issued at an instant."""
+    n = fleet.life_count - 1
+    if n == 0:  # nobody ordered any
+        return 1.0
+    lives: Table[Life] = table(fleet.lives, fleet.life_count, LIFE)
+    while lives[n].from_s > issued_s:
+        n -= 1
+    return lives[n].factor
+
+
+@kernel
+def granted_s(fleet: Fleet, agent_class: AgentClass, issued_s: float) -> float:
     """Return the life of what is issued to a class at an instant."""
     return ca_truncation(
         issued_s,
-        agent_class.ttl_s,
+        life_factor(fleet, issued_s) * agent_class.ttl_s,
         agent_class.ca_since_s,
         agent_class.ca_term_s,
         agent_class.ca_life_s,
@@ -122,7 +139,7 @@ def expires_s(fleet: Fleet, agent_class: AgentClass, record: Record, i: int) -> 
     if flag(record, REVOKED):
         ended_s: Table[float] = table(fleet.ended_s, fleet.record_count, np.float64)
         return ended_s[i]
-    return expiry(record.issued_s, granted_s(agent_class, record.issued_s))
+    return expiry(record.issued_s, granted_s(fleet, agent_class, record.issued_s))
 
 
 @kernel
@@ -144,6 +161,7 @@ def age_at_renewal(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, serial: int, issued_s: float
 ) -> float:
     """Draw the renewal age of one credential."""
+    factor = life_factor(fleet, issued_s)
     k = np.uint64(SLOTS * serial + slot)
     u_phase = 0.0
     if fleet.rule == FRACTION_POLLED:
@@ -151,11 +169,11 @@ def age_at_renewal(
     u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
     return renewal_age(
         fleet.rule,
-        granted_s(agent_class, issued_s),
+        granted_s(fleet, agent_class, issued_s),
         fleet.fraction,
         fleet.jitter,
         fleet.poll_s,
-        fleet.before_expiry_s,
+        factor * fleet.before_expiry_s,
         u_phase,
         u_draw,
     )
@@ -341,6 +359,9 @@ def due_at_use(
         return -inf
     issued_s = record.issued_s
     due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
+    if fleet.hurried:
+        hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)[i]
+        due_s = min(due_s, hurried_s) if hurried_s > 0.0 else due_s
     return min(due_s, expires_s(fleet, agent_class, record, i))
 
 
@@ -368,6 +389,8 @@ def renew(
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
     record.tag += np.uint32(1 << SERIAL_SHIFT)
+    if fleet.hurried:
+        table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
     due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
         due_s = min(due_s, expires_s(fleet, agent_class, record, i))
@@ -434,7 +457,7 @@ def _begin_slot(
     if fleet.synchronised:
         record.issued_s = 0.0
         due_s = age_at_renewal(fleet, agent_class, agent, slot, 0, 0.0)
-        ends_s = expiry(0.0, granted_s(agent_class, 0.0))
+        ends_s = expiry(0.0, granted_s(fleet, agent_class, 0.0))
     elif agent_class.shortened:
         record.issued_s, due_s, ends_s = walked_slot(
             fleet.rule,
@@ -600,9 +623,42 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])
-        elif issuer.down:
+        elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
+
+
+@entry(types.void(types.uint64, types.float64, types.float64))
+def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
+    """Make whatever is held due within a window, unless it is due before or being renewed."""
+    fleet = table(place, 1, FLEET)[0]
+    issuer = table(fleet.issuer, 1, ISSUER)[0]
+    wheel = table(fleet.wheel, 1, WHEEL)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)
+    asked = table(fleet.spare, 1, ENTRY)
+    fleet.hurried = 1
+    for i in range(fleet.record_count):
+        record = records[i]
+        if issues(record) == NO_SERIAL or in_flight(record, now_s):
+            continue
+        agent_class = class_of(fleet, i)
+        agent, slot = agent_and_slot(agent_class, i)
+        k = np.uint64(SLOTS * (issues(record) - 1) + slot)
+        u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
+        due_s = now_s + u * window_s
+        was_s = record.event_s
+        if due_s >= (
+            due_at_use(fleet, agent_class, agent, slot, record, i)
+            if fleet.rule == AT_USE
+            else was_s
+        ):
+            continue
+        hurried_s[i] = due_s
+        ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
+        if record.event_s != was_s:
+            void(issuer, i, was_s)
+            _file_asked(wheel, asked[0])

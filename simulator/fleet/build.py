@@ -26,6 +26,7 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    LIFE,
     MAX_CANDIDATES,
     MAX_ISSUES,
     PARTS,
@@ -119,11 +120,12 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
-    agent = record = 0
+    agent = record = node = 0
     for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
-        row["first_agent"], row["first_record"] = agent, record
+        row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
+        row["agents_per_node"] = workload.agents_per_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
         row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca
@@ -134,6 +136,7 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
             row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count
         record += workload.count * int(row["slots"])
+        node += -(-workload.count // workload.agents_per_node)
     return classes
 
 
@@ -149,14 +152,17 @@ def _shards(classes: NDArray[np.void], agents: int, records: int) -> NDArray[np.
     return shards
 
 
-def extreme_ages_s(row: RegimeRow, granted: Sequence[Grant]) -> tuple[float, float]:
-    """Return bounds on the renewal age that any draw can give, for any life that is granted."""
+def extreme_ages_s(
+    row: RegimeRow, granted: Sequence[Grant], factor: float = 1.0
+) -> tuple[float, float]:
+    """Return bounds on the renewal age that any draw can give, for ``factor`` times the lives."""
+    before_expiry_s = factor * row.before_expiry_s
     ages = [
         rules.renewal_age(
-            row.rule, life_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s, *u
+            row.rule, life_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
         )
         for grant in granted
-        for life_s in (grant.shortest_s, grant.ttl_s)
+        for life_s in (grant.shortest_s(factor), factor * grant.ttl_s)
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
     ]
     return min(ages), max(ages)
@@ -190,6 +196,7 @@ def _fleet(
     fleet["tracing"] = trace > 0
     memory.hold(fleet, "records", memory.records)
     memory.hold(fleet, "ended_s", reserve(records, np.float64))
+    memory.hold(fleet, "hurried_s", reserve(records, np.float64))
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
@@ -200,6 +207,8 @@ def _fleet(
     memory.hold(fleet, "spare", reserve(1, ENTRY))
     memory.hold(fleet, "picks", reserve(PARTS * batch, np.uint32))
     memory.hold(fleet, "wheel", memory.wheel)
+    memory.hold(fleet, "lives", np.array([(-inf, 1.0)], LIFE))
+    fleet["life_count"] = 1
     memory.hold(fleet, "issuer", memory.issuer)
 
 
@@ -236,14 +245,24 @@ def _widen(memory: Memory, capacity: int) -> None:
     wheel["free_count"] = count + len(added)
 
 
-def provide_entries(memory: Memory) -> None:
-    """Make sure that the wheel has room for a void entry for each slot of one more agent."""
+def set_life(
+    memory: Memory, row: RegimeRow, granted: Sequence[Grant], from_s: float, factor: float
+) -> None:
+    """Let whatever is issued from an instant on live ``factor`` times its life."""
+    lives = memory.arrays["lives"]
+    memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
+    memory.fleet["life_count"] = len(lives) + 1
+    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, granted, factor)
+
+
+def provide_entries(memory: Memory, more: int = SLOTS) -> None:
+    """Make sure that the wheel has room for void entries of ``more`` slots."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
     asked = int(memory.batches["count"].sum())
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
-    if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
-        _widen(memory, 2 * int(wheel["capacity"]))
+    if filed + asked + in_flight > int(wheel["capacity"]) - more:
+        _widen(memory, int(wheel["capacity"]) + max(more, int(wheel["capacity"])))
 
 
 def provide_seconds(memory: Memory, to_s: float) -> None:
@@ -275,6 +294,8 @@ def _issuer(
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    issuer["faults"] = len(scenario.faults)
+    memory.hold(issuer, "cut_off_share", reserve(len(scenario.faults), np.float64))
     seconds = int(scenario.horizon_s) + 2
     issuer["seconds"] = seconds
     memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))

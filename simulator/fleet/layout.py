@@ -61,6 +61,8 @@ class AgentClass:
 
     first_agent: I8
     first_record: I8
+    first_node: I8
+    agents_per_node: I8
     slots: I8
     tasks: I8
     plain: I8
@@ -163,6 +165,16 @@ PARTS = 8
 """pieces of work for any number of threads, a lane each: ``SHARDS // PARTS`` shards"""
 
 
+class Life:
+    """A factor on the life of what is issued from an instant on."""
+
+    from_s: F8
+    factor: F8
+
+
+LIFE = struct(Life)
+
+
 class Fleet:
     """The hub: rules, sizes, and the addresses of everything."""
 
@@ -184,11 +196,18 @@ class Fleet:
     """how far ahead an agent looks for its next use at a time (AT_USE)"""
     margin_s: F8
     """how long before the end of that it wakes to look further"""
+    lives: U8
+    """the factors on ``ttl_s`` that were ever in force, in order of their instants"""
+    life_count: I8
     agents: I8
     records: U8
     record_count: I8
     ended_s: U8
     """float64 by record: when a revoked credential ended"""
+    hurried_s: U8
+    """float64 by record: when an order made the present credential due; 0 for no order"""
+    hurried: I8
+    """there was such an order"""
     refusals: U8
     """uint32 by record: refusals of the request under way"""
     classes: U8

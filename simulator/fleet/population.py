@@ -19,11 +19,17 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
-from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import grants
 from simulator.fleet import agents
-from simulator.fleet.build import build, provide_entries, provide_seconds, refuse_overflow
+from simulator.fleet.build import (
+    build,
+    provide_entries,
+    provide_seconds,
+    refuse_overflow,
+    set_life,
+)
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
     ANSWERED,
@@ -238,8 +244,10 @@ class FleetPopulation:
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
+        lives = self._memory.arrays["lives"]
+        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
         grant = self._grants[self._layout.index(agent)]
-        return rules.expiry(issued_s, grant.life_s(issued_s))
+        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
 
     def _slots(self, agent: int) -> slice:
         _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
@@ -284,12 +292,26 @@ class FleetPopulation:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._work_to(self.now_s)
                 self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
+            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
+                self._work_to(self.now_s)
+                shares = self._memory.arrays["cut_off_share"]
+                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
+                self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
                 self._work_to(self.now_s)
                 provide_seconds(self._memory, self.now_s)
                 provide_entries(self._memory)
                 agents.replace(self._place, agent, self.now_s)
                 self._collect()
+            case CommandKind.SET_TTL:
+                self._work_to(self.now_s)
+                row = regime_row(self._regime)
+                set_life(self._memory, row, self._grants, self.now_s, command.value)
+            case CommandKind.RENEW_ALL:
+                if self._regime.issuance != Issuance.MANUAL:
+                    self._work_to(self.now_s)
+                    provide_entries(self._memory, len(self._records))
+                    agents.hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
                 where = self._settled(agent)
                 self._watched.setdefault(agent, [])
