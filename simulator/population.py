@@ -14,7 +14,8 @@ draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 *Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
 picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
-day, else it is thinned away. (A class of one always-active task draws no mark.) The law is
+day and, where the class has a ``diurnal`` profile, u(DIURNAL, n) is below the weight of that hour;
+else it is thinned away. (Where every candidate is a switch, no mark is drawn.) The law is
 ``scenarios.demand.switches``. Switches do not depend on anything else in the model.
 
 *Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
@@ -68,6 +69,7 @@ stream         occurrence k
 =============  ==================================================================================
 SWITCH_GAP     number of the candidate
 SWITCH_MARK    number of the candidate
+DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
 SERVICE        q of the credential that the accepted request will be issued

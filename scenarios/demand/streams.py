@@ -54,6 +54,7 @@ class Stream(IntEnum):
     NODE_MEMBER = 35
     CUT_OFF = 40
     RENEW_ALL = 50
+    DIURNAL = 51
     CA_PHASE = 55
     INITIAL_WALK = 56
 

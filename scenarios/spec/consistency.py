@@ -10,7 +10,7 @@ from scenarios.errors import Problem
 from scenarios.spec import lifetimes
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Scenario
+from scenarios.spec.schema import HOURS, Scenario
 
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
@@ -34,6 +34,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _poll_wider_than_jitter(regime)
     found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
+    found += _profile_without_peak(scenario)
     return found
 
 
@@ -51,6 +52,17 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
         if sum(task.rate_hz for task in workload.tasks) <= 0:
             yield Problem(
                 f"{key}[*].rate_hz", "a sum of 0", "at least one task must have a rate > 0"
+            )
+        weights = workload.diurnal
+        if len(weights) not in {0, HOURS}:
+            yield Problem(
+                f"workloads[{index}].diurnal",
+                f"{len(weights)} weights",
+                f"must be {HOURS}, one for each hour of day, or none",
+            )
+        elif weights and max(weights) <= 0:
+            yield Problem(
+                f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
@@ -184,6 +196,16 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
         )
+
+
+def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
+    for workload in scenario.workloads:
+        peak = max(workload.diurnal, default=1.0)
+        if peak < 1.0:
+            yield (
+                f"{workload.name}: its diurnal weights reach {peak:g} at most, so its tasks never "
+                f"start at their rate_hz, only at {peak:g} times that"
+            )
 
 
 def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:

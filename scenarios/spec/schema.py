@@ -16,7 +16,8 @@ from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Second
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
 TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
-Hour = Annotated[int, Field(ge=0, le=24)]
+HOURS = 24
+Hour = Annotated[int, Field(ge=0, le=HOURS)]
 
 
 class Sensitivity(Keyword):
@@ -50,6 +51,8 @@ class Workload(Strict):
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+    diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
+    """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
 
 
 class Backoff(Strict):

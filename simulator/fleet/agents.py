@@ -32,6 +32,7 @@ from simulator.fleet.laws import (
     expiry,
     gap,
     initial_slot,
+    kept_at,
     renewal_age,
     task_at,
     walked_slot,
@@ -76,6 +77,7 @@ from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
 GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
+DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
 RENEW_ALL = np.uint64(Stream.RENEW_ALL)
@@ -239,7 +241,7 @@ def _replay_any(
     n = np.uint64(clock.candidate)
     while t_s < to_s:
         task = task_of(agent_class, marks, n)
-        if agent_class.plain or active(fleet, agent_class, task, t_s):
+        if agent_class.plain or is_switch(fleet, agent_class, agent, task, n, t_s):
             _switch(fleet, lane, agent_class, agent, first, task, t_s)
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
@@ -257,9 +259,16 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
 
 
 @kernel
-def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
-    """Return whether a task is active at an instant."""
-    return active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task]))
+def is_switch(
+    fleet: Fleet, agent_class: AgentClass, agent: int, task: int, n: np.uint64, t_s: float
+) -> bool:
+    """Return whether neither the task's hours nor the class's profile thin a candidate away."""
+    if not active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task])):
+        return False
+    if not agent_class.weighted:
+        return True
+    u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), DIURNAL), n)
+    return kept_at(t_s, fleet.start_hour, agent_class.weights, u)
 
 
 @kernel
@@ -309,7 +318,9 @@ def next_use(
             if agent_class.plain:
                 return t_s
             task = task_of(agent_class, marks, n)
-            if (task == slot or not fleet.one_task) and active(fleet, agent_class, task, t_s):
+            if (task == slot or not fleet.one_task) and is_switch(
+                fleet, agent_class, agent, task, n, t_s
+            ):
                 return t_s
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)

@@ -132,6 +132,7 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
         row["active_masks"][:tasks] = law.active_masks
+        row["weighted"], row["weights"] = bool(law.diurnal), law.diurnal or 1.0
         for slot in range(row["slots"]):
             row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count

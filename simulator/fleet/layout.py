@@ -6,6 +6,7 @@
 from typing import Annotated
 
 from scenarios.demand.initial import SLOTS
+from scenarios.spec.schema import HOURS
 from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
@@ -66,7 +67,7 @@ class AgentClass:
     slots: I8
     tasks: I8
     plain: I8
-    """one always-active task: no marks are drawn"""
+    """one always-active task and no profile: every candidate is a switch"""
     ttl_s: F8
     """life that its documents are asked for"""
     ca_since_s: F8
@@ -77,6 +78,10 @@ class AgentClass:
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    weighted: I8
+    """candidates are thinned by ``weights``"""
+    weights: Annotated[tuple[float, ...], "f8", HOURS]
+    """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 

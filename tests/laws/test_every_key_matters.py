@@ -74,7 +74,13 @@ BASE: dict[str, Any] = {
     "horizon_s": 3600.0,
     "regimes": REGIMES,
     "workloads": [
-        {"name": "clerk", "count": 14, "agents_per_node": 4, "tasks": TASKS},
+        {
+            "name": "clerk",
+            "count": 14,
+            "agents_per_node": 4,
+            "tasks": TASKS,
+            "diurnal": [0.9] * 24,
+        },
         {
             "name": "bot",
             "count": 10,
@@ -153,6 +159,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "start.ages": ["synchronised"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
+        "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
         "regimes.artifact": ["static-key"],
         "workloads.tasks.sensitivity": ["high"],

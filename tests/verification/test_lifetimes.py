@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.authority import CertificateAuthority
+from scenarios.spec.fault_kinds import Partition
 from scenarios.spec.regime import Regime, Renewal, RenewalRule
 from scenarios.spec.schema import Issuer, Scenario, Start, Workload
 from simulator.fleet.population import FleetPopulation
@@ -40,7 +41,8 @@ def scene(regime: Regime, **changes: Any) -> Scenario:  # noqa: ANN401
         Workload(name="bot", count=20, agents_per_node=5, ttl_s=2000.0, tasks=(WORK,)),
     )
     issuer = Issuer(servers=1, service_time_s=2.0, ca=CA)
-    values = {"workloads": workloads, "issuer": issuer} | changes
+    faults = (Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),)
+    values = {"workloads": workloads, "issuer": issuer, "faults": faults} | changes
     return make_scenario(regime, **values)
 
 
