@@ -52,6 +52,8 @@ class Stream(IntEnum):
     LATERAL_ATTEMPT = 33
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
+    FORGED_IDENTITY = 67
+    FORGED_TASK = 68
     CUT_OFF = 40
     RENEW_ALL = 50
     DIURNAL = 51

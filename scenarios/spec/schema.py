@@ -103,6 +103,15 @@ class NodeAgent(Strict):
     ban_mean_s: PositiveSeconds = 864_000.0
 
 
+class IssuerKey(Strict):
+    """The key that signs everybody's documents is stolen: it forges for any identity at will."""
+
+    rate_per_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """hazard of the one issuer that all agents share"""
+    forgery: Literal["new-serial", "copied-serial"] = "new-serial"
+    """a serial that the issuer never issued, or that of the document that the agent holds"""
+
+
 class Abuse(Strict):
     """What a thief does with what he took."""
 
@@ -132,12 +141,14 @@ class Threats(Strict):
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
     node_agent: NodeAgent = NodeAgent()
+    issuer: IssuerKey = IssuerKey()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Detection(Strict):
@@ -146,12 +157,28 @@ class Detection(Strict):
     superseded_serial: bool = True
     two_origins: bool = True
     new_permission: bool = True
+    issue_log: bool = False
+    """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
     delivery_s: Seconds = 1.0
     """from the event to its line in the detector's hands; a floor under every detector"""
     coverage: Share = 1.0
     """share of identities whose log reaches a detector at all"""
     external_notice_mean_s: PositiveSeconds | None = None
     """mean of the exponential time from theft to a notice from outside; none when absent"""
+
+
+class NewIssuer(Strict):
+    """How a stolen issuer key is answered: a new key, new documents, the old key distrusted.
+
+    SPIRE's order: prepare and activate a new authority, taint the old one, revoke it.
+    """
+
+    prepare_s: Seconds = 3600.0
+    """from the decision until the new key signs and every bundle holds its certificate"""
+    overlap_s: Seconds = 3600.0
+    """from the first document of the new key until verifiers refuse those of the old one"""
+    reissue_s: PositiveSeconds | None = None
+    """renew whatever is held within this time of the new key; when absent agents renew as ever"""
 
 
 class Response(Strict):
@@ -161,6 +188,7 @@ class Response(Strict):
     triage_mean_s: Seconds = 900.0
     automatic: bool = False
     """revoke at the alert, without triage"""
+    new_issuer: NewIssuer = NewIssuer()
 
 
 class Benign(Strict):

@@ -101,12 +101,18 @@ BASE: dict[str, Any] = {
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "issuer": {"rate_per_year": 9000.0},
+        "injected_issuer_compromises": 2,
         "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
     "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
-    "response": {"analysts": 1, "triage_mean_s": 200.0},
+    "response": {
+        "analysts": 1,
+        "triage_mean_s": 30.0,
+        "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+    },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 4000.0,
@@ -165,6 +171,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
+        "threats.issuer.forgery": ["copied-serial"],
         "faults.kind": ["issuer-outage"],
     }
     if key in choices:
