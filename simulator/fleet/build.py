@@ -13,7 +13,7 @@ from scenarios.errors import UsageError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
-from simulator.fleet.issuer import DOUBTS, ISSUER
+from simulator.fleet.issuer import DOUBTS, ISSUER, ORDERS
 from simulator.fleet.layout import (
     AGENT_CLASS,
     BATCH,
@@ -37,8 +37,9 @@ from simulator.fleet.memory import address, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 
 MANUAL = 0
-BUCKETS_IN_AGE = 2000.0
-"""buckets that a renewal age spans"""
+BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
+"""buckets that a renewal age spans at most; entries of one, so that what is filed meanwhile and what
+is sorted both stay in a core's own cache"""
 
 
 @dataclass(slots=True)
@@ -197,7 +198,8 @@ def _fleet(
 def _wheel(memory: Memory, row: RegimeRow, records: int) -> None:
     wheel = memory.wheel
     _, longest_s = extreme_ages_s(row)
-    wheel["buckets_per_s"] = BUCKETS_IN_AGE / longest_s if 0.0 < longest_s < inf else 1.0
+    buckets = min(BUCKETS_IN_AGE, 1.0 + records / ENTRIES_IN_BUCKET)
+    wheel["buckets_per_s"] = buckets / longest_s if 0.0 < longest_s < inf else 1.0
     wheel["opened"] = -1
     memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
     memory.hold(wheel, "bins", reserve(BINS + 1, np.int64))
@@ -231,7 +233,7 @@ def provide_entries(memory: Memory) -> None:
     """Make sure that the wheel has room for a void entry for each slot of one more agent."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
-    asked = int(memory.batches["count"].sum())
+    asked = int(memory.batches["count"].sum()) + ORDERS
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
     if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
         _widen(memory, 2 * int(wheel["capacity"]))
@@ -264,6 +266,7 @@ def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) ->
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    memory.hold(issuer, "orders", reserve(ORDERS, ENTRY))
     seconds = int(scenario.horizon_s) + 2
     issuer["seconds"] = seconds
     memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))
@@ -274,7 +277,7 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
     for i in range(len(memory.lanes)):
         lane = memory.lanes[i : i + 1]
         lane["trace_capacity"] = trace
-        memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
+        memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")
         memory.hold(lane, "spans", reserve(batch, SPAN), f"spans{i}")

@@ -78,8 +78,8 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
-    gaps: U8
-    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
+    drawn: U8
+    """float64 × ``BLOCK``: switches drawn ahead, first the gaps between them, then their instants"""
     switches: I8
     auth_failures: I8
     waits: I8
