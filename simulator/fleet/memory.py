@@ -11,7 +11,6 @@ import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
-from numba.np import arrayobj
 from numpy.typing import DTypeLike, NDArray
 
 F8 = Annotated[float, "f8"]
@@ -25,7 +24,7 @@ int64 = cast("type[int]", np.int64)
 """what kernels compute with; numba would take an int and an unsigned one for two floats"""
 
 _numba: Any = numba  # its stubs leave out much of what it documents
-_cgutils = _numba.core.cgutils
+_cgutils, _arrayobj = _numba.core.cgutils, _numba.np.arrayobj
 
 Row = TypeVar("Row", covariant=True)
 
@@ -66,14 +65,14 @@ def reserve(length: int, dtype: DTypeLike) -> NDArray[Any]:
 
 
 @intrinsic
-def _table(_typing: Any, place: Any, length: Any, dtype: Any) -> Any:  # noqa: ANN401
+def _table(_typing: Any, place: Any, _length: Any, dtype: Any) -> Any:  # noqa: ANN401
     array = types.Array(dtype.dtype, 1, "C", aligned=False)
 
     def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
         made = context.make_array(array)(context, builder)
         size = context.get_abi_sizeof(context.get_data_type(array.dtype))
         itemsize = context.get_constant(types.intp, size)
-        arrayobj.populate_array(
+        _arrayobj.populate_array(
             made,
             data=builder.inttoptr(args[0], made.data.type),
             shape=[args[1]],
@@ -123,7 +122,7 @@ def kernel(function: Function) -> Function:
     resolve = compiled.get_call_template
 
     def without_literals(args: Any, kws: Any) -> Any:  # noqa: ANN401
-        return resolve(tuple(types.unliteral(arg) for arg in args), kws)
+        return resolve(tuple(_numba.types.unliteral(arg) for arg in args), kws)
 
     compiled.get_call_template = without_literals
     return cast("Function", compiled)
