@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
+from scenarios.spec import lifetimes
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
@@ -20,6 +21,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
+    found += lifetimes.problems(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -30,6 +32,7 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+    found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _profile_without_peak(scenario)
     return found
@@ -165,10 +168,11 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
 def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
     if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
         return
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        age_s = regime.ttl_s - regime.renewal.before_expiry_s
-    else:
-        age_s = regime.ttl_s * regime.renewal.fraction
+    renewals_hz = sum(
+        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        for workload in scenario.workloads
+    )
+    age_s = scenario.agents / renewals_hz
     load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
     if load >= 1:
         yield (
@@ -176,6 +180,12 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
             f"{load:.3g} times what {scenario.issuer.servers} servers at "
             f"{scenario.issuer.service_time_s:g} s a signature can serve"
         )
+
+
+def _age_s(regime: Regime, ttl_s: float) -> float:
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        return ttl_s - regime.renewal.before_expiry_s
+    return ttl_s * regime.renewal.fraction
 
 
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:

@@ -68,6 +68,13 @@ class AgentClass:
     tasks: I8
     plain: I8
     """one always-active task and no profile: every candidate is a switch"""
+    ttl_s: F8
+    """life that its documents are asked for"""
+    ca_since_s: F8
+    ca_term_s: F8
+    ca_life_s: F8
+    shortened: I8
+    """the CA shortens some of its documents"""
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
@@ -178,7 +185,6 @@ class Fleet:
 
     seed_key: U8
     start_hour: F8
-    ttl_s: F8
     rule: I8
     fraction: F8
     jitter: F8

@@ -21,6 +21,7 @@ from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import grants
 from simulator.fleet import agents
 from simulator.fleet.build import (
     build,
@@ -42,6 +43,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import address
 from simulator.forecast import switch_path
+from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
 BATCH = 1 << 13
@@ -97,7 +99,8 @@ class FleetPopulation:
         threads: int | None = None,
         batch: int = BATCH,
     ) -> None:
-        self._regime = regime
+        self._regime, self._layout = regime, Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
@@ -213,7 +216,7 @@ class FleetPopulation:
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
                     if agent in self._watched:
-                        ends_s = self._expiry(issued_s)
+                        ends_s = self._expiry(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
@@ -239,6 +242,13 @@ class FleetPopulation:
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
 
+    def _expiry(self, agent: int, issued_s: float) -> float:
+        """Return when what an agent was issued at an instant ends by itself."""
+        lives = self._memory.arrays["lives"]
+        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        grant = self._grants[self._layout.index(agent)]
+        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
+
     def _slots(self, agent: int) -> slice:
         _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
         first = self._first_record(agent)
@@ -250,12 +260,6 @@ class FleetPopulation:
         if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
             self._work_to(self.now_s)
         return where
-
-    def _expiry(self, issued_s: float) -> float:
-        """Return when a credential issued at an instant expires, unless it was ended sooner."""
-        lives = self._memory.arrays["lives"]
-        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
-        return rules.expiry(issued_s, float(life["factor"]) * self._regime.ttl_s)
 
     # -- the port -------------------------------------------------------------------------------
 
@@ -275,7 +279,7 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0:
-                ends_s = self._expiry(issued_s)
+                ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
                 views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
@@ -297,7 +301,8 @@ class FleetPopulation:
                 self._replace(agent)
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
-                set_life(self._memory, regime_row(self._regime), self.now_s, command.value)
+                row = regime_row(self._regime)
+                set_life(self._memory, row, self._grants, self.now_s, command.value)
             case CommandKind.RENEW_ALL:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
