@@ -16,7 +16,7 @@ from scenarios.demand.initial import SLOTS, initial_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.clock import Clock
 from simulator.layout import Layout
@@ -48,7 +48,7 @@ class ReferencePopulation:
     ) -> None:
         self._scenario, self._regime, self._seed_key = scenario, regime, seed_key
         self._row = regime_row(regime)
-        self._at_use = regime.renewal.rule == Renewal.AT_USE
+        self._at_use = regime.renewal.at_use
         self._layout = Layout(scenario, regime)
         self._clock = Clock()
         self._down = False
@@ -81,7 +81,7 @@ class ReferencePopulation:
             else:
                 age, life, task = (self._key(agent, stream) for stream in INITIAL)
                 slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
+                    *self._row.rule_numbers, agent_class.use_hz(index), age, life, task, index
                 )
                 if slot.issued_s == inf:
                     slot.serial = -1
@@ -99,7 +99,7 @@ class ReferencePopulation:
         self._task[agent] = task
         if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
             self._ask(slot)
-        if slot.serial < 0 or self.now_s >= slot.expires_s:
+        if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
                 self._tally.waits += 1
             else:
@@ -108,16 +108,10 @@ class ReferencePopulation:
 
     # -- credentials ----------------------------------------------------------------------------
 
-    @property
-    def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row, factor = self._row, self._life_factor
-        ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
-        return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
-
     def _renewal_age(self, slot: Slot) -> float:
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
-        return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
+        return self._row.scaled(self._life_factor).renewal_age(u_phase, u_draw)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
@@ -145,9 +139,12 @@ class ReferencePopulation:
         for slot in (slot for slots in self._slots for slot in slots):
             if slot.serial < 0 or slot.request != IDLE:
                 continue
-            u = self._draw(slot, Stream.RENEW_ALL, slot.serial)
-            if self.now_s + u * window_s < slot.due_s:
-                slot.due_s = self.now_s + u * window_s
+            due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
+            if self._row.rule == rules.SERVER_DIRECTED:
+                u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
+                due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            if due_s < slot.due_s:
+                slot.due_s = due_s
                 self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:

@@ -57,6 +57,7 @@ class Stream(IntEnum):
     CUT_OFF = 40
     RENEW_ALL = 50
     DIURNAL = 51
+    RENEWAL_CHECK = 52
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

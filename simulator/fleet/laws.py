@@ -29,6 +29,8 @@ def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
 
 expiry = compilable(rules.expiry)
 polled_age = compilable(rules.polled_age)
+passed_over = compilable(rules.passed_over)
+availability_age = compilable(rules.availability_age)
 renewal_age = compilable(rules.renewal_age)
 stationary_position = compilable(rules.stationary_position)
 backoff_delay = compilable(rules.backoff_delay)
