@@ -37,6 +37,7 @@ IGNORES: Final = {
     "regimes.session_overhang_s": "the target's own; each use is a request of its own",
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",
+    "workloads.ttl_s": "a target is provisioned with one lifetime, that of the regime",
     "workloads.tasks.duration_s": "a task of a measured run is one use, at its start",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

@@ -23,14 +23,19 @@ else it is thinned away. (Where every candidate is a switch, no mark is drawn.) 
 and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
-*Lifetimes.* A credential issued at t has the life factor·``ttl_s``, the factor being the one that
-SET_TTL last ordered at or before t (1 before any order and for what is held at the start): expiry
-and renewal age follow from that life. ``before_expiry_s`` is scaled with it, or a short life would
-be due at its issue; the poll and the availability target are not.
+*Lifetimes.* A class's documents are asked for its own ``ttl_s``, where it has one and the regime's
+is finite, else the regime's, times the factor that SET_TTL last ordered at or before the issue
+instant (1 before any order and for what is held at the start). What is granted is
+``rules.ca_truncation`` of that (``simulator.authority``): expiry and renewal age follow from the
+granted life. ``before_expiry_s`` is scaled with the factor, or a short life would be due at its
+issue; the poll and the availability target are not. A CA signs where issuance is by the issuer and
+the artifact is an SVID; the one active at t = 0 began to sign u(CA_PHASE)·term before, or
+``active_for_s`` before where the scenario says so.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
-``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty.
+``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
+the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
 SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
@@ -80,6 +85,8 @@ RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
+INITIAL_WALK   slot + 16·(number of the draw within ``walked_slot``)
+CA_PHASE       0; the entity is the number of the trust domain, 0 for our own
 =============  ==================================================================================
 
 A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of

@@ -58,6 +58,8 @@ class Stream(IntEnum):
     RENEW_ALL = 50
     DIURNAL = 51
     RENEWAL_CHECK = 52
+    CA_PHASE = 55
+    INITIAL_WALK = 56
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
+from scenarios.spec import lifetimes
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
@@ -20,6 +21,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
+    found += lifetimes.problems(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -31,6 +33,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
         found += _target_without_grace(regime)
+    found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _profile_without_peak(scenario)
     return found
@@ -176,12 +179,11 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
 def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
     if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        age_s = regime.ttl_s - regime.renewal.before_expiry_s
-    elif regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
-        age_s = min(regime.ttl_s - regime.renewal.target_s, 0.5 * regime.ttl_s)
-    else:
-        age_s = regime.ttl_s * regime.renewal.fraction
+    renewals_hz = sum(
+        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        for workload in scenario.workloads
+    )
+    age_s = scenario.agents / renewals_hz
     load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
     if load >= 1:
         yield (
@@ -189,6 +191,14 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
             f"{load:.3g} times what {scenario.issuer.servers} servers at "
             f"{scenario.issuer.service_time_s:g} s a signature can serve"
         )
+
+
+def _age_s(regime: Regime, ttl_s: float) -> float:
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        return ttl_s - regime.renewal.before_expiry_s
+    if regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
+        return min(ttl_s - regime.renewal.target_s, ttl_s * regime.renewal.fraction)
+    return ttl_s * regime.renewal.fraction
 
 
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:

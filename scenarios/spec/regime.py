@@ -256,11 +256,9 @@ class RegimeRow(NamedTuple):
             self.grace_s,
         )
 
-    def scaled(self, factor: float) -> "RegimeRow":
-        """Return the row of the same rule at another life."""
-        return self._replace(
-            ttl_s=factor * self.ttl_s, before_expiry_s=factor * self.before_expiry_s
-        )
+    def at(self, life_s: float, factor: float = 1.0) -> "RegimeRow":
+        """Return the row of a document of that life, ``factor`` times the one that was meant."""
+        return self._replace(ttl_s=life_s, before_expiry_s=factor * self.before_expiry_s)
 
     def renewal_age(self, u_phase: float, u_draw: float) -> float:
         """Return ``rules.renewal_age`` of two uniform draws."""

@@ -245,7 +245,7 @@ class Threats:
         case.document = held[0] if held and held[0].expires_s > world.now_s else None
         if case.signs:
             # the last that it signs; no serial of the owner's is negative
-            expires_s = expiry(world.now_s, world.regime.ttl_s)
+            expires_s = expiry(world.now_s, world.grant(case.owner).life_s(world.now_s))
             case.document = CredentialView(case.owner, case.slot, _SIGNED, world.now_s, expires_s)
         case.usable = usable_elsewhere(world)
 

@@ -98,6 +98,7 @@ BASE: dict[str, Any] = {
         {
             "name": "bot",
             "count": 10,
+            "ttl_s": 450.0,
             "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
         },
     ],
@@ -106,6 +107,7 @@ BASE: dict[str, Any] = {
         "servers": 1,
         "service_time_s": 4.0,
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+        "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "threats": {
         "leak": {"rate_per_secret_year": 9000.0},
@@ -179,9 +181,10 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
-        "regimes.artifact": ["jwt-svid"],
+        "regimes.artifact": ["static-key"],
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
+        "issuer.ca.activate_fraction": [0.75],
         "threats.issuer.forgery": ["copied-serial"],
         "faults.kind": ["issuer-outage"],
     }
