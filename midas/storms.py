@@ -1,6 +1,5 @@
 """The simulator's word on a storm that was measured: the same fleet, fault and back-off."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +9,7 @@ from scenarios.record.estimate import Estimate
 if TYPE_CHECKING:
     from loadgen.swarm.storm import Storm
     from scenarios.record.record import RunRecord
-    from scenarios.spec.schema import IssuerOutage, Scenario
+    from scenarios.spec.schema import IssuerOutage
 
 REPLICATIONS = 20
 
@@ -28,73 +27,26 @@ def predict(found: "Storm", seed: int) -> Prediction:
     """Simulate the window of a measured storm.
 
     Only the killed server has a counterpart in the model: an outage of the issuer, whose clients
-    poll, back off and expire. All documents are issued at the instant at which half of the fleet's
-    had been.
+    poll, knock and expire.
     """
     from analysis.estimators import mean
-    from loadgen.swarm.kinds import Kind
+    from loadgen.swarm.records import zero_of
+    from loadgen.swarm.window import knock_s, not_modelled, storm_window
     from simulator.simulate import simulate
 
     report = found.report
-    if report.kind is not Kind.SERVER_KILLED:
-        return Prediction(None, None, "the simulator has no such fault")
-    if not report.backoff:
-        return Prediction(None, None, "the simulator's agents always back off")
-    scenario = _scenario(found)
+    if why := not_modelled(report):
+        return Prediction(None, None, why)
+    scenario = storm_window(report, found.fault_s - zero_of(found))
     record = simulate(scenario, seed, "reference", REPLICATIONS)
-    outage = scenario.faults[0]
-    ends = _renewed_s(record, report.agents, outage)
+    ends = _renewed_s(record, report.agents, scenario.faults[0])
     expired = [count.value for count in record.counts if count.name == "expired_agent_s"]
+    note = f"{REPLICATIONS} replications; each agent's {report.identities} documents are one"
+    if not report.backoff:
+        note += f"; without back-off an agent knocks every {knock_s(report):.2f} s, as measured"
     return Prediction(
-        mean(ends, "s"),
-        mean([report.identities * value for value in expired], "s"),
-        f"{REPLICATIONS} replications; each agent's {report.identities} documents are one",
+        mean(ends, "s"), mean([report.identities * value for value in expired], "s"), note
     )
-
-
-def _scenario(found: "Storm") -> "Scenario":
-    from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF
-    from scenarios.spec.regime import Renewal
-    from scenarios.spec.resolve import load
-    from scenarios.spec.schema import (
-        Backoff,
-        Issuer,
-        IssuerOutage,
-        Start,
-        Task,
-        Threats,
-        Workload,
-    )
-
-    report = found.report
-    base = load(Path("customer-service")).scenario
-    regime = next(one for one in base.regimes if one.renewal.rule is Renewal.FRACTION_POLLED)
-    # SPIRE takes the threshold from the backdated life, the model from the life after the issue
-    left_s = (1.0 - regime.renewal.fraction) * (report.x509_ttl_s + BACKDATE_S)
-    renewal = regime.renewal.model_copy(update={"fraction": 1.0 - left_s / report.x509_ttl_s})
-    regime = regime.model_copy(update={"ttl_s": float(report.x509_ttl_s), "renewal": renewal})
-    held_s = found.fault_s - _half_issued_s(found)
-    backoff = Backoff(**msgspec.structs.asdict(SYNC_BACKOFF))
-    tasks = (Task(name="work", rate_hz=0.1, permissions=("work:do",)),)
-    outage = IssuerOutage(kind="issuer-outage", start_s=held_s, duration_s=report.down_s)
-    return base.model_copy(
-        update={
-            "name": "server-killed",
-            "horizon_s": held_s + report.watched_s,
-            "regimes": (regime,),
-            "workloads": (Workload(name="node", count=report.agents, tasks=tasks),),
-            "start": Start(ages="synchronised"),
-            "issuer": Issuer(servers=1, backoff=backoff),
-            "threats": Threats(),
-            "faults": (outage,),
-            "series_interval_s": 1.0,
-        }
-    )
-
-
-def _half_issued_s(found: "Storm") -> float:
-    half = found.report.agents * found.report.identities / 2
-    return next((p.t_s for p in found.progress if p.signed >= half), 0.0)
 
 
 def _renewed_s(record: "RunRecord", agents: int, outage: "IssuerOutage") -> list[float]:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from time import monotonic
 
@@ -79,6 +80,8 @@ class Storm(msgspec.Struct, frozen=True):
     fault_s: float
     """run clock"""
     rows: list[OperationRow]
+    started_utc: str = ""
+    wall_s: float = 0.0
 
 
 def storm(
@@ -104,6 +107,7 @@ def storm(
         TargetError: SPIRE is not installed or does not start.
         ProcessError: the swarm failed.
     """
+    started_utc, began_s = datetime.now(UTC).isoformat(timespec="seconds"), monotonic()
     settings = settings or ServerSettings()
     settings = replace(settings, keys_on_disk=kind is Kind.SERVER_KILLED)
     cold = kind is Kind.COLD_START
@@ -159,7 +163,8 @@ def storm(
         swarm_lag_p99_s=result.lag_p99_s,
         swarm_valid=result.valid or result.reason == "stopped",
     )
-    return Storm(report, list(link.progress), fault_s, rows)
+    wall_s = monotonic() - began_s
+    return Storm(report, list(link.progress), fault_s, rows, started_utc, wall_s)
 
 
 def _whole(

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from loadgen.swarm.kinds import Kind
-from midas.options import Json, Quiet, Seed
+from midas.options import Json, Out, Quiet, Seed
 from midas.output import Output
 
 app = typer.Typer(
@@ -36,18 +36,21 @@ def storm(
     down_s: Annotated[float, typer.Option(min=1, help="Length of the fault.")] = 20.0,
     watch_s: Annotated[float, typer.Option(min=10, help="Wait so long for recovery.")] = 90.0,
     seed: Seed = 1,
+    out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Break something under a fleet of hollow agents and see whether it recovers by itself.
 
-    Exit code 1 if it did not.
+    Exit code 1 if it did not. The run is kept; see `midas runs list`.
 
     Example: `midas spire storm cold-start --agents 1000 --watch-s 120`
     """
     from loadgen.swarm.field import Fleet
+    from loadgen.swarm.records import storm_record
     from loadgen.swarm.storm import storm as run
     from loadgen.targets.spire.process import ServerSettings
+    from midas import provenance, results
     from midas.render import swarm as render
     from midas.storms import predict
 
@@ -57,7 +60,9 @@ def storm(
     )
     settings = ServerSettings(control_frame_limit=control_frame_limit)
     found = run(kind, fleet, down_s=down_s, watch_s=watch_s, settings=settings, on_step=output.note)
+    path = results.save(storm_record(found, seed, provenance.machine()), out)
     prediction = predict(found, seed)
+    output.note(f"kept as {path}")
     output.result(
         render.storm_document(found, prediction), *render.storm_lines(found.report, prediction)
     )

@@ -1,0 +1,99 @@
+"""What a storm or a theft was, as a scenario: the window that the simulator can run as well.
+
+An agent's identities are one document there, because an agent asks for all that is due in one call.
+The documents count as issued at the instant at which half of them had been.
+"""
+
+from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, TRUST_DOMAIN
+from loadgen.swarm.kinds import Kind
+from loadgen.swarm.storm import StormReport
+from scenarios.spec.regime import Regime
+from scenarios.spec.resolve import load_regime
+from scenarios.spec.schema import (
+    Backoff,
+    Issuer,
+    IssuerOutage,
+    Scenario,
+    Start,
+    Task,
+    Workload,
+)
+from scenarios.spec.sources import sources
+
+SIGN_S = sources()["spire.sign_service_time"].value * 1e-3
+_REGIME = "x509-svid-1h"
+_TASKS = (Task(name="work", rate_hz=0.1, permissions=("work:do",)),)
+
+
+def storm_window(report: StormReport, held_s: float) -> Scenario:
+    """Return the scenario of a storm.
+
+    Args:
+        report: what was measured.
+        held_s: from the instant at which half of the documents had been issued to the fault.
+    """
+    return Scenario(
+        name=str(report.kind),
+        title=f"SPIRE under a storm: {report.kind}, {report.agents} agents",
+        question="Does the fleet become whole again by itself, and after how long?",
+        expected="it does, at a load that the server carried before",
+        source="midas spire storm",
+        horizon_s=held_s + report.watched_s,
+        trust_domain=TRUST_DOMAIN,
+        regimes=(spire_regime(report.x509_ttl_s),),
+        workloads=(Workload(name="node", count=report.agents, tasks=_TASKS),),
+        start=Start(ages="synchronised"),
+        issuer=Issuer(
+            servers=1, service_time_s=report.identities * SIGN_S, backoff=_backoff(report)
+        ),
+        faults=_faults(report, held_s),
+        series_interval_s=1.0,
+    )
+
+
+def spire_regime(ttl_s: int) -> Regime:
+    """Return SPIRE's rule for a document that lives ``ttl_s`` after its issue.
+
+    SPIRE takes the threshold from the backdated life, the model from the life after the issue.
+    """
+    regime = load_regime(_REGIME)
+    left_s = (1.0 - regime.renewal.fraction) * (ttl_s + BACKDATE_S)
+    renewal = regime.renewal.model_copy(update={"fraction": 1.0 - left_s / ttl_s})
+    return regime.model_copy(
+        update={
+            "name": f"x509-svid-{ttl_s}s",
+            "title": f"X.509-SVID for {ttl_s} s, renewed by SPIRE's rule",
+            "ttl_s": float(ttl_s),
+            "renewal": renewal,
+        }
+    )
+
+
+def not_modelled(report: StormReport) -> str:
+    """Return why the simulator has no such storm, empty where it has."""
+    if report.kind is not Kind.SERVER_KILLED:
+        return "the simulator has no such fault"
+    return "" if report.backoff or knock_s(report) else "how often agents knocked is not known"
+
+
+def knock_s(report: StormReport) -> float:
+    """Return the mean time between two vain attempts of an agent while the server was down, or 0.
+
+    Without back-off an agent tries again at once, so how fast it knocks is what its machine gives:
+    an input that has to be measured.
+    """
+    vain = sum(n for key, n in report.failed_calls.items() if key.startswith("connect:"))
+    return report.agents * report.down_s / vain if vain else 0.0
+
+
+def _backoff(report: StormReport) -> Backoff:
+    b = SYNC_BACKOFF
+    if report.backoff or not (often_s := knock_s(report)):
+        return Backoff(base_s=b.base_s, factor=b.factor, cap_s=b.cap_s, jitter=b.jitter)
+    return Backoff(base_s=often_s, factor=1.0, cap_s=often_s, jitter=0.0)
+
+
+def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage, ...]:
+    if report.kind is not Kind.SERVER_KILLED:
+        return ()
+    return (IssuerOutage(kind="issuer-outage", start_s=held_s, duration_s=report.down_s),)
