@@ -24,9 +24,8 @@ from loadgen.swarm.field import Fleet, Meter, spire, swarm
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.link import SwarmLink
 from loadgen.swarm.protocol import ATTEST_OP, RENEW_AGENT_OP, RENEW_OP, Progress
-from loadgen.targets.spire.call import ACTIVATE_X509_AUTHORITY, PREPARE_X509_AUTHORITY
 from loadgen.targets.spire.process import ServerSettings, SpireServer
-from loadgen.targets.spire.proto import spire_api_pb2 as api
+from loadgen.targets.spire.rotation import replace_authority, revoke_authority, taint_authority
 from scenarios.record.tables import Count, OperationRow, Sample
 
 ATTEST_HZ = 50.0
@@ -37,6 +36,7 @@ STEADY_S = 10.0
 ALL_WELL_S = 3.0
 """of whole health in a row that count as recovered, from their first second"""
 _SERIES = ("attested", "connected", "synced", "identities", "expired", "signed")
+_LASTING = (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED, Kind.CA_REVOKED)
 _SIGNING = (ATTEST_OP, RENEW_OP, RENEW_AGENT_OP)
 
 
@@ -126,10 +126,12 @@ def storm(
         on_step(f"{kind}: the fault, at {fault_s:.0f} s")
         meter = Meter(server)
         cpu_s = _break(kind, server, link, down_s, meter)
-        lasts_s = down_s if kind in (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED) else 0.0
+        lasts_s = down_s if kind in _LASTING else 0.0
         hold_s = ALL_WELL_S
         if kind is Kind.CA_ROTATED:  # what a new CA breaks shows when documents are renewed
             hold_s += fleet.x509_ttl_s / 2.0 + 2.0 * fleet.sync_s
+        elif kind is Kind.CA_REVOKED:  # agents see that an authority is gone at their next sync
+            hold_s += 2.0 * fleet.sync_s
         whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s)
         rss_mb = Meter(server).rss_mb()
         cpu_s += meter.cpu_s() if kind is not Kind.SERVER_KILLED else 0.0
@@ -204,17 +206,12 @@ def _break(kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, mete
     elif kind is Kind.DATASTORE_LOCKED:
         _lock(server, down_s)
     elif kind is Kind.CA_ROTATED:
-        with server.admin() as caller:
-            prepared = caller.call(
-                PREPARE_X509_AUTHORITY,
-                api.PrepareX509AuthorityRequest(),
-                api.PrepareX509AuthorityResponse,
-            ).prepared_authority
-            caller.call(
-                ACTIVATE_X509_AUTHORITY,
-                api.ActivateX509AuthorityRequest(authority_id=prepared.authority_id),
-                api.ActivateX509AuthorityResponse,
-            )
+        replace_authority(server)
+    elif kind is Kind.CA_REVOKED:
+        old = replace_authority(server)
+        taint_authority(server, old)
+        time.sleep(down_s)
+        revoke_authority(server, old)
     return 0.0
 
 
