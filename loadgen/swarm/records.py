@@ -1,4 +1,4 @@
-"""Storms as run records, so that they are kept, listed and shown like any other measured run."""
+"""Storms and thefts as run records: kept, listed and shown like any other measured run."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -8,12 +8,13 @@ from math import ceil
 import msgspec
 
 from loadgen.swarm.storm import Storm
-from loadgen.swarm.window import storm_window
+from loadgen.swarm.theft_report import Heisted
+from loadgen.swarm.window import storm_window, theft_window
 from loadgen.targets.spire import install
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
 from scenarios.record.store import code_hash, measured_run_id
-from scenarios.record.tables import Count, Sample
+from scenarios.record.tables import Count, Incident, Sample
 from scenarios.spec.resolve import dump
 from scenarios.spec.schema import Scenario
 
@@ -57,6 +58,50 @@ def storm_record(found: Storm, seed: int, machine: Mapping[str, str]) -> RunReco
         msgspec.structs.replace(row, point=POINT, regime=regime) for row in found.rows
     ]
     return record
+
+
+def theft_record(found: Heisted, machine: Mapping[str, str]) -> RunRecord:
+    """Return the record of a heist.
+
+    Its incidents carry the alert that was responded to, as simulated ones do; all alerts stand in
+    their own table.
+
+    Args:
+        found: what was measured.
+        machine: description of the machine, for the manifest.
+    """
+    asked = found.asked
+    scenario = theft_window(asked, found.seconds)
+    manifest = _manifest(scenario, found.started_utc, found.wall_s, asked.seed, machine)
+    manifest.not_observable = _HIDDEN | {
+        "counts.issued": "SPIRE's log has no line about an agent's own renewal",
+    }
+    (regime,) = manifest.regimes
+    decided = [
+        msgspec.structs.replace(theft, regime=regime, point=POINT)
+        for theft in _responded(found, asked.respond_to)
+    ]
+    watched_s = {"watched_identity_s": (asked.victims + asked.bystanders) * found.seconds}
+    return RunRecord(
+        manifest,
+        counts=[msgspec.structs.replace(count, regime=regime) for count in found.counts]
+        + [Count(POINT, regime, REPLICATION, name, value) for name, value in watched_s.items()],
+        incidents=decided,
+        alerts=[msgspec.structs.replace(alert, regime=regime) for alert in found.alerts],
+    )
+
+
+def _responded(found: Heisted, to: frozenset[str]) -> list[Incident]:
+    """Return each incident with its first alert of the detectors that were responded to."""
+    first: dict[int, tuple[float, str]] = {}
+    for alert in sorted(found.alerts, key=lambda alert: alert.t_s):
+        if alert.incident is not None and alert.detector in to:
+            first.setdefault(alert.incident, (alert.t_s, alert.detector))
+    rows = []
+    for number, theft in enumerate(found.incidents):
+        alert_s, detector = first.get(number, (None, None))
+        rows.append(msgspec.structs.replace(theft, alert_s=alert_s, detector=detector))
+    return rows
 
 
 def zero_of(found: Storm) -> float:

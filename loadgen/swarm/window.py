@@ -7,21 +7,30 @@ The documents count as issued at the instant at which half of them had been.
 from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, TRUST_DOMAIN
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
-from scenarios.spec.regime import Regime
+from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
+from scenarios.spec.regime import Regime, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
+    Abuse,
     Backoff,
+    Detection,
     Issuer,
     IssuerOutage,
+    Response,
     Scenario,
     Start,
     Task,
+    Threats,
     Workload,
 )
 from scenarios.spec.sources import sources
 
 SIGN_S = sources()["spire.sign_service_time"].value * 1e-3
 _REGIME = "x509-svid-1h"
+OWNER_HZ = 10.0
+"""at which a robbed agent calls in a simulated theft: the real one uses a new document at once"""
+FIRST_USE_S = 0.001
+"""after the theft; the model knows no thief who needs no time at all"""
 _TASKS = (Task(name="work", rate_hz=0.1, permissions=("work:do",)),)
 
 
@@ -47,6 +56,51 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
             servers=1, service_time_s=report.identities * SIGN_S, backoff=_backoff(report)
         ),
         faults=_faults(report, held_s),
+        series_interval_s=1.0,
+    )
+
+
+def theft_window(asked: Heist, horizon_s: float) -> Scenario:
+    """Return the scenario of a heist: SPIRE's agents as agents, their own documents as stolen.
+
+    The superseded serial stands for SPIRE's "Agent SVID is not active", two origins for one agent
+    from two addresses, the deny list for ``BanAgent``. A simulated thief calls at the same mean
+    pace, his calls a Poisson process.
+
+    Args:
+        asked: the order.
+        horizon_s: length of the window.
+    """
+    regime = spire_regime(asked.agent_ttl_s)
+    at_once = RevocationRule(method=Revocation.DENY_LIST, delay_s=0.0)
+    waits_s = asked.agent_ttl_s if asked.after_renewal else FIRST_USE_S
+    task = Task(name="sync", rate_hz=OWNER_HZ, permissions=("entries:sync",))
+    return Scenario(
+        name="node-theft",
+        title=f"Node identities stolen from SPIRE, agents' documents live {asked.agent_ttl_s} s",
+        question="How long does the theft of an agent's key and document stay unseen?",
+        expected="until the owner has renewed: what is left of the renewal interval",
+        source="midas spire theft",
+        horizon_s=horizon_s,
+        trust_domain=TRUST_DOMAIN,
+        regimes=(regime.model_copy(update={"revocation": at_once}),),
+        workloads=(Workload(name="agent", count=asked.victims + asked.bystanders, tasks=(task,)),),
+        threats=Threats(
+            abuse=Abuse(
+                first_use_median_s=waits_s,
+                first_use_sigma=0.0,
+                use_rate_hz=1.0 / asked.pace_s,
+                foreign_permission_share=0.0,
+            ),
+            injected_thefts=asked.victims,
+        ),
+        detection=Detection(
+            superseded_serial=CERTAIN in asked.respond_to,
+            two_origins=UNCERTAIN in asked.respond_to,
+            new_permission=False,
+            delivery_s=0.0,
+        ),
+        response=Response(automatic=True),
         series_interval_s=1.0,
     )
 

@@ -82,14 +82,21 @@ def theft(
         typer.Option(metavar="DETECTOR", help="Ban at its alert. [default: the certain sign]"),
     ] = None,
     seed: Seed = 1,
+    out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Steal node identities and time what SPIRE's log shows of it, and what a ban ends.
 
+    The run is kept; see `midas runs list`.
+
     Example: `midas spire theft --victims 30 --agent-ttl-s 60`
     """
-    from loadgen.swarm.theft import Heist, heist, respond_set
+    from loadgen.swarm.records import theft_record
+    from loadgen.swarm.theft import heist, respond_set
+    from loadgen.swarm.theft_report import Heist
+    from midas import provenance, results
+    from midas.heists import predict
     from midas.render import swarm as render
 
     output = Output(json, quiet)
@@ -101,4 +108,10 @@ def theft(
         seed=seed,
     )
     found = heist(asked, on_step=output.note)
-    output.result(render.theft_document(found), *render.theft_lines(found.report))
+    path = results.save(theft_record(found, provenance.machine()), out)
+    output.note(f"kept as {path}")
+    output.note("simulating the same thefts")
+    prediction = predict(asked)
+    output.result(
+        render.theft_document(found, prediction), *render.theft_lines(found.report, prediction)
+    )

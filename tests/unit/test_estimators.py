@@ -84,3 +84,22 @@ def test_a_comparison_covers_what_its_parts_cover() -> None:
     b = Estimate(4.0, 3.0, 5.0, 9, "s")
     assert estimators.difference(b, a).covers == "sampling+parameters"
     assert estimators.difference(b, b).covers == "sampling"
+
+
+def test_a_quantile_has_the_interval_of_its_order_statistics() -> None:
+    """Of 59 values the largest exceeds the 95 % quantile with probability 1 − 0.95⁵⁹ = 0.95."""
+    values = [float(k) for k in range(1, 60)]
+    found = estimators.quantile(values, 0.5, "s")
+    assert found.value == 30.0
+    assert ends(found) == ends(estimators.median(values, "s"))
+    tail = estimators.quantile(values, 0.95, "s")
+    assert tail.high is None  # not 97.5 %
+    longer = estimators.quantile([float(k) for k in range(1, 74)], 0.95, "s")
+    assert longer.high == 73.0  # 1 − 0.95⁷³ = 0.976
+
+
+def test_the_median_of_a_run_spreads_as_beta_says() -> None:
+    """The median of 30 uniform numbers has standard deviation 1/(2·√32) = 0.088."""
+    uniform = [k / 1000.0 for k in range(1001)]
+    low, high = estimators.spread_of_median(uniform, 30)
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.088, 0.5 + 1.96 * 0.088), abs=0.005)
