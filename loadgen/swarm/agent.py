@@ -185,9 +185,10 @@ class HollowAgent:
         swarm = self._swarm
         self._connect_intended_s = now_s
         swarm.recorder.calls[CONNECT_OP] += 1
-        context = swarm.authority.anonymous if self.own is None else self._own_context()
+        shared = swarm.authority.anonymous
+        context = shared if self.own is None else self._own_context()
         self._connection = Connection(
-            swarm.loop, self, swarm.plan.port, self._origin, context, swarm.server_id
+            swarm.loop, self, swarm.plan.port, self._origin, context, shared, swarm.server_id
         )
 
     def _own_context(self) -> ssl.SSLContext:

@@ -2,7 +2,8 @@
 
 No transport, no protocol object, no stream: the event loop watches the bare descriptor, OpenSSL
 reads and writes it, and ``Http2Client`` understands the bytes. asyncio's own TLS keeps buffers of
-256 kB a connection, which would decide how many agents fit.
+256 kB a connection, which would decide how many agents fit. A context of one's own weighs 24 kB and
+is needed for the handshake only: afterwards the connection is handed to one that all share.
 """
 
 import asyncio
@@ -43,6 +44,7 @@ class Connection:
         port: of the server on 127.0.0.1.
         origin: source address, one of 127.0.0.0/8.
         context: TLS settings with the agent's document in them.
+        shared: TLS settings that the connection has after its handshake.
         server_id: SPIFFE ID that the server must have.
     """
 
@@ -53,6 +55,7 @@ class Connection:
         "_out",
         "_owner",
         "_server_id",
+        "_shared",
         "_socket",
         "_tls",
         "client",
@@ -65,11 +68,13 @@ class Connection:
         port: int,
         origin: str,
         context: ssl.SSLContext,
+        shared: ssl.SSLContext,
         server_id: str,
     ) -> None:
         self.client = Http2Client()
         self._loop, self._owner = loop, owner
         self._context: ssl.SSLContext | None = context
+        self._shared = shared
         self._server_id = server_id
         self._tls: ssl.SSLSocket | None = None
         self._out = b""
@@ -115,6 +120,7 @@ class Connection:
         if peer_id(self._tls) != self._server_id:
             self._break("tls")
             return
+        self._tls.context = self._shared  # frees the other one
         self._loop.remove_reader(self._fd)
         self._loop.add_reader(self._fd, self._on_readable)
         self._owner.connected()
