@@ -2,8 +2,9 @@
 
 No transport, no protocol object, no stream: the event loop watches the bare descriptor, OpenSSL
 reads and writes it, and ``Http2Client`` understands the bytes. asyncio's own TLS keeps buffers of
-256 kB a connection, which would decide how many agents fit. A context of one's own weighs 24 kB and
-is needed for the handshake only: afterwards the connection is handed to one that all share.
+256 kB a connection, which would decide how many agents fit. A context of one's own weighs 20 kB and
+is needed for the handshake only, so a connection begins and ends with one that all share (OpenSSL
+keeps the first context of a connection to its end: SSL_set_SSL_CTX).
 """
 
 import asyncio
@@ -44,7 +45,7 @@ class Connection:
         port: of the server on 127.0.0.1.
         origin: source address, one of 127.0.0.0/8.
         context: TLS settings with the agent's document in them.
-        shared: TLS settings that the connection has after its handshake.
+        shared: the same TLS settings without a document, before and after the handshake.
         server_id: SPIFFE ID that the server must have.
     """
 
@@ -100,7 +101,8 @@ class Connection:
             self._break("refused")
             return
         try:
-            self._tls = self._context.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._tls = self._shared.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._tls.context = self._context
         except OSError:
             self._break("refused")
             return
@@ -120,7 +122,7 @@ class Connection:
         if peer_id(self._tls) != self._server_id:
             self._break("tls")
             return
-        self._tls.context = self._shared  # frees the other one
+        self._tls.context = self._shared  # which frees the other one
         self._loop.remove_reader(self._fd)
         self._loop.add_reader(self._fd, self._on_readable)
         self._owner.connected()
