@@ -104,7 +104,7 @@ def storm(
         on_step: called with a few words before each step.
 
     Raises:
-        TargetError: SPIRE is not installed or does not start.
+        TargetError: SPIRE is not installed, does not start, or ends by itself.
         ProcessError: the swarm failed.
     """
     started_utc, began_s = datetime.now(UTC).isoformat(timespec="seconds"), monotonic()
@@ -118,7 +118,7 @@ def storm(
     with spire(settings) as server, swarm(server, fleet) as link:
         on_step(f"{kind}: {fleet.agents} agents start")
         link.start(RunClock.starting_in(0.2))
-        up_s = None if cold else _whole(link, fleet, 0.0, 3.0 * prelude_s)
+        up_s = None if cold else _whole(server, link, fleet, 0.0, 3.0 * prelude_s)
         if up_s is not None:
             link.until(lambda progress: progress.t_s > up_s + STEADY_S, STEADY_S + 5.0)
         before = link.progress[-1] if link.progress else None
@@ -132,7 +132,9 @@ def storm(
             hold_s += fleet.x509_ttl_s / 2.0 + 2.0 * fleet.sync_s
         elif kind is Kind.CA_REVOKED:  # agents see that an authority is gone at their next sync
             hold_s += 2.0 * fleet.sync_s
-        whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s)
+        whole_s = _whole(
+            server, link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s
+        )
         rss_mb = Meter(server).rss_mb()
         cpu_s += meter.cpu_s() if kind is not Kind.SERVER_KILLED else 0.0
         link.stop()
@@ -170,13 +172,24 @@ def storm(
 
 
 def _whole(
-    link: SwarmLink, fleet: Fleet, from_s: float, within_s: float, *, hold_s: float = ALL_WELL_S
+    server: SpireServer,
+    link: SwarmLink,
+    fleet: Fleet,
+    from_s: float,
+    within_s: float,
+    *,
+    hold_s: float = ALL_WELL_S,
 ) -> float | None:
-    """Wait for ``hold_s`` of whole health after run time ``from_s``; return when it began."""
+    """Wait for ``hold_s`` of whole health after run time ``from_s``; return when it began.
+
+    Raises:
+        TargetUnavailable: the server has ended by itself.
+    """
     wanted = fleet.agents * fleet.identities
     deadline = monotonic() + within_s + max(0.0, from_s - _now(link))
     since: float | None = None
     while monotonic() < deadline and link.result is None and not link.child.exited():
+        server.check()
         last = link.progress[-1] if link.progress else None
         whole = last is not None and last.synced == fleet.agents and last.identities >= wanted
         if last is None or not whole or last.t_s < from_s:
