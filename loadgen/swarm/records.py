@@ -44,8 +44,9 @@ def storm_record(found: Storm, seed: int, machine: Mapping[str, str]) -> RunReco
     manifest.valid, manifest.reason = report.swarm_valid, "" if report.swarm_valid else "swarm late"
     manifest.not_observable = dict(_HIDDEN)
     backoff = "SPIRE's back-off" if report.backoff else "no back-off"
+    end = f"whole again {report.recovery_s:.1f} s after its end" if report.recovered else "no end"
     manifest.notes = [
-        f"the fault at {found.fault_s - zero_s:.1f} s",
+        f"the fault at {found.fault_s - zero_s:.1f} s, {end} within {report.watched_s:.0f} s",
         f"{report.identities} documents of an agent count as one; {backoff}",
     ]
     regime = manifest.regimes[0]
