@@ -9,7 +9,7 @@ from scenarios.record.estimate import Estimate
 if TYPE_CHECKING:
     from loadgen.swarm.storm import Storm
     from scenarios.record.record import RunRecord
-    from scenarios.spec.schema import IssuerOutage
+    from scenarios.spec.fault_kinds import Fault
 
 REPLICATIONS = 20
 
@@ -49,7 +49,7 @@ def predict(found: "Storm", seed: int) -> Prediction:
     )
 
 
-def _renewed_s(record: "RunRecord", agents: int, outage: "IssuerOutage") -> list[float]:
+def _renewed_s(record: "RunRecord", agents: int, outage: "Fault") -> list[float]:
     """Return, by replication, how long after the outage every agent had been issued to once."""
     issued: dict[int, int] = {}
     found: dict[int, float] = {}
@@ -58,5 +58,5 @@ def _renewed_s(record: "RunRecord", agents: int, outage: "IssuerOutage") -> list
             number = sample.replication
             issued[number] = issued.get(number, 0) + round(sample.value)
             if issued[number] >= agents:
-                found.setdefault(number, sample.t_s + 1.0 - outage.start_s - outage.duration_s)
+                found.setdefault(number, sample.t_s + 1.0 - outage.start_s - outage.length_s)
     return [max(0.0, found[number]) for number in sorted(found)]

@@ -15,7 +15,6 @@ IGNORES: Final = {
     "expected": _WORDS,
     "source": _WORDS,
     "engine": "how the fleet counts private switches; equal in law, and the record says which",
-    "faults.kind": "one kind exists",
     "drive": "how a measured window is driven; the simulator runs the window as its own scenario",
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,

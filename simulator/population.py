@@ -14,13 +14,19 @@ draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 *Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
 picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
-day, else it is thinned away. (A class of one always-active task draws no mark.) The law is
+day and, where the class has a ``diurnal`` profile, u(DIURNAL, n) is below the weight of that hour;
+else it is thinned away. (Where every candidate is a switch, no mark is drawn.) The law is
 ``scenarios.demand.switches``. Switches do not depend on anything else in the model.
 
 *Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
 (ONE_TASK, slot = task index). A slot has a serial, an issue instant, an instant when renewal is due
 and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
+
+*Lifetimes.* A credential issued at t has the life factor·``ttl_s``, the factor being the one that
+SET_TTL last ordered at or before t (1 before any order and for what is held at the start): expiry
+and renewal age follow from that life. ``before_expiry_s`` is scaled with it, or a short life would
+be due at its issue; the poll is not.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
@@ -30,10 +36,13 @@ is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rule
 request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
 slot is empty, expired or due (t ≥ due), a request is made unless one is in flight; otherwise the
 switch is private. NEVER makes no request by itself. A request is in flight from its first attempt
-until it is answered, back-off included.
+until it is answered, back-off included. RENEW_ALL at t makes each credential due at
+t + u(RENEW_ALL)·window, if that is sooner; one whose request is in flight is left to it.
 
-*Issuer.* An attempt that arrives while the issuer is down is refused; the agent tries again after
-``rules.backoff_delay`` of the number of refusals of this request so far (1 at the first).
+*Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
+is refused; the agent tries again after ``rules.backoff_delay`` of the number of refusals of this
+request so far (1 at the first). Partition number f of ``scenario.faults`` concerns a node if
+u(CUT_OFF, f) < its share; nodes are numbered by ``Layout.node_number``.
 Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
 −ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
 credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
@@ -47,18 +56,21 @@ own instant (a refusal, a manual issue, the request of a switch at use) happens 
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
 request is being answered, and a failure only while the request backs off after a refusal.
 
-*Keyed draws.* The entity is the agent throughout; q = 16·serial + slot, where the serial is the one
-that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
+is the one that the draw is for (a class has at most 16 tasks):
 
 =============  ==================================================================================
 stream         occurrence k
 =============  ==================================================================================
 SWITCH_GAP     number of the candidate
 SWITCH_MARK    number of the candidate
+DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
 SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+CUT_OFF        number of the fault (entity: node)
+RENEW_ALL      q of the credential that is to be renewed
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
@@ -101,6 +113,15 @@ class CommandKind(IntEnum):
     """log from now on what is issued to ``agent``; no effect on one already watched"""
     UNWATCH = 4
     """stop logging and drop the log"""
+    SET_TTL = 5
+    """whatever is issued from now on lives ``value`` times ``ttl_s``; ``value`` > 0"""
+    RENEW_ALL = 6
+    """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; no effect
+    where issuance is manual"""
+    CUT_OFF = 7
+    """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
+    RECONNECT = 8
+    """end that of ``fault``"""
 
 
 class Command(NamedTuple):
@@ -108,6 +129,9 @@ class Command(NamedTuple):
 
     kind: CommandKind
     agent: int = -1
+    value: float = 0.0
+    fault: int = -1
+    """number of a fault within ``scenario.faults``"""
 
 
 class CredentialView(NamedTuple):

@@ -52,6 +52,9 @@ class ReferencePopulation:
         self._layout = Layout(scenario, regime)
         self._clock = Clock()
         self._down = False
+        self._partitions: dict[int, float] = {}
+        """number → share of nodes, of those under way"""
+        self._life_factor = 1.0
         self._free_servers = scenario.issuer.servers
         self._queue: deque[Slot] = deque()
         self._tally = Tally(trace)
@@ -107,26 +110,45 @@ class ReferencePopulation:
 
     @property
     def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row = self._row
-        return row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s
+        row, factor = self._row, self._life_factor
+        ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
+        return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
 
     def _renewal_age(self, slot: Slot) -> float:
-        k = slot.occurrence(slot.serial)
-        u_phase = uniform(self._seed_key, slot.agent, Stream.POLL_PHASE, k)
-        u_draw = uniform(self._seed_key, slot.agent, Stream.RENEWAL, k)
+        u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
+        u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
         return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
         if self._at_use or slot.due_s == inf:
             return
-        serial = slot.serial
+        serial, due_s = slot.serial, slot.due_s
 
         def due(slot: Slot) -> None:
-            if slot.serial == serial:
+            if slot.serial == serial and slot.due_s == due_s:
                 self._ask(slot)
 
-        self._call(due, slot.due_s, EventKind.REQUEST, slot)
+        self._call(due, due_s, EventKind.REQUEST, slot)
+
+    def _replace(self, agent: int) -> None:
+        """End the validity of what an agent holds and ask for its successors."""
+        for slot in self._slots[agent]:
+            if slot.serial >= 0:
+                slot.expires_s = min(slot.expires_s, self.now_s)
+                self._ask(slot)
+
+    def _renew_all(self, window_s: float) -> None:
+        """Make what is held due within a window, unless it is due before or being renewed."""
+        if self._row.issuance == Issuance.MANUAL:
+            return
+        for slot in (slot for slots in self._slots for slot in slots):
+            if slot.serial < 0 or slot.request != IDLE:
+                continue
+            u = self._draw(slot, Stream.RENEW_ALL, slot.serial)
+            if self.now_s + u * window_s < slot.due_s:
+                slot.due_s = self.now_s + u * window_s
+                self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
@@ -138,7 +160,7 @@ class ReferencePopulation:
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
         if self._row.issuance == Issuance.MANUAL:
             self._issue(slot)
-        elif self._down:
+        elif self._down or self._cut_off(slot.agent):
             self._refuse(slot)
         else:
             self._accept(slot)
@@ -149,7 +171,7 @@ class ReferencePopulation:
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
-        slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
+        slot.expires_s = rules.expiry(self.now_s, self._life_factor * self._row.ttl_s)
         slot.due_s = self.now_s + self._renewal_age(slot)
         self._await_due(slot)
         if slot.agent in self._watched:
@@ -176,6 +198,14 @@ class ReferencePopulation:
         self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
         self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
 
+    def _cut_off(self, agent: int) -> bool:
+        """Return whether a partition under way concerns the agent's node."""
+        node = self._layout.node_number(agent)
+        return any(
+            uniform(self._seed_key, node, Stream.CUT_OFF, number) < share
+            for number, share in self._partitions.items()
+        )
+
     def _accept(self, slot: Slot) -> None:
         slot.request = ACCEPTED
         slot.accepted_s = self.now_s
@@ -188,7 +218,7 @@ class ReferencePopulation:
 
     def _serve(self, slot: Slot) -> None:
         self._tally.queue_wait_s += self.now_s - slot.accepted_s
-        u = uniform(self._seed_key, slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
+        u = self._draw(slot, Stream.SERVICE, slot.serial + 1)
         done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
         self._call(self._served, done_s, EventKind.ISSUED, slot)
 
@@ -213,6 +243,9 @@ class ReferencePopulation:
     def _key(self, agent: int, stream: Stream) -> np.uint64:
         return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
 
+    def _draw(self, slot: Slot, stream: Stream, serial: int) -> float:
+        return uniform(self._seed_key, slot.agent, stream, slot.occurrence(serial))
+
     def _log(self, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         self._tally.record(self.now_s, kind, agent, slot, serial)
 
@@ -233,19 +266,23 @@ class ReferencePopulation:
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
-        agent = command.agent
         match command.kind:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._down = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
-                for slot in self._slots[agent]:
-                    if slot.serial >= 0:
-                        slot.expires_s = min(slot.expires_s, self.now_s)
-                        self._ask(slot)
+                self._replace(command.agent)
+            case CommandKind.CUT_OFF:
+                self._partitions[command.fault] = command.value
+            case CommandKind.RECONNECT:
+                self._partitions.pop(command.fault, None)
             case CommandKind.WATCH:
-                self._watched.setdefault(agent, [])
+                self._watched.setdefault(command.agent, [])
             case CommandKind.UNWATCH:
-                self._watched.pop(agent, None)
+                self._watched.pop(command.agent, None)
+            case CommandKind.SET_TTL:
+                self._life_factor = command.value
+            case CommandKind.RENEW_ALL:
+                self._renew_all(command.value)
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""

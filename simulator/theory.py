@@ -129,6 +129,24 @@ def breakout_before_expiry(ttl_s: float, fraction: float, mean_s: float, sigma: 
     return float(special.ndtr(np.log(w_s / median_s) / sigma).mean())
 
 
+def forgery_alert(first_use_s: float, coverage: float, use_rate_hz: float) -> float:
+    """Return the mean time from the theft of an issuer's key to its first forgery that is seen.
+
+    d + (1 − c)/(cλ): each use is for another identity, whose log is read with probability c, so
+    their number before the first that is seen is geometric; λ is their rate, d the first one's
+    delay.
+    """
+    return first_use_s + (1.0 - coverage) / (coverage * use_rate_hz)
+
+
+def overtaken_share(ttl_s: float, fraction: float, overlap_s: float) -> float:
+    """Return the share of agents that have not renewed within an overlap of two issuer keys.
+
+    (1 − V/(fT))⁺: at any instant the time to the next renewal is uniform over fT.
+    """
+    return max(0.0, 1.0 - overlap_s / (fraction * ttl_s))
+
+
 def moved_alert(life_s: float, owner_rate_hz: float) -> float:
     """Return P(the document held at a random instant is used before it and after it).
 

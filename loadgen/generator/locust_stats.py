@@ -19,7 +19,7 @@ from loadgen.generator.protocol import LAG_OP
 from loadgen.generator.recorder import SLOTS, Digest, slot_middle_s
 from loadgen.generator.rounding import round_ms
 
-TOLD_AT_ONCE = 20
+TOLD_AT_ONCE = 100
 """listeners are told of so many arrivals before what is due goes first"""
 METHOD = "open"
 """what Locust's *Type* column says: open-loop, latency from the intended start"""

@@ -8,6 +8,7 @@ from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, TRUST_DOMAIN
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
+from scenarios.spec.fault_kinds import IssuerOutage
 from scenarios.spec.regime import Regime, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
@@ -15,7 +16,6 @@ from scenarios.spec.schema import (
     Backoff,
     Detection,
     Issuer,
-    IssuerOutage,
     Response,
     Scenario,
     Start,

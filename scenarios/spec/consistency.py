@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from scenarios.errors import Problem
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Scenario
+from scenarios.spec.schema import HOURS, Scenario
 
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
@@ -31,6 +31,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
     found += _many_benign_events(scenario)
+    found += _profile_without_peak(scenario)
     return found
 
 
@@ -48,6 +49,17 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
         if sum(task.rate_hz for task in workload.tasks) <= 0:
             yield Problem(
                 f"{key}[*].rate_hz", "a sum of 0", "at least one task must have a rate > 0"
+            )
+        weights = workload.diurnal
+        if len(weights) not in {0, HOURS}:
+            yield Problem(
+                f"workloads[{index}].diurnal",
+                f"{len(weights)} weights",
+                f"must be {HOURS}, one for each hour of day, or none",
+            )
+        elif weights and max(weights) <= 0:
+            yield Problem(
+                f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
@@ -69,11 +81,14 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.start_s:g}",
                 f"must be < horizon_s = {scenario.horizon_s:g}",
             )
-        if fault.every_s is not None and fault.every_s <= fault.duration_s:
+        if fault.every_s is not None and fault.every_s <= fault.length_s:
+            ends = (
+                "the issuer never comes back" if fault.kind == "issuer-outage" else "it never ends"
+            )
             yield Problem(
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
-                f"must be > duration_s = {fault.duration_s:g}, or the issuer never comes back",
+                f"must be > duration_s = {fault.length_s:g}, or {ends}",
             )
 
 
@@ -171,6 +186,16 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
         )
+
+
+def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
+    for workload in scenario.workloads:
+        peak = max(workload.diurnal, default=1.0)
+        if peak < 1.0:
+            yield (
+                f"{workload.name}: its diurnal weights reach {peak:g} at most, so its tasks never "
+                f"start at their rate_hz, only at {peak:g} times that"
+            )
 
 
 def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:

@@ -22,6 +22,10 @@ AGENT_KEY: Final = "agent-key"
 """persona of a thief who has the key of a node's agent"""
 
 
+ISSUER_KEY: Final = "issuer-key"
+"""persona of a thief who has the key with which the issuer signs"""
+
+
 class Use(NamedTuple):
     """The n-th time that a thief presents what he holds."""
 
@@ -38,7 +42,9 @@ class Case:
     A leak is a copy of one document, and so is what lateral movement finds. A foothold is a life
     inside the workload: until it is evicted the thief holds whatever the workload holds, afterwards
     a copy of the last document. The key of a node's agent is a foothold that signs at will until it
-    is banned, so that it leaves a document that was signed just before.
+    is banned, so that it leaves a document that was signed just before. The issuer's key is no copy
+    and no place: it forges for anybody until the verifiers refuse it (``authority.py``); then its
+    thief is evicted.
     """
 
     entity: int
@@ -84,6 +90,11 @@ class Case:
         """Whether the thief has documents signed as he likes, as long as he is inside."""
         return self.persona == AGENT_KEY
 
+    @property
+    def forges(self) -> bool:
+        """Whether the thief signs documents for any identity himself."""
+        return self.persona == ISSUER_KEY
+
     def inside(self, t_s: float) -> bool:
         """Return whether the thief lives in the workload at ``t_s``."""
         return t_s < self.eviction_s
@@ -126,21 +137,12 @@ class Case:
 
     def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
-        own, foreign = permissions_of(world, self)
+        own, foreign = permissions_of(world, self.agent, self.task)
         while True:
-            yield self._use(world, t_s, n, own, foreign)
+            u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
+            yield Use(t_s, *asked_for(world, u, own, foreign))
             t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)
             n += 1
-
-    def _use(
-        self, world: World, t_s: float, n: int, own: tuple[str, ...], foreign: tuple[str, ...]
-    ) -> Use:
-        share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
-        u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
-        if u < share:
-            return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True)
-        place = (u - share) / (1.0 - share)
-        return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False)
 
 
 def first_use_s(world: World, entity: int, stolen_s: float) -> float:
@@ -150,16 +152,34 @@ def first_use_s(world: World, entity: int, stolen_s: float) -> float:
     return stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
 
 
-def permissions_of(world: World, case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the robbed task's permissions, and all others that anybody in the scenario has."""
-    own = world.layout.of(case.agent).workload.tasks[case.task].permissions
-    everybodys = dict.fromkeys(
-        permission
-        for workload in world.scenario.workloads
-        for task in workload.tasks
-        for permission in task.permissions
-    )
-    return own, tuple(permission for permission in everybodys if permission not in own)
+def asked_for(
+    world: World, u: float, own: tuple[str, ...], foreign: tuple[str, ...]
+) -> tuple[str, bool]:
+    """Return which permission a use asks for, and whether it is one out of need.
+
+    Args:
+        world: gives the share of uses out of need.
+        u: the draw that decides.
+        own: what the robbed task needs.
+        foreign: what it does not.
+    """
+    share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
+    if u < share:
+        return foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True
+    place = (u - share) / (1.0 - share)
+    return own[min(int(place * len(own)), len(own) - 1)], False
+
+
+def permissions_of(world: World, agent: int, task: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a task's permissions, and all others that anybody in the scenario has."""
+    own = world.layout.of(agent).workload.tasks[task].permissions
+    return own, tuple(p for p in everybodys(world) if p not in own)
+
+
+def everybodys(world: World) -> tuple[str, ...]:
+    """Return every permission that a task of the scenario has, each once."""
+    tasks = (task for workload in world.scenario.workloads for task in workload.tasks)
+    return tuple(dict.fromkeys(permission for task in tasks for permission in task.permissions))
 
 
 def opened(world: World, case: Case) -> frozenset[str]:
@@ -167,8 +187,10 @@ def opened(world: World, case: Case) -> frozenset[str]:
 
     A document for one task opens that task's permissions if somebody else than its holder enforces
     it; otherwise, and for a thief inside the workload, who is served every task's document in
-    turn, it is the union over the tasks of the class.
+    turn, it is the union over the tasks of the class. The issuer's key opens what anybody has.
     """
+    if case.forges:
+        return frozenset(everybodys(world))
     agent_class: AgentClass = world.layout.of(case.agent)
     regime = world.regime
     scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY

@@ -231,6 +231,10 @@ class Threats:
         covered = world.uniform(owner, Stream.COVERAGE, 0) < world.scenario.detection.coverage
         return covered and bool(world.detectors)
 
+    def feed(self, owner: int) -> Feed:
+        """Return the log of an identity under attack, the same for all of its thieves."""
+        return self._feeds.setdefault(owner, Feed(self._world, owner))
+
     def _evict(self, case: Case) -> Events:
         """Leave the evicted thief with a copy of the last document, or one that he had signed."""
         world = self._world
@@ -250,7 +254,7 @@ class Threats:
     def _abuse(self, case: Case) -> Events:
         """Wake at the uses that can raise an alert, and at the owner's answers to them."""
         world = self._world
-        feed = self._feeds.setdefault(case.owner, Feed(world, case.owner))
+        feed = self.feed(case.owner)
         if case.document is not None:
             feed.open(case.document)
         uses = case.uses(world)

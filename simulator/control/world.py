@@ -26,6 +26,8 @@ RESCHEDULE, FAILOVER, LATE_RELOAD, NEW_EDGE = range(7, 11)
 """kinds of harmless events, likewise"""
 AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
 """kinds of theft of a node agent's key, likewise"""
+ISSUER_KEY, INJECTED_ISSUER_KEY = range(30, 32)
+"""kinds of theft of the issuer's key, likewise"""
 
 _ORDINAL_BITS: Final = 40
 

@@ -22,6 +22,8 @@ from simulator.fleet.issuer import (
     count_refusal,
     log_attempt,
     overtake,
+    refuses,
+    void,
 )
 from simulator.fleet.laws import (
     active_at,
@@ -29,6 +31,7 @@ from simulator.fleet.laws import (
     expiry,
     gap,
     initial_slot,
+    kept_at,
     renewal_age,
     task_at,
 )
@@ -41,6 +44,7 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    LIFE,
     NO_SERIAL,
     PARTS,
     RECORD,
@@ -57,6 +61,7 @@ from simulator.fleet.layout import (
     Entry,
     Fleet,
     Lane,
+    Life,
     Record,
     agent_and_slot,
     class_of,
@@ -70,8 +75,10 @@ from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
 GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
+DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
+RENEW_ALL = np.uint64(Stream.RENEW_ALL)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
@@ -102,12 +109,24 @@ def retag(record: Record, clear: int, add: int) -> None:
 
 
 @kernel
+def life_factor(fleet: Fleet, issued_s: float) -> float:
+    """Return the factor on the life of what was issued at an instant."""
+    n = fleet.life_count - 1
+    if n == 0:  # nobody ordered any
+        return 1.0
+    lives: Table[Life] = table(fleet.lives, fleet.life_count, LIFE)
+    while lives[n].from_s > issued_s:
+        n -= 1
+    return lives[n].factor
+
+
+@kernel
 def expires_s(fleet: Fleet, record: Record, i: int) -> float:
     """Return when the credential of record number ``i`` ends or ended."""
     if flag(record, REVOKED):
         ended_s: Table[float] = table(fleet.ended_s, fleet.record_count, np.float64)
         return ended_s[i]
-    return expiry(record.issued_s, fleet.ttl_s)
+    return expiry(record.issued_s, life_factor(fleet, record.issued_s) * fleet.ttl_s)
 
 
 @kernel
@@ -125,8 +144,9 @@ def in_flight(record: Record, now_s: float) -> bool:
 
 
 @kernel
-def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int) -> float:
+def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int, issued_s: float) -> float:
     """Draw the renewal age of one credential."""
+    factor = life_factor(fleet, issued_s)
     k = np.uint64(SLOTS * serial + slot)
     u_phase = 0.0
     if fleet.rule == FRACTION_POLLED:
@@ -134,11 +154,11 @@ def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int) -> float:
     u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
     return renewal_age(
         fleet.rule,
-        fleet.ttl_s,
+        factor * fleet.ttl_s,
         fleet.fraction,
         fleet.jitter,
         fleet.poll_s,
-        fleet.before_expiry_s,
+        factor * fleet.before_expiry_s,
         u_phase,
         u_draw,
     )
@@ -204,7 +224,7 @@ def _replay_any(
     n = np.uint64(clock.candidate)
     while t_s < to_s:
         task = task_of(agent_class, marks, n)
-        if agent_class.plain or active(fleet, agent_class, task, t_s):
+        if agent_class.plain or is_switch(fleet, agent_class, agent, task, n, t_s):
             _switch(fleet, lane, agent, first, task, t_s)
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
@@ -222,9 +242,16 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
 
 
 @kernel
-def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
-    """Return whether a task is active at an instant."""
-    return active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task]))
+def is_switch(
+    fleet: Fleet, agent_class: AgentClass, agent: int, task: int, n: np.uint64, t_s: float
+) -> bool:
+    """Return whether neither the task's hours nor the class's profile thin a candidate away."""
+    if not active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task])):
+        return False
+    if not agent_class.weighted:
+        return True
+    u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), DIURNAL), n)
+    return kept_at(t_s, fleet.start_hour, agent_class.weights, u)
 
 
 @kernel
@@ -266,7 +293,9 @@ def next_use(
             if agent_class.plain:
                 return t_s
             task = task_of(agent_class, marks, n)
-            if (task == slot or not fleet.one_task) and active(fleet, agent_class, task, t_s):
+            if (task == slot or not fleet.one_task) and is_switch(
+                fleet, agent_class, agent, task, n, t_s
+            ):
                 return t_s
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
@@ -312,7 +341,10 @@ def due_at_use(fleet: Fleet, agent: int, slot: int, record: Record, i: int) -> f
     serial = issues(record) - 1
     if serial < 0:
         return -inf
-    due_s = record.issued_s + age_at_renewal(fleet, agent, slot, serial)
+    due_s = record.issued_s + age_at_renewal(fleet, agent, slot, serial, record.issued_s)
+    if fleet.hurried:
+        hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)[i]
+        due_s = min(due_s, hurried_s) if hurried_s > 0.0 else due_s
     return min(due_s, expires_s(fleet, record, i))
 
 
@@ -340,7 +372,9 @@ def renew(
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
     record.tag += np.uint32(1 << SERIAL_SHIFT)
-    due_s = t_s + age_at_renewal(fleet, agent, slot, serial)
+    if fleet.hurried:
+        table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
+    due_s = t_s + age_at_renewal(fleet, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
         due_s = min(due_s, expires_s(fleet, record, i))
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
@@ -405,7 +439,7 @@ def _begin_slot(
     """Give a slot what it holds at t = 0; return when it is due."""
     if fleet.synchronised:
         record.issued_s = 0.0
-        due_s = age_at_renewal(fleet, agent, slot, 0)
+        due_s = age_at_renewal(fleet, agent, slot, 0, 0.0)
         ends_s = expiry(0.0, fleet.ttl_s)
     else:
         record.issued_s, due_s, ends_s = initial_slot(
@@ -555,9 +589,38 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])
-        elif issuer.down:
+        elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
             _file_asked(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
+
+
+@entry(types.void(types.uint64, types.float64, types.float64))
+def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
+    """Make whatever is held due within a window, unless it is due before or being renewed."""
+    fleet = table(place, 1, FLEET)[0]
+    issuer = table(fleet.issuer, 1, ISSUER)[0]
+    wheel = table(fleet.wheel, 1, WHEEL)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)
+    asked = table(fleet.spare, 1, ENTRY)
+    fleet.hurried = 1
+    for i in range(fleet.record_count):
+        record = records[i]
+        if issues(record) == NO_SERIAL or in_flight(record, now_s):
+            continue
+        agent_class = class_of(fleet, i)
+        agent, slot = agent_and_slot(agent_class, i)
+        k = np.uint64(SLOTS * (issues(record) - 1) + slot)
+        u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
+        due_s = now_s + u * window_s
+        was_s = record.event_s
+        if due_s >= (due_at_use(fleet, agent, slot, record, i) if fleet.rule == AT_USE else was_s):
+            continue
+        hurried_s[i] = due_s
+        ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
+        if record.event_s != was_s:
+            void(issuer, i, was_s)
+            _file_asked(wheel, asked[0])

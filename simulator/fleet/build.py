@@ -24,6 +24,7 @@ from simulator.fleet.layout import (
     ISSUE,
     LANE,
     LANES,
+    LIFE,
     MAX_CANDIDATES,
     MAX_ISSUES,
     PARTS,
@@ -115,19 +116,22 @@ def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
-    agent = record = 0
+    agent = record = node = 0
     for row, workload in zip(classes, scenario.workloads, strict=True):
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
-        row["first_agent"], row["first_record"] = agent, record
+        row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
+        row["agents_per_node"] = workload.agents_per_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
         row["active_masks"][:tasks] = law.active_masks
+        row["weighted"], row["weights"] = bool(law.diurnal), law.diurnal or 1.0
         for slot in range(row["slots"]):
             row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count
         record += workload.count * int(row["slots"])
+        node += -(-workload.count // workload.agents_per_node)
     return classes
 
 
@@ -143,11 +147,12 @@ def _shards(classes: NDArray[np.void], agents: int, records: int) -> NDArray[np.
     return shards
 
 
-def extreme_ages_s(row: RegimeRow) -> tuple[float, float]:
-    """Return bounds on the renewal age that any draw can give."""
+def extreme_ages_s(row: RegimeRow, factor: float = 1.0) -> tuple[float, float]:
+    """Return bounds on the renewal age that any draw can give, for ``factor`` times the life."""
+    ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
     ages = [
         rules.renewal_age(
-            row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s, *u
+            row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
         )
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
     ]
@@ -181,6 +186,7 @@ def _fleet(
     fleet["tracing"] = trace > 0
     memory.hold(fleet, "records", memory.records)
     memory.hold(fleet, "ended_s", reserve(records, np.float64))
+    memory.hold(fleet, "hurried_s", reserve(records, np.float64))
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
@@ -191,6 +197,8 @@ def _fleet(
     memory.hold(fleet, "spare", reserve(1, ENTRY))
     memory.hold(fleet, "picks", reserve(PARTS * batch, np.uint32))
     memory.hold(fleet, "wheel", memory.wheel)
+    memory.hold(fleet, "lives", np.array([(-inf, 1.0)], LIFE))
+    fleet["life_count"] = 1
     memory.hold(fleet, "issuer", memory.issuer)
 
 
@@ -227,14 +235,22 @@ def _widen(memory: Memory, capacity: int) -> None:
     wheel["free_count"] = count + len(added)
 
 
-def provide_entries(memory: Memory) -> None:
-    """Make sure that the wheel has room for a void entry for each slot of one more agent."""
+def set_life(memory: Memory, row: RegimeRow, from_s: float, factor: float) -> None:
+    """Let whatever is issued from an instant on live ``factor`` times its life."""
+    lives = memory.arrays["lives"]
+    memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
+    memory.fleet["life_count"] = len(lives) + 1
+    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, factor)
+
+
+def provide_entries(memory: Memory, more: int = SLOTS) -> None:
+    """Make sure that the wheel has room for void entries of ``more`` slots."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
     asked = int(memory.batches["count"].sum())
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
-    if filed + asked + in_flight > int(wheel["capacity"]) - SLOTS:
-        _widen(memory, 2 * int(wheel["capacity"]))
+    if filed + asked + in_flight > int(wheel["capacity"]) - more:
+        _widen(memory, int(wheel["capacity"]) + max(more, int(wheel["capacity"])))
 
 
 def provide_seconds(memory: Memory, to_s: float) -> None:
@@ -264,6 +280,8 @@ def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) ->
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    issuer["faults"] = len(scenario.faults)
+    memory.hold(issuer, "cut_off_share", reserve(len(scenario.faults), np.float64))
     seconds = int(scenario.horizon_s) + 2
     issuer["seconds"] = seconds
     memory.hold(issuer, "issued_in_second", reserve(seconds, np.int32))

@@ -38,7 +38,7 @@ from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down,
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
-SERVICE = np.uint64(Stream.SERVICE)
+SERVICE, CUT_OFF = np.uint64(Stream.SERVICE), np.uint64(Stream.CUT_OFF)
 DOUBTS = 1 << 14
 
 
@@ -50,6 +50,11 @@ class Issuer:
     by_hand: I8
     """issuance MANUAL: every attempt is answered in the same instant"""
     down: I8
+    partitions: I8
+    """how many are under way"""
+    faults: I8
+    cut_off_share: U8
+    """float64 by fault: share of nodes that it cuts off now"""
     issue_lookahead_s: F8
     """no answer causes a request sooner than this after it"""
     refuse_lookahead_s: F8
@@ -137,10 +142,16 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
 
 
 @kernel
+def void(issuer: Issuer, i: int, event_s: float) -> None:
+    """Doubt the entry that record ``i`` has on the wheel for ``event_s``, if it has one."""
+    if event_s < np.inf:
+        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+
+
+@kernel
 def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
-    if record.event_s < np.inf:
-        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+    void(issuer, i, record.event_s)
     record.event_s = np.nextafter(now_s, -np.inf)
 
 
@@ -159,13 +170,36 @@ def count_refusal(issuer: Issuer, t_s: float) -> None:
 
 
 @kernel
+def cut_off(fleet: Fleet, issuer: Issuer, record: int) -> bool:
+    """Return whether a partition under way concerns the node of a record's agent."""
+    if issuer.partitions == 0:
+        return False
+    agent_class = class_of(fleet, record)
+    agent, _ = agent_and_slot(agent_class, record)
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    node = np.uint64(agent_class.first_node + place)
+    key = entity_key(fleet.seed_key, node, CUT_OFF)
+    shares = table(issuer.cut_off_share, issuer.faults, np.float64)
+    for fault in range(issuer.faults):
+        if shares[fault] > 0.0 and keyed_uniform(key, np.uint64(fault)) < shares[fault]:
+            return True
+    return False
+
+
+@kernel
+def refuses(fleet: Fleet, issuer: Issuer, record: int) -> bool:
+    """Return whether an attempt does not get through to the issuer."""
+    return issuer.down != 0 or cut_off(fleet, issuer, record)
+
+
+@kernel
 def log_attempt(
     fleet: Fleet, lane: Lane, issuer: Issuer, t_s: float, record: int, serial: int
 ) -> None:
     """Trace one attempt at a request, for the credential ``serial``."""
     agent, slot = agent_and_slot(class_of(fleet, record), record)
     log_event(lane, t_s, REQUEST, agent, slot, serial - 1)
-    if issuer.down and not issuer.by_hand:
+    if not issuer.by_hand and refuses(fleet, issuer, record):
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
@@ -231,7 +265,7 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
             put(answers, count, t_s, record, ISSUED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
-        elif issuer.down:
+        elif refuses(fleet, issuer, record):
             count_refusal(issuer, t_s)
             put(answers, count, t_s, record, REFUSED)
             count += 1

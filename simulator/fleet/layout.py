@@ -6,6 +6,7 @@
 from typing import Annotated
 
 from scenarios.demand.initial import SLOTS
+from scenarios.spec.schema import HOURS
 from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
@@ -61,13 +62,19 @@ class AgentClass:
 
     first_agent: I8
     first_record: I8
+    first_node: I8
+    agents_per_node: I8
     slots: I8
     tasks: I8
     plain: I8
-    """one always-active task: no marks are drawn"""
+    """one always-active task and no profile: every candidate is a switch"""
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    weighted: I8
+    """candidates are thinned by ``weights``"""
+    weights: Annotated[tuple[float, ...], "f8", HOURS]
+    """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 
@@ -156,6 +163,16 @@ PARTS = 8
 """pieces of work for any number of threads, a lane each: ``SHARDS // PARTS`` shards"""
 
 
+class Life:
+    """A factor on the life of what is issued from an instant on."""
+
+    from_s: F8
+    factor: F8
+
+
+LIFE = struct(Life)
+
+
 class Fleet:
     """The hub: rules, sizes, and the addresses of everything."""
 
@@ -178,11 +195,18 @@ class Fleet:
     """how far ahead an agent looks for its next use at a time (AT_USE)"""
     margin_s: F8
     """how long before the end of that it wakes to look further"""
+    lives: U8
+    """the factors on ``ttl_s`` that were ever in force, in order of their instants"""
+    life_count: I8
     agents: I8
     records: U8
     record_count: I8
     ended_s: U8
     """float64 by record: when a revoked credential ended"""
+    hurried_s: U8
+    """float64 by record: when an order made the present credential due; 0 for no order"""
+    hurried: I8
+    """there was such an order"""
     refusals: U8
     """uint32 by record: refusals of the request under way"""
     classes: U8

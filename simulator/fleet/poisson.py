@@ -131,7 +131,8 @@ def in_hour(fleet: Fleet, agent_class: AgentClass, agent: int, hour: int) -> int
     """Return the number of switches in a whole hour."""
     length_s = hour_begins_s(fleet, hour + 1) - hour_begins_s(fleet, hour)
     key = entity_key(fleet.seed_key, np.uint64(agent), COUNT)
-    mean = active_rate_hz(fleet, agent_class, hour) * length_s
+    weight = agent_class.weights[(int64(fleet.start_hour) + hour) % 24]
+    mean = active_rate_hz(fleet, agent_class, hour) * weight * length_s
     return poisson_draw(mean, key, np.uint64(hour << DRAWS))
 
 

@@ -19,10 +19,16 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
-from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.fleet import agents
-from simulator.fleet.build import build, provide_entries, provide_seconds, refuse_overflow
+from simulator.fleet.build import (
+    build,
+    provide_entries,
+    provide_seconds,
+    refuse_overflow,
+    set_life,
+)
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
     ANSWERED,
@@ -207,7 +213,7 @@ class FleetPopulation:
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
                     if agent in self._watched:
-                        ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                        ends_s = self._expiry(issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
@@ -245,6 +251,12 @@ class FleetPopulation:
             self._work_to(self.now_s)
         return where
 
+    def _expiry(self, issued_s: float) -> float:
+        """Return when a credential issued at an instant expires, unless it was ended sooner."""
+        lives = self._memory.arrays["lives"]
+        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        return rules.expiry(issued_s, float(life["factor"]) * self._regime.ttl_s)
+
     # -- the port -------------------------------------------------------------------------------
 
     def advance(self, to_s: float) -> None:
@@ -263,7 +275,7 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0:
-                ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                ends_s = self._expiry(issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
                 views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
@@ -276,12 +288,25 @@ class FleetPopulation:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._work_to(self.now_s)
                 self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
+            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
+                self._work_to(self.now_s)
+                shares = self._memory.arrays["cut_off_share"]
+                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
+                self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
                 self._work_to(self.now_s)
                 provide_seconds(self._memory, self.now_s)
                 provide_entries(self._memory)
                 agents.replace(self._place, agent, self.now_s)
                 self._collect()
+            case CommandKind.SET_TTL:
+                self._work_to(self.now_s)
+                set_life(self._memory, regime_row(self._regime), self.now_s, command.value)
+            case CommandKind.RENEW_ALL:
+                if self._regime.issuance != Issuance.MANUAL:
+                    self._work_to(self.now_s)
+                    provide_entries(self._memory, len(self._records))
+                    agents.hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
                 where = self._settled(agent)
                 self._watched.setdefault(agent, [])

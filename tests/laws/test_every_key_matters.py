@@ -74,7 +74,13 @@ BASE: dict[str, Any] = {
     "horizon_s": 3600.0,
     "regimes": REGIMES,
     "workloads": [
-        {"name": "clerk", "count": 14, "agents_per_node": 4, "tasks": TASKS},
+        {
+            "name": "clerk",
+            "count": 14,
+            "agents_per_node": 4,
+            "tasks": TASKS,
+            "diurnal": [0.9] * 24,
+        },
         {
             "name": "bot",
             "count": 10,
@@ -93,19 +99,28 @@ BASE: dict[str, Any] = {
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "issuer": {"rate_per_year": 9000.0},
+        "injected_issuer_compromises": 2,
         "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
     "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
-    "response": {"analysts": 1, "triage_mean_s": 200.0},
+    "response": {
+        "analysts": 1,
+        "triage_mean_s": 30.0,
+        "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+    },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 4000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
     },
-    "faults": [{"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0}],
+    "faults": [
+        {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
+        {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+    ],
     "probes": 20,
 }
 SEED = 3
@@ -148,10 +163,13 @@ def others(key: str, value: object) -> Iterator[object]:
         "start.ages": ["synchronised"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
+        "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
         "regimes.artifact": ["jwt-svid"],
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
+        "threats.issuer.forgery": ["copied-serial"],
+        "faults.kind": ["issuer-outage"],
     }
     if key in choices:
         yield from (choice for choice in choices[key] if choice != value)
@@ -173,6 +191,8 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    if path[-1] == "kind":  # keys of its own mean nothing to another kind
+        place.pop("share", None)
     return copy
 
 
@@ -222,7 +242,7 @@ def test_an_ignored_key_exists(entry: str) -> None:
     assert any(key == entry or key.startswith(f"{entry}.") for key in KEYS)
 
 
-ONLY_CHOICE = {"schema_version", "faults.kind"}
+ONLY_CHOICE = {"schema_version"}
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if ignored(key) and key not in ONLY_CHOICE])
