@@ -40,7 +40,8 @@ def predict(asked: "Heist") -> Prediction:
     scenario = theft_window(asked, horizon_s)
     (agents,) = scenario.workloads
     many = agents.model_copy(update={"count": AGENTS_PER_THEFT * asked.victims})
-    scenario = scenario.model_copy(update={"workloads": (many,)})
+    quick = {"workloads": (many,), "probes": 0, "series_interval_s": horizon_s}
+    scenario = scenario.model_copy(update=quick)
     record = simulate(scenario, asked.seed, "fleet", REPLICATIONS)
     times, n = _times(record, horizon_s - FOLLOWED_TTLS * asked.agent_ttl_s)
     low_s, high_s = spread_of_median(times, asked.victims)

@@ -51,6 +51,8 @@ class StormReport(msgspec.Struct, kw_only=True, frozen=True):
     backoff: bool
     control_frame_limit: int | None
     down_s: float
+    start_s: float
+    """from the start of a killed server's successor until it answered; 0 for other storms"""
     watched_s: float
     """after the fault began"""
     up_s: float | None
@@ -125,7 +127,7 @@ def storm(
         fault_s = before.t_s if before is not None else 0.0
         on_step(f"{kind}: the fault, at {fault_s:.0f} s")
         meter = Meter(server)
-        cpu_s = _break(kind, server, link, down_s, meter)
+        cpu_s, start_s = _break(kind, server, link, down_s, meter)
         lasts_s = down_s if kind in _LASTING else 0.0
         hold_s = ALL_WELL_S
         if kind is Kind.CA_ROTATED:  # what a new CA breaks shows when documents are renewed
@@ -151,6 +153,7 @@ def storm(
         backoff=fleet.backoff,
         control_frame_limit=settings.control_frame_limit,
         down_s=lasts_s,
+        start_s=start_s,
         watched_s=link.progress[-1].t_s - fault_s,
         up_s=up_s,
         recovery_s=None if whole_s is None else max(0.0, whole_s - fault_s - lasts_s),
@@ -206,16 +209,22 @@ def _now(link: SwarmLink) -> float:
     return link.progress[-1].t_s if link.progress else 0.0
 
 
-def _break(kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, meter: Meter) -> float:
-    """Do it; return the CPU seconds of a server that is no more."""
+def _break(
+    kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, meter: Meter
+) -> tuple[float, float]:
+    """Do it; return the CPU seconds of a server that is no more, and how long its successor took.
+
+    The second is from the start of the process until it answers.
+    """
     if kind is Kind.MASS_RESTART:
         link.restart()
     elif kind is Kind.SERVER_KILLED:
         used_s = meter.cpu_s()
         server.kill()
         time.sleep(down_s)
+        began_s = monotonic()
         server.launch()
-        return used_s
+        return used_s, monotonic() - began_s
     elif kind is Kind.DATASTORE_LOCKED:
         _lock(server, down_s)
     elif kind is Kind.CA_ROTATED:
@@ -225,7 +234,7 @@ def _break(kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, mete
         taint_authority(server, old)
         time.sleep(down_s)
         revoke_authority(server, old)
-    return 0.0
+    return 0.0, 0.0
 
 
 def _lock(server: SpireServer, seconds: float) -> None:

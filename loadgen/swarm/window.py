@@ -4,12 +4,12 @@ An agent's identities are one document there, because an agent asks for all that
 The documents count as issued at the instant at which half of them had been.
 """
 
-from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, TRUST_DOMAIN
+from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, SYNC_JITTER, SYNC_S, TRUST_DOMAIN
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
 from scenarios.spec.fault_kinds import IssuerOutage
-from scenarios.spec.regime import Regime, Revocation, RevocationRule
+from scenarios.spec.regime import Regime, Renewal, RenewalRule, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
     Abuse,
@@ -27,6 +27,7 @@ from scenarios.spec.sources import sources
 
 SIGN_S = sources()["spire.sign_service_time"].value * 1e-3
 _REGIME = "x509-svid-1h"
+SYNC_LEAD_S = 20.0
 OWNER_HZ = 10.0
 """at which a robbed agent calls in a simulated theft: the real one uses a new document at once"""
 FIRST_USE_S = 0.001
@@ -57,6 +58,22 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
         ),
         faults=_faults(report, held_s),
         series_interval_s=1.0,
+    )
+
+
+def sync_window(report: StormReport) -> Scenario:
+    """Return the scenario of a killed server in which an agent's *sync* is what it renews.
+
+    SPIRE's agents notice that the server is gone at their next sync, not when a document is due,
+    and are deep in back-off by the time that one is. The fault begins at ``SYNC_LEAD_S``, with the
+    agents' syncs at uniform phases.
+    """
+    renewal = RenewalRule(rule=Renewal.FRACTION, fraction=0.5, jitter=SYNC_JITTER)
+    regime = spire_regime(report.x509_ttl_s).model_copy(
+        update={"name": "sync", "ttl_s": 2.0 * SYNC_S, "renewal": renewal}
+    )
+    return storm_window(report, SYNC_LEAD_S).model_copy(
+        update={"name": "server-killed-sync", "regimes": (regime,), "start": Start()}
     )
 
 
@@ -137,7 +154,7 @@ def knock_s(report: StormReport) -> float:
     an input that has to be measured.
     """
     vain = sum(n for key, n in report.failed_calls.items() if key.startswith("connect:"))
-    return report.agents * report.down_s / vain if vain else 0.0
+    return report.agents * (report.down_s + report.start_s) / vain if vain else 0.0
 
 
 def _backoff(report: StormReport) -> Backoff:
@@ -150,4 +167,5 @@ def _backoff(report: StormReport) -> Backoff:
 def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage, ...]:
     if report.kind is not Kind.SERVER_KILLED:
         return ()
-    return (IssuerOutage(kind="issuer-outage", start_s=held_s, duration_s=report.down_s),)
+    out_s = report.down_s + report.start_s
+    return (IssuerOutage(kind="issuer-outage", start_s=held_s, duration_s=out_s),)

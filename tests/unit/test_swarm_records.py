@@ -26,6 +26,7 @@ REPORT = StormReport(
     backoff=False,
     control_frame_limit=None,
     down_s=DOWN_S,
+    start_s=0.0,
     watched_s=END_S - FAULT_S,
     up_s=4.0,
     recovery_s=8.0,
@@ -124,3 +125,31 @@ def test_with_backoff_recovery_takes_longer_than_without() -> None:
     assert with_it.recovery_s is not None
     assert without.recovery_s is not None
     assert (with_it.recovery_s.low or 0.0) > (without.recovery_s.high or 0.0)
+
+
+def test_agents_that_notice_at_their_sync_are_deep_in_backoff_when_the_server_returns() -> None:
+    """Syncs fail at u, u + 5, + 12.5, + 23.75, + 40.6 and + 65.9 s, each wait ±10 %, u ≤ 5.5 s.
+
+    The server is back after 45 s. An agent with u + 40.6 ≥ 45 is soon back; of ten with uniform u
+    one at least is not (but for 0.2¹⁰), and waits until u + 65.9. So the last is back between
+    0.9 · 65.9 − 45 = 14.3 s and 5.5 + 1.1 · 65.9 − 45 = 33 s after the server, or a second later,
+    when somebody looks.
+    """
+    said = predict(storm(backoff=True), 3).noticed_at_sync
+    assert said is not None
+    assert said.recovery_s is not None
+    assert said.recovery_s.value is not None
+    assert 14.3 <= said.recovery_s.value <= 34.0
+    # documents end 60 s after their issue, 40 s after the fault
+    assert said.expired_identity_s is not None
+    assert said.expired_identity_s.value is not None
+    assert 5.0 <= said.expired_identity_s.value / (AGENTS * IDENTITIES) <= 5.0 + 34.0
+
+
+def test_a_slow_start_of_the_server_is_part_of_the_simulated_outage() -> None:
+    slow, quick = predict(storm(start_s=10.0), 3), predict(storm(), 3)
+    assert slow.recovery_s is not None
+    assert quick.recovery_s is not None
+    assert (slow.recovery_s.value or 0.0) - (quick.recovery_s.value or 0.0) == pytest.approx(
+        10, abs=1
+    )
