@@ -12,12 +12,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from scenarios.demand.initial import SLOTS, initial_slot
+from scenarios.demand.initial import SLOTS, initial_slot, walked_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import Grant, grants
 from simulator.clock import Clock
 from simulator.layout import Layout
 from simulator.population import (
@@ -48,8 +49,9 @@ class ReferencePopulation:
     ) -> None:
         self._scenario, self._regime, self._seed_key = scenario, regime, seed_key
         self._row = regime_row(regime)
-        self._at_use = regime.renewal.rule == Renewal.AT_USE
+        self._at_use = regime.renewal.at_use
         self._layout = Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._clock = Clock()
         self._down = False
         self._partitions: dict[int, float] = {}
@@ -70,23 +72,28 @@ class ReferencePopulation:
     # -- agents ---------------------------------------------------------------------------------
 
     def _initial_slots(self, agent: int) -> list[Slot]:
-        agent_class = self._layout.of(agent)
-        start = self._scenario.start
         slots = []
-        for index in range(agent_class.slots):
+        for index in range(self._layout.of(agent).slots):
             slot = Slot(agent, index, 0, 0.0, inf, inf)
-            if start.ages == "synchronised":
-                slot.due_s = self._renewal_age(slot)
-                slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
+            if self._scenario.start.ages == "synchronised":
+                self._date(slot)
             else:
-                age, life, task = (self._key(agent, stream) for stream in INITIAL)
-                slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
-                )
+                slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
                 if slot.issued_s == inf:
                     slot.serial = -1
             slots.append(slot)
         return slots
+
+    def _stationary(self, slot: Slot) -> tuple[float, float, float]:
+        """Return issue, due and expiry of what a slot holds at t = 0 in the stationary state."""
+        agent, index, grant = slot.agent, slot.index, self._grant(slot)
+        rule = self._row.at(grant.ttl_s).rule_numbers
+        use_hz = self._layout.of(agent).use_hz(index)
+        if grant.truncates:
+            walk = self._key(agent, Stream.INITIAL_WALK)
+            return walked_slot(*rule, use_hz, *grant.ca, walk, index, 0.0)
+        age, life, task = (self._key(agent, stream) for stream in INITIAL)
+        return initial_slot(*rule, use_hz, age, life, task, index)
 
     def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
         """Switch tasks for ever."""
@@ -99,7 +106,7 @@ class ReferencePopulation:
         self._task[agent] = task
         if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
             self._ask(slot)
-        if slot.serial < 0 or self.now_s >= slot.expires_s:
+        if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
                 self._tally.waits += 1
             else:
@@ -108,16 +115,17 @@ class ReferencePopulation:
 
     # -- credentials ----------------------------------------------------------------------------
 
-    @property
-    def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row, factor = self._row, self._life_factor
-        ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
-        return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
+    def _grant(self, slot: Slot) -> Grant:
+        return self._grants[self._layout.index(slot.agent)]
 
-    def _renewal_age(self, slot: Slot) -> float:
+    def _date(self, slot: Slot) -> None:
+        """Write into a slot when what it was just issued is due and expires."""
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
-        return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
+        life_s = self._grant(slot).life_s(slot.issued_s, self._life_factor)
+        age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
+        slot.due_s = slot.issued_s + age_s
+        slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
@@ -145,9 +153,12 @@ class ReferencePopulation:
         for slot in (slot for slots in self._slots for slot in slots):
             if slot.serial < 0 or slot.request != IDLE:
                 continue
-            u = self._draw(slot, Stream.RENEW_ALL, slot.serial)
-            if self.now_s + u * window_s < slot.due_s:
-                slot.due_s = self.now_s + u * window_s
+            due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
+            if self._row.rule == rules.SERVER_DIRECTED:
+                u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
+                due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            if due_s < slot.due_s:
+                slot.due_s = due_s
                 self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:
@@ -171,8 +182,7 @@ class ReferencePopulation:
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
-        slot.expires_s = rules.expiry(self.now_s, self._life_factor * self._row.ttl_s)
-        slot.due_s = self.now_s + self._renewal_age(slot)
+        self._date(slot)
         self._await_due(slot)
         if slot.agent in self._watched:
             self._watched[slot.agent].append(slot.view())

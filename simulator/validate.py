@@ -13,7 +13,7 @@ import msgspec
 from scipy import stats
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import authority, benign, issuer, lateral, renewal, thefts
+from simulator.checks import authority, benign, issuer, lateral, lifetimes, renewal, thefts
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -24,6 +24,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.residual_validity,
     renewal.last_of_node,
     renewal.renewal_age,
+    renewal.availability_target,
+    renewal.directed,
+    renewal.per_request,
     renewal.switches,
     issuer.waiting,
     issuer.outage,
@@ -37,6 +40,7 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
+    lifetimes.truncation,
     authority.forged,
     authority.overtaken,
 )

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec import lifetimes
+from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
 
@@ -17,9 +18,10 @@ MANY_EVENTS = 100_000
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
+    found += lifetimes.problems(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -30,6 +32,9 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+        found += _target_without_grace(regime)
+        found += _idle_key_storage(regime)
+    found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _profile_without_peak(scenario)
     return found
@@ -92,6 +97,17 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
             )
 
 
+def _channels(scenario: Scenario) -> Iterator[Problem]:
+    leak = scenario.threats.leak
+    if leak.log_share + leak.file_share > 1:
+        yield Problem(
+            "threats.leak.file_share",
+            f"{leak.file_share:g}",
+            f"log_share + file_share = {leak.log_share + leak.file_share:g} must be ≤ 1; what is "
+            "left of 1 leaks from memory",
+        )
+
+
 def _drive(scenario: Scenario) -> Iterator[Problem]:
     names = [regime.name for regime in scenario.regimes]
     if scenario.drive.regime is not None and scenario.drive.regime not in names:
@@ -120,11 +136,12 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
-    if regime.scope is Scope.ONE_TASK and renewal.rule is not Renewal.AT_USE:
+    if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
             repr(renewal.rule.keyword),
-            'scope = "one-task" needs "at-use": a task\'s document is issued when it starts',
+            'scope = "one-task" needs "at-use" or "per-request": '
+            "a task's document is issued when it starts",
         )
     if finite:
         yield from _lifetime(regime, key)
@@ -138,7 +155,7 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             f"{renewal.before_expiry_s:g}",
             f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
         )
-    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE}:
+    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE, Renewal.SERVER_DIRECTED}:
         latest = renewal.fraction * (1 + renewal.jitter)
         if latest >= 1:
             yield Problem(
@@ -146,7 +163,16 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
                 f"{renewal.fraction:g}",
                 f"fraction·(1 + jitter) = {latest:g} must be < 1, or renewal comes after expiry",
             )
-    if renewal.rule is Renewal.FRACTION_POLLED:
+    if renewal.rule is Renewal.AVAILABILITY_TARGET:
+        left_s = ttl_s - renewal.target_s - renewal.target_jitter_s
+        if left_s <= 0:
+            yield Problem(
+                f"{key}.renewal.target_s",
+                f"{renewal.target_s:g}",
+                f"target_s + target_jitter_s must be < ttl_s = {ttl_s:g}, or renewal is due before "
+                "issue",
+            )
+    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
         opens_s = ttl_s * (1 - (1 + renewal.jitter) * (1 - renewal.fraction))
         if opens_s <= 0:
             yield Problem(
@@ -163,12 +189,13 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
 
 
 def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
+    if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        age_s = regime.ttl_s - regime.renewal.before_expiry_s
-    else:
-        age_s = regime.ttl_s * regime.renewal.fraction
+    renewals_hz = sum(
+        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        for workload in scenario.workloads
+    )
+    age_s = scenario.agents / renewals_hz
     load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
     if load >= 1:
         yield (
@@ -178,6 +205,14 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
         )
 
 
+def _age_s(regime: Regime, ttl_s: float) -> float:
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        return ttl_s - regime.renewal.before_expiry_s
+    if regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
+        return min(ttl_s - regime.renewal.target_s, ttl_s * regime.renewal.fraction)
+    return ttl_s * regime.renewal.fraction
+
+
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:
     rate = scenario.benign.per_agent_year
     events = rate * scenario.agents * scenario.horizon_s / SECONDS_PER_YEAR
@@ -185,6 +220,16 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _target_without_grace(regime: Regime) -> Iterator[str]:
+    renewal = regime.renewal
+    left_s = regime.ttl_s - renewal.target_s
+    if renewal.rule is Renewal.AVAILABILITY_TARGET and left_s <= renewal.grace_s:
+        yield (
+            f"{regime.name}: a life of {regime.ttl_s:g} s leaves {left_s:g} s beyond the target, "
+            f"not more than the grace of {renewal.grace_s:g} s, so the target is ignored"
         )
 
 
@@ -207,4 +252,18 @@ def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
         yield (
             f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
             f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
+        )
+
+
+def _idle_key_storage(regime: Regime) -> Iterator[str]:
+    in_hardware = regime.key_storage is KeyStorage.HARDWARE
+    if regime.binding is not Binding.KEY and regime.key_storage is not KeyStorage.MEMORY:
+        yield (
+            f"{regime.name}: key_storage = {regime.key_storage.keyword!r} changes nothing where "
+            f"binding = {regime.binding.keyword!r}: the document is of use without its key"
+        )
+    if regime.presign_s > 0 and not (in_hardware and regime.binding is Binding.KEY):
+        yield (
+            f"{regime.name}: presign_s = {regime.presign_s:g} changes nothing: a thief who takes "
+            "the key along needs no proofs made beforehand"
         )

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
@@ -47,6 +48,8 @@ class Workload(Strict):
     name: Name
     count: Annotated[int, Field(ge=1, le=100_000_000)]
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
+    ttl_s: PositiveSeconds | None = None
+    """life of this class's documents, instead of the regime's, where that one ends at all"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
@@ -68,6 +71,8 @@ class Issuer(Strict):
     servers: Annotated[int, Field(ge=1, le=10_000)] = 2
     service_time_s: PositiveSeconds = 0.002
     backoff: Backoff = Backoff()
+    ca: CertificateAuthority | None = None
+    """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
 
 
 class Start(Strict):
@@ -82,6 +87,10 @@ class Leak(Strict):
     """The secret is copied out (model.md §4): hazard per unique secret, all copies included."""
 
     rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    log_share: Share = 0.0
+    """of leaks in which the document alone gets out: a log, a trace, a proxy on its way"""
+    file_share: Share = 0.0
+    """of leaks through files (repository, image, backup, volume); the others are of memory"""
 
 
 class Foothold(Strict):

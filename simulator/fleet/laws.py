@@ -28,7 +28,11 @@ def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
 
 
 expiry = compilable(rules.expiry)
+ca_number = compilable(rules.ca_number)
+ca_truncation = compilable(rules.ca_truncation)
 polled_age = compilable(rules.polled_age)
+passed_over = compilable(rules.passed_over)
+availability_age = compilable(rules.availability_age)
 renewal_age = compilable(rules.renewal_age)
 stationary_position = compilable(rules.stationary_position)
 backoff_delay = compilable(rules.backoff_delay)
@@ -39,3 +43,4 @@ active_at = compilable(switches.active_at)
 kept_at = compilable(switches.kept_at)
 polled_life = compilable(initial.polled_life)
 initial_slot = compilable(initial.initial_slot)
+walked_slot = compilable(initial.walked_slot)

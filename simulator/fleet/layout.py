@@ -68,6 +68,13 @@ class AgentClass:
     tasks: I8
     plain: I8
     """one always-active task and no profile: every candidate is a switch"""
+    ttl_s: F8
+    """life that its documents are asked for"""
+    ca_since_s: F8
+    ca_term_s: F8
+    ca_life_s: F8
+    shortened: I8
+    """the CA shortens some of its documents"""
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
@@ -85,8 +92,8 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
-    gaps: U8
-    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
+    drawn: U8
+    """float64 × ``BLOCK``: switches drawn ahead, first their gaps, then their instants"""
     switches: I8
     auth_failures: I8
     waits: I8
@@ -103,7 +110,7 @@ class Lane:
 
 
 BLOCK = 8
-"""gaps drawn at a time"""
+"""switches drawn at a time"""
 LANE = struct(Lane, align=128)
 LANES = 9
 
@@ -178,12 +185,16 @@ class Fleet:
 
     seed_key: U8
     start_hour: F8
-    ttl_s: F8
     rule: I8
     fraction: F8
     jitter: F8
     poll_s: F8
     before_expiry_s: F8
+    target_s: F8
+    target_jitter_s: F8
+    grace_s: F8
+    per_request: I8
+    """no document serves a second task (AT_USE)"""
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8

@@ -239,7 +239,7 @@ def count_switches(place: np.uint64, part: int, to_s: float) -> None:
         agent_class = class_of(fleet, i)
         agent, _ = agent_and_slot(agent_class, i)
         switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
-        ends_s = max(0.0, expires_s(fleet, records[i], i))
+        ends_s = max(0.0, expires_s(fleet, agent_class, records[i], i))
         if ends_s < to_s:
             failures += switches_in(fleet, agent_class, agent, ends_s, to_s)
     lane.switches = switches
