@@ -32,6 +32,8 @@ IGNORES: Final = {
     "regimes.source": _WORDS,
     "regimes.issuance": "the target issues every credential, a static key too",
     "regimes.binding": "thieves take the key with the document",
+    "regimes.key_storage": "thieves take the key with the document",
+    "regimes.presign_s": "thieves take the key with the document",
     "regimes.leak_ratio": _SIMULATED,
     "regimes.revocation": "measured: alerts are answered with the target's own revocation",
     "regimes.session_overhang_s": "the target's own; each use is a request of its own",

@@ -54,6 +54,7 @@ class Stream(IntEnum):
     NODE_MEMBER = 35
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
+    LEAK_CHANNEL = 69
     CUT_OFF = 40
     RENEW_ALL = 50
     DIURNAL = 51

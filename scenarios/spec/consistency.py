@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
 from scenarios.spec import lifetimes
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
 
@@ -18,7 +18,7 @@ MANY_EVENTS = 100_000
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
@@ -32,6 +32,7 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+        found += _idle_key_storage(regime)
     found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _profile_without_peak(scenario)
@@ -93,6 +94,17 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.every_s:g}",
                 f"must be > duration_s = {fault.length_s:g}, or {ends}",
             )
+
+
+def _channels(scenario: Scenario) -> Iterator[Problem]:
+    leak = scenario.threats.leak
+    if leak.log_share + leak.file_share > 1:
+        yield Problem(
+            "threats.leak.file_share",
+            f"{leak.file_share:g}",
+            f"log_share + file_share = {leak.log_share + leak.file_share:g} must be ≤ 1; what is "
+            "left of 1 leaks from memory",
+        )
 
 
 def _drive(scenario: Scenario) -> Iterator[Problem]:
@@ -217,4 +229,18 @@ def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
         yield (
             f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
             f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
+        )
+
+
+def _idle_key_storage(regime: Regime) -> Iterator[str]:
+    in_hardware = regime.key_storage is KeyStorage.HARDWARE
+    if regime.binding is not Binding.KEY and regime.key_storage is not KeyStorage.MEMORY:
+        yield (
+            f"{regime.name}: key_storage = {regime.key_storage.keyword!r} changes nothing where "
+            f"binding = {regime.binding.keyword!r}: the document is of use without its key"
+        )
+    if regime.presign_s > 0 and not (in_hardware and regime.binding is Binding.KEY):
+        yield (
+            f"{regime.name}: presign_s = {regime.presign_s:g} changes nothing: a thief who takes "
+            "the key along needs no proofs made beforehand"
         )

@@ -94,6 +94,10 @@ class Leak(Strict):
     """The secret is copied out (model.md §4): hazard per unique secret, all copies included."""
 
     rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    log_share: Share = 0.0
+    """of leaks in which the document alone gets out: a log, a trace, a proxy on its way"""
+    file_share: Share = 0.0
+    """of leaks through files (repository, image, backup, volume); the others are of memory"""
 
 
 class Foothold(Strict):

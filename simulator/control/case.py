@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
-from scenarios.spec.regime import Binding, Enforcer, Scope
+from scenarios.spec.regime import Binding, Enforcer, KeyStorage, Scope
 from simulator.control.world import World
 from simulator.layout import AgentClass
 from simulator.population import CredentialView
@@ -68,7 +68,9 @@ class Case:
     first_use_s: float
     """when the thief means to present the credential for the first time"""
     usable: bool
-    """False for a copy of a node-bound document, which no other node can use"""
+    """False for a copy without what it is bound to: its node, or a key that did not leak"""
+    proofs_until_s: float = inf
+    """when the last proof ends that an evicted thief could make beforehand"""
     alert_s: float | None = None
     detector: str | None = None
     decided_s: float | None = None
@@ -117,8 +119,13 @@ class Case:
         """Return when the copy stops being accepted as a credential."""
         if self.document is None or not self.usable:
             return -inf
-        denied_s = self.denied.get((self.document.slot, self.document.serial), inf)
-        return min(self.document.expires_s, denied_s)
+        return min(self.document.expires_s, self.denied_s(), self.proofs_until_s)
+
+    def denied_s(self) -> float:
+        """Return when the verifiers began to refuse the copy by name, inf if they did not."""
+        if self.document is None:
+            return inf
+        return self.denied.get((self.document.slot, self.document.serial), inf)
 
     def copy_access_ends_s(self, world: World) -> float:
         """Return when access with the copy ends: later than the copy if a session outlives it."""
@@ -209,9 +216,37 @@ def opened(world: World, case: Case) -> frozenset[str]:
     return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
 
 
-def usable_elsewhere(world: World) -> bool:
+def usable_elsewhere(world: World, entity: int) -> bool:
     """Return whether a copy is of use away from its node.
 
-    A key-bound document counts as taken with its key: how much rarer that is, ``leak_ratio`` says.
+    A node-bound one never is. Of a key-bound one the thief needs the key, too: a leaked log holds
+    documents only, a file is of use if the key lies in one, and memory holds every key but those in
+    hardware.
+
+    Args:
+        world: laws and draws.
+        entity: of the theft, whose draw decides how it got out.
     """
-    return world.regime.binding is not Binding.NODE
+    regime, leak = world.regime, world.scenario.threats.leak
+    if regime.binding is not Binding.KEY:
+        return regime.binding is Binding.BEARER
+    u = world.uniform(entity, Stream.LEAK_CHANNEL, 0)
+    if u < leak.log_share:
+        return False
+    if u < leak.log_share + leak.file_share:
+        return regime.key_storage is KeyStorage.FILE
+    return regime.key_storage is not KeyStorage.HARDWARE
+
+
+def left_after_eviction_s(world: World, case: Case) -> float:
+    """Return for how long a foothold's last document is of use to him after he was evicted.
+
+    No longer than the document; nothing where it is bound to the node. A key in hardware stays
+    behind, and the proofs that he made with it end after ``presign_s``. Who had documents signed
+    for keys of his own keeps those.
+    """
+    regime = world.regime
+    if regime.binding is Binding.NODE:
+        return 0.0
+    stays = regime.binding is Binding.KEY and regime.key_storage is KeyStorage.HARDWARE
+    return regime.presign_s if stays and not case.signs else inf

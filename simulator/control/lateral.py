@@ -94,7 +94,7 @@ class Lateral:
                 stolen_s=world.now_s,
                 eviction_s=-float("inf"),
                 first_use_s=world.now_s,
-                usable=usable_elsewhere(world),
+                usable=usable_elsewhere(world, int(key) >> 1),
                 depth=case.depth + 1,
                 root=root,
             )

@@ -57,7 +57,7 @@ def _end(case: Case, over: bool, first_use_s: float | None) -> End:
     if case.forges:
         return "revoked"
     document = case.document
-    if document is not None and case.copy_valid_until_s() < document.expires_s:
+    if document is not None and case.denied_s() < min(document.expires_s, case.proofs_until_s):
         return "revoked"
     return "evicted" if case.foothold else "expired"
 

@@ -110,7 +110,7 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
         stolen_s=stolen_s,
         eviction_s=-inf,
         first_use_s=first_use_s(world, entity, stolen_s),
-        usable=usable_elsewhere(world),
+        usable=usable_elsewhere(world, entity),
     )
     if not (threats.watched(agent) and _seen_before_start(world, case, successor_s)):
         threats.begin(case)

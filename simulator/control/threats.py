@@ -20,7 +20,14 @@ from scenarios.detection.audit import Alert, Outcome
 from scenarios.spec.regime import Issuance
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import AGENT_KEY as BY_AGENT_KEY
-from simulator.control.case import Case, Use, first_use_s, opened, usable_elsewhere
+from simulator.control.case import (
+    Case,
+    Use,
+    first_use_s,
+    left_after_eviction_s,
+    opened,
+    usable_elsewhere,
+)
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
@@ -193,7 +200,7 @@ class Threats:
                 if foothold
                 else -inf,
                 first_use_s=first_use_s(world, entity, world.now_s),
-                usable=foothold or usable_elsewhere(world),
+                usable=foothold or usable_elsewhere(world, entity),
             )
         )
 
@@ -247,7 +254,8 @@ class Threats:
             # the last that it signs; no serial of the owner's is negative
             expires_s = expiry(world.now_s, world.lifetimes.grant(case.owner).life_s(world.now_s))
             case.document = CredentialView(case.owner, case.slot, _SIGNED, world.now_s, expires_s)
-        case.usable = usable_elsewhere(world)
+        left_s = left_after_eviction_s(world, case)
+        case.usable, case.proofs_until_s = left_s > 0.0, world.now_s + left_s
 
     # -- abuse, as far as a detector may see it --------------------------------------------------
 

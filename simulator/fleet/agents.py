@@ -21,6 +21,7 @@ from simulator.fleet.issuer import (
     count_issue,
     count_refusal,
     log_attempt,
+    order,
     overtake,
     refuses,
     void,
@@ -239,7 +240,7 @@ def _replay_plain(
     clock = table(fleet.records, fleet.record_count, RECORD)[first]
     ends_s = expires_s(fleet, agent_class, clock, first)
     key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
-    gaps_s = table(lane.gaps, BLOCK, np.float64)
+    drawn_s = table(lane.drawn, BLOCK, np.float64)
     rate_hz = agent_class.rate_hz
     t_s = clock.next_switch_s
     begin = np.uint64(clock.candidate)
@@ -247,13 +248,22 @@ def _replay_plain(
     failures = 0
     while t_s < to_s:
         for j in range(BLOCK):  # independent of each other, hence drawn by vector units
-            gaps_s[j] = gap(keyed_uniform(key, n + np.uint64(1 + j)), rate_hz)
+            drawn_s[j] = gap(keyed_uniform(key, n + np.uint64(1 + j)), rate_hz)
+        later_s = t_s
         for j in range(BLOCK):
+            later_s += drawn_s[j]
+            drawn_s[j] = later_s
+        within = BLOCK - 1
+        if later_s >= to_s:  # counted, not branched on: where it ends cannot be foreseen
+            within = 0
+            for j in range(BLOCK - 1):
+                within += drawn_s[j] < to_s
+        if ends_s < to_s:
             failures += t_s >= ends_s
-            t_s += gaps_s[j]
-            n += np.uint64(1)
-            if t_s >= to_s:
-                break
+            for j in range(within):
+                failures += drawn_s[j] >= ends_s
+        t_s = drawn_s[within]
+        n += np.uint64(within + 1)
     clock.next_switch_s = t_s
     clock.candidate = np.uint32(n)
     retag(clock, TASK_MASK, 1)
@@ -660,9 +670,12 @@ def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
 
 
-@entry(types.void(types.uint64, types.int64, types.float64))
-def replace(place: np.uint64, agent: int, now_s: float) -> None:
-    """End the validity of what an agent holds and attempt requests for its successors."""
+@entry(types.void(types.uint64, types.int64, types.float64, types.int64))
+def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
+    """End the validity of what an agent holds and attempt requests for its successors.
+
+    ``later`` leaves the requests for ``serve`` to execute, when the issuer has not yet come so far.
+    """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
@@ -681,6 +694,9 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
         if in_flight(record, now_s):
             continue
         overtake(issuer, record, i, now_s)
+        if later:
+            order(issuer, now_s, i, issues(record))
+            continue
         issuer.requests += 1
         if fleet.tracing:
             log_attempt(fleet, lane, issuer, now_s, i, issues(record))

@@ -15,7 +15,7 @@ from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Grant, grants
-from simulator.fleet.issuer import DOUBTS, ISSUER
+from simulator.fleet.issuer import DOUBTS, ISSUER, ORDERS
 from simulator.fleet.layout import (
     AGENT_CLASS,
     BATCH,
@@ -40,8 +40,9 @@ from simulator.fleet.memory import address, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 
 MANUAL = 0
-BUCKETS_IN_AGE = 2000.0
-"""buckets that a renewal age spans"""
+BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
+"""buckets that a renewal age spans at most; entries of one, so that the ends of all and the whole
+of one stay in a core's own cache"""
 
 
 @dataclass(slots=True)
@@ -221,7 +222,8 @@ def _fleet(
 def _wheel(memory: Memory, ages_s: tuple[float, float], records: int) -> None:
     wheel = memory.wheel
     _, longest_s = ages_s
-    wheel["buckets_per_s"] = BUCKETS_IN_AGE / longest_s if 0.0 < longest_s < inf else 1.0
+    buckets = min(BUCKETS_IN_AGE, 1.0 + records / ENTRIES_IN_BUCKET)
+    wheel["buckets_per_s"] = buckets / longest_s if 0.0 < longest_s < inf else 1.0
     wheel["opened"] = -1
     memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
     memory.hold(wheel, "bins", reserve(BINS + 1, np.int64))
@@ -265,7 +267,7 @@ def provide_entries(memory: Memory, more: int = SLOTS) -> None:
     """Make sure that the wheel has room for void entries of ``more`` slots."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
-    asked = int(memory.batches["count"].sum())
+    asked = int(memory.batches["count"].sum()) + ORDERS
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
     if filed + asked + in_flight > int(wheel["capacity"]) - more:
         _widen(memory, int(wheel["capacity"]) + max(more, int(wheel["capacity"])))
@@ -300,6 +302,7 @@ def _issuer(
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    memory.hold(issuer, "orders", reserve(ORDERS, ENTRY))
     issuer["faults"] = len(scenario.faults)
     memory.hold(issuer, "cut_off_share", reserve(len(scenario.faults), np.float64))
     seconds = int(scenario.horizon_s) + 2
@@ -312,7 +315,7 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
     for i in range(len(memory.lanes)):
         lane = memory.lanes[i : i + 1]
         lane["trace_capacity"] = trace
-        memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
+        memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")
         memory.hold(lane, "spans", reserve(2 * batch, SPAN), f"spans{i}")

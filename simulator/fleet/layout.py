@@ -101,8 +101,8 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
-    gaps: U8
-    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
+    drawn: U8
+    """float64 × ``BLOCK``: switches drawn ahead, first their gaps, then their instants"""
     switches: I8
     auth_failures: I8
     waits: I8
@@ -119,7 +119,7 @@ class Lane:
 
 
 BLOCK = 8
-"""gaps drawn at a time"""
+"""switches drawn at a time"""
 LANE = struct(Lane, align=128)
 LANES = 9
 

@@ -30,7 +30,7 @@ from simulator.fleet.build import (
     refuse_overflow,
     set_life,
 )
-from simulator.fleet.issuer import serve
+from simulator.fleet.issuer import ORDERS, serve
 from simulator.fleet.layout import (
     ANSWERED,
     ASKED,
@@ -46,7 +46,7 @@ from simulator.forecast import switch_path
 from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
-BATCH = 1 << 16
+BATCH = 1 << 13
 """answers settled at a time"""
 WORTHWHILE = 2048
 """answers from which a second thread pays"""
@@ -300,11 +300,7 @@ class FleetPopulation:
                 shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
                 self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
-                self._work_to(self.now_s)
-                provide_seconds(self._memory, self.now_s)
-                provide_entries(self._memory)
-                agents.replace(self._place, agent, self.now_s)
-                self._collect()
+                self._replace(agent)
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
@@ -321,6 +317,17 @@ class FleetPopulation:
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
                 self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+
+    def _replace(self, agent: int) -> None:
+        """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
+        issuer = self._memory.issuer[0]
+        if issuer["by_hand"] or issuer["order_count"] > ORDERS - SLOTS:
+            self._work_to(self.now_s)
+        self._settled(agent)
+        provide_seconds(self._memory, self.now_s)
+        provide_entries(self._memory)
+        agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+        self._collect()
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""

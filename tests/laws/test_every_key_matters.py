@@ -21,6 +21,7 @@ REGIMES = [
         "name": "polled",
         "ttl_s": 300.0,
         "renewal": {"rule": "fraction-polled", "fraction": 0.5, "jitter": 0.2, "poll_s": 7.0},
+        "binding": "key",
         "revocation": DENY,
     },
     SVID
@@ -28,6 +29,9 @@ REGIMES = [
         "name": "before-expiry",
         "ttl_s": 400.0,
         "renewal": {"rule": "before-expiry", "before_expiry_s": 150.0},
+        "binding": "key",
+        "key_storage": "hardware",
+        "presign_s": 60.0,
         "revocation": {**DENY, "method": "delete"},
     },
     SVID
@@ -96,7 +100,7 @@ BASE: dict[str, Any] = {
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "threats": {
-        "leak": {"rate_per_secret_year": 9000.0},
+        "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
@@ -155,7 +159,8 @@ def ignored(key: str) -> bool:
 def others(key: str, value: object) -> Iterator[object]:
     """Yield values that another scenario could have there."""
     choices = {
-        "regimes.binding": ["node"],
+        "regimes.binding": ["node", "bearer"],
+        "regimes.key_storage": ["file", "hardware"],
         "regimes.revocation.method": ["none", "delete", "deny-list"],
         "regimes.scope": ["all-tasks", "one-task"],
         "regimes.scope_enforced_by": ["nobody", "authoriser"],
