@@ -148,10 +148,11 @@ def _grant(scenario: Scenario, regime: Regime, workload: Workload, seed_key: np.
     grant = Grant(ttl_of(workload, regime))
     if not signed(regime):
         return grant
-    skew = workload.clock_skew
-    if skew is not None:
-        grant = grant._replace(skew_share=skew.share, skewed_s=-skew.offset_s)
-    grant = grant._replace(backdate_s=scenario.issuer.not_before_backdate_s)
+    grant = grant._replace(
+        skew_share=workload.clock_skew.share,
+        skewed_s=-workload.clock_skew.offset_s,
+        backdate_s=scenario.issuer.not_before_backdate_s,
+    )
     number = federation_of(scenario, workload)
     if number is None:
         return _under(grant, scenario.issuer.ca, seed_key, 0)

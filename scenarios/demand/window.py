@@ -9,6 +9,7 @@ from math import inf
 
 from scenarios.demand.switches import mean_rates_hz
 from scenarios.errors import UsageError
+from scenarios.spec.authority import ClockSkew
 from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
 from scenarios.spec.resolve import scale
 from scenarios.spec.rules import renewal_age
@@ -56,7 +57,7 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
 
 
 def _with_one_lifetime(scenario: Scenario) -> Scenario:
-    plain = {"ttl_s": None, "clock_skew": None}
+    plain = {"ttl_s": None, "clock_skew": ClockSkew()}
     workloads = tuple(workload.model_copy(update=plain) for workload in scenario.workloads)
     issuer = scenario.issuer.model_copy(update={"ca": None})
     update = {"workloads": workloads, "issuer": issuer, "federation": ()}

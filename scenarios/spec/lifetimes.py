@@ -99,7 +99,7 @@ def _class(scenario: Scenario, regime: Regime, workload: Workload, key: str) -> 
             f"leaves {workload.name}'s documents of {regime.name} {ca.shortest_s:g} s at the end "
             f"of a term, must leave > {least_s:g} s, or they expire before they are renewed",
         )
-    elif workload.clock_skew is not None:
+    elif workload.clock_skew.offset_s > 0.0:
         life_s = min(ttl_s, inf if ca is None else ca.shortest_s)
         earliest_s = earliest_renewal_s(regime, life_s)
         if workload.clock_skew.offset_s >= earliest_s:
@@ -165,8 +165,8 @@ def warnings(scenario: Scenario) -> Iterator[str]:
             )
     backdate_s = scenario.issuer.not_before_backdate_s
     for workload in scenario.workloads:
-        behind_s = -workload.clock_skew.offset_s if workload.clock_skew is not None else 0.0
-        if behind_s > backdate_s:
+        behind_s = -workload.clock_skew.offset_s
+        if workload.clock_skew.share > 0.0 and behind_s > backdate_s:
             yield (
                 f"{workload.name}: a clock {behind_s:g} s behind takes a new document for one from "
                 f"the future until {behind_s - backdate_s:g} s after its issue: it is backdated "

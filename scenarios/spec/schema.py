@@ -54,7 +54,7 @@ class Workload(Strict):
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
-    clock_skew: ClockSkew | None = None
+    clock_skew: ClockSkew = ClockSkew()
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
