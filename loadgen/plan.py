@@ -29,7 +29,7 @@ from scenarios.demand.schedule import ISSUE, Demand
 from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
-from scenarios.spec.regime import Artifact, Enforcer, Regime, Renewal, Scope
+from scenarios.spec.regime import Artifact, Enforcer, Regime, Scope
 from scenarios.spec.schema import Scenario, Task
 
 OPS = [Op.AUTHORIZE, Op.ISSUE_KEY, Op.ISSUE_X509, Op.ISSUE_JWT]
@@ -148,16 +148,18 @@ def plan(
         shape: how the arrivals lie in time.
 
     Raises:
-        UsageError: the window offers nothing at all.
+        UsageError: the window offers nothing at all, or is all warm-up.
         ScenarioError: a recording cannot be read or does not fit.
     """
     small, demand = shaped(window(scenario, regime, rate_hz, seconds), seed, shape)
     if not len(demand):
         raise UsageError(f"{rate_hz:g}/s for {seconds:g} s: no arrival falls into the window")
-    if small.regimes[0].renewal.rule is Renewal.AT_USE and shape.kind != "trace":
+    if small.regimes[0].renewal.at_use and shape.kind != "trace":
         demand = _use_after_issue(demand)
     if warmup_s is None:
         warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)
+    if warmup_s >= seconds:
+        raise UsageError(f"warm-up: found {warmup_s:g} s, must be shorter than {seconds:g} s")
     ttl_s = small.regimes[0].ttl_s
     return Plan(
         scenario=small,

@@ -58,6 +58,7 @@ class Stream(IntEnum):
     CUT_OFF = 40
     RENEW_ALL = 50
     DIURNAL = 51
+    RENEWAL_CHECK = 52
     CA_PHASE = 55
     INITIAL_WALK = 56
     BUNDLE_PHASE = 57

@@ -5,7 +5,7 @@ from math import inf
 
 from scenarios.errors import Problem
 from scenarios.spec.authority import CertificateAuthority
-from scenarios.spec.regime import Artifact, Issuance, Regime, Renewal
+from scenarios.spec.regime import Artifact, Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario, Workload
 
 
@@ -134,20 +134,18 @@ def shortest_renewable_s(regime: Regime) -> float:
     renewal = regime.renewal
     if renewal.rule is Renewal.BEFORE_EXPIRY:
         return renewal.before_expiry_s
-    if renewal.rule is Renewal.FRACTION_POLLED:
+    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
         # from the first chance to expiry: (1 + j)(1 − f)T must exceed a poll
         return renewal.poll_s / ((1.0 + renewal.jitter) * (1.0 - renewal.fraction))
     return 0.0
 
 
 def earliest_renewal_s(regime: Regime, life_s: float) -> float:
-    """Return the least age at which a document of this life may be renewed."""
-    renewal = regime.renewal
-    if renewal.rule is Renewal.BEFORE_EXPIRY:
-        return life_s - renewal.before_expiry_s
-    if renewal.rule is Renewal.FRACTION_POLLED:
-        return life_s * (1.0 - (1.0 + renewal.jitter) * (1.0 - renewal.fraction))
-    return life_s * renewal.fraction * (1.0 - renewal.jitter)
+    """Return the least age at which a document of this life is renewed of itself."""
+    if regime.renewal.rule is Renewal.PER_REQUEST:
+        return inf
+    row = regime_row(regime).at(life_s)
+    return min(row.renewal_age(0.0, u_draw) for u_draw in (0.0, 1.0))
 
 
 def warnings(scenario: Scenario) -> Iterator[str]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
+from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.fleet import agents
@@ -109,7 +109,7 @@ class FleetPopulation:
         self._bulk = _bulk() if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
-        self._records = self._memory.records
+        self._records, self._event_s = self._memory.records, self._memory.records["event_s"]
         self._classes: list[tuple[int, int, int]] = [
             (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
             for row in self._memory.arrays["classes"]
@@ -145,13 +145,28 @@ class FleetPopulation:
     # -- work -----------------------------------------------------------------------------------
 
     def _work_to(self, to_s: float) -> None:
-        """Execute everything that touches the issuer strictly before ``to_s``.
-
-        While agents take note of one batch of answers, the issuer works on the next.
-        """
+        """Execute everything that touches the issuer strictly before ``to_s``."""
         if self._done_s >= to_s:
             return
         provide_seconds(self._memory, to_s)
+        if self._memory.issuer["issue_lookahead_s"] <= 0.0:
+            self._take_turns(to_s)
+        else:
+            self._work_in_batches(to_s)
+        self._done_s = to_s
+        if self._rows is not None:
+            self._catch_up()
+            self._collect_rows(self._rows)
+
+    def _take_turns(self, to_s: float) -> None:
+        turns = import_module("simulator.fleet.turns")
+        done = 0
+        while not done:
+            done = turns.take_turns(self._place, to_s)
+            self._collect()
+
+    def _work_in_batches(self, to_s: float) -> None:
+        """Let agents take note of one batch of answers while the issuer works on the next."""
         batches = self._memory.batches
         b, done = 0, 0
         while not done or batches["stage"][b] == ANSWERED:
@@ -166,10 +181,6 @@ class FleetPopulation:
             batches["stage"][b] = ASKED
             b = 1 - b
             self._collect()
-        self._done_s = to_s
-        if self._rows is not None:
-            self._catch_up()
-            self._collect_rows(self._rows)
 
     def _settle(self, b: int, part: int) -> None:
         agents.settle(self._place, b, part, 1)
@@ -245,20 +256,22 @@ class FleetPopulation:
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
-        lives = self._memory.arrays["lives"]
-        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        lives, factor = self._memory.arrays["lives"], 1.0
+        if len(lives) > 1:  # the first is in force from before the start
+            place = np.searchsorted(lives["from_s"], issued_s, side="right") - 1
+            factor = float(lives["factor"][place])
         grant = self._lifetimes.grant(agent)
-        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
+        return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
     def _slots(self, agent: int) -> slice:
-        _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
-        first = self._first_record(agent)
+        first_agent, first_record, slots = self._classes[self._layout.index(agent)]
+        first = first_record + (agent - first_agent) * slots
         return slice(first, first + slots)
 
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
         where = self._slots(agent)
-        if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
+        if self._done_s < self.now_s and min(self._event_s[where].tolist()) < self.now_s:
             self._work_to(self.now_s)
         return where
 
@@ -377,7 +390,7 @@ class FleetPopulation:
 
     def expired_now(self) -> int:
         """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
-        if self._regime.renewal.rule == Renewal.AT_USE:
+        if self._regime.renewal.at_use:
             return 0
         self._work_to(self.now_s)
         self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
