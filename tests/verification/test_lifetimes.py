@@ -29,6 +29,8 @@ REGIMES = [
     ),
     make_regime("at-use", ttl_s=600.0),
     make_regime("at-use", ttl_s=600.0, scope="one-task"),
+    make_regime("per-request", ttl_s=600.0),
+    make_regime("server-directed", ttl_s=900.0),
     make_regime("never"),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
