@@ -18,7 +18,6 @@ from typing import Final
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream
 from scenarios.spec.regime import Renewal, regime_row
-from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Tenant
 from simulator.control.documents import Documents
 from simulator.control.threats import Threats
@@ -128,13 +127,7 @@ class TenantSample:
     def _due_s(self, view: CredentialView) -> float:
         world = self._world
         row, k = regime_row(world.regime), SLOTS * view.serial + view.slot
-        age_s = renewal_age(
-            row.rule,
-            view.expires_s - view.issued_s,
-            row.fraction,
-            row.jitter,
-            row.poll_s,
-            row.before_expiry_s,
+        age_s = row.at(view.expires_s - view.issued_s).renewal_age(
             world.uniform(view.agent, Stream.POLL_PHASE, k),
             world.uniform(view.agent, Stream.RENEWAL, k),
         )
