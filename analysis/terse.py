@@ -6,6 +6,7 @@ from analysis import words
 from analysis.metrics import METRICS
 from analysis.summary import Summary
 from analysis.thefts import as_expected, outcome
+from analysis.watch import TITLES as WATCH_TITLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,20 +19,21 @@ class Table:
     note: str = ""
 
 
-TITLES = {
-    "residual_validity_s": "Life left in a credential stolen now",
-    "exposure_s": "Theft until the thief's last possible use, mean",
-    "agent_key_s": "Node agent's key until the thief's last access, mean",
-    "foothold_s": "Foothold until the thief's last access, mean",
-    "thefts_in_vain_share": "Thefts that found nothing usable",
-    "detector_latency_s": "Event to alert, median",
-    "permissions_per_theft": "Permissions that a theft opens",
-    "incidents_per_agent_year": "Incidents per agent and year",
-    "false_alarms_per_identity_day": "False alarms per identity and day",
-    "new_permission_precision": "True share of alerts, new permission",
-    "superseded_serial_precision": "True share of alerts, superseded serial",
-    "two_origins_precision": "True share of alerts, two origins",
-} | {metric.name: metric.title for metric in METRICS}
+TITLES = (
+    {
+        "residual_validity_s": "Life left in a credential stolen now",
+        "exposure_s": "Theft until the thief's last possible use, mean",
+        "agent_key_s": "Node agent's key until the thief's last access, mean",
+        "foothold_s": "Foothold until the thief's last access, mean",
+        "thefts_in_vain_share": "Thefts that found nothing usable",
+        "detector_latency_s": "Event to alert, median",
+        "permissions_per_theft": "Permissions that a theft opens",
+        "incidents_per_agent_year": "Incidents per agent and year",
+        "false_alarms_per_identity_day": "False alarms per identity and day",
+    }
+    | WATCH_TITLES
+    | {metric.name: metric.title for metric in METRICS}
+)
 
 
 def title(name: str, summary: Summary) -> str:

@@ -21,5 +21,4 @@ IGNORES: Final = {
     "regimes.source": _WORDS,
     "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
     "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
-    "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

@@ -52,6 +52,12 @@ class Stream(IntEnum):
     LATERAL_ATTEMPT = 33
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
+    LINE_SEEN = 60
+    CANARY = 61
+    KNOWN_ADDRESS = 62
+    BATCH_GAP = 63
+    STEP_UP = 64
+    STEP_UP_HEALTHY = 65
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
+from scenarios.detection.canaries import TOUCH
 from scenarios.spec.regime import Binding, Enforcer, Scope
 from simulator.control.world import World
 from simulator.layout import AgentClass
@@ -29,6 +30,8 @@ class Use(NamedTuple):
     permission: str
     foreign: bool
     """asks for what the task does not need whose credential was taken"""
+    n: int
+    """number of its draws"""
 
 
 @dataclass(slots=True, eq=False)
@@ -135,12 +138,21 @@ class Case:
     def _use(
         self, world: World, t_s: float, n: int, own: tuple[str, ...], foreign: tuple[str, ...]
     ) -> Use:
-        share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
+        abuse = world.scenario.threats.abuse
+        if abuse.canary_share and world.uniform(self.entity, Stream.CANARY, n) < abuse.canary_share:
+            return Use(t_s, TOUCH, True, n)
+        share = abuse.foreign_permission_share if foreign else 0.0
         u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
         if u < share:
-            return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True)
+            return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True, n)
         place = (u - share) / (1.0 - share)
-        return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False)
+        return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False, n)
+
+
+def hidden(world: World, case: Case) -> bool:
+    """Return whether a thief's uses come from the owner's own address."""
+    share = world.scenario.threats.abuse.known_address_share
+    return share > 0.0 and world.uniform(case.entity, Stream.KNOWN_ADDRESS, 0) < share
 
 
 def first_use_s(world: World, entity: int, stolen_s: float) -> float:

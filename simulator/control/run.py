@@ -3,6 +3,7 @@
 import numpy as np
 
 from scenarios.record.tables import AlertRow, Incident
+from scenarios.spec.defence import Priority
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
@@ -11,7 +12,7 @@ from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
-from simulator.control.response import Response
+from simulator.control.response import Response, waiting
 from simulator.control.start import open_thefts
 from simulator.control.threats import Threats
 from simulator.control.world import World
@@ -42,7 +43,8 @@ def run(
     Faults(world)
     threats = Threats(world, response)
     measures = Measures(world)
-    benign = Benign(world, threats, response) if scenario.benign.per_agent_year > 0.0 else None
+    followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
+    benign = Benign(world, threats, response) if followed else None
     clean = CleanSample(world, threats)
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
@@ -52,10 +54,11 @@ def run(
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
+    if scenario.response.priority != Priority():
+        counts |= waiting(response.waits)
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
-        watched_s = benign.watched_identity_s
-        false_alarms += response.false_alarms
+        watched_s, false_alarms = benign.watched_identity_s, response.false_alarms
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)
     counts["watched_identity_s"] = watched_s

@@ -6,12 +6,15 @@ events that only concern people and paper (a triage that ends) cost the engine n
 """
 
 from math import log
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from scenarios.demand.streams import Stream, uniform
+from scenarios.detection.addresses import NewOrigin
+from scenarios.detection.canaries import Canary
 from scenarios.detection.detector import Detector
+from scenarios.detection.rates import RateChange
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
@@ -27,7 +30,11 @@ RESCHEDULE, FAILOVER, LATE_RELOAD, NEW_EDGE = range(7, 11)
 AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
 """kinds of theft of a node agent's key, likewise"""
 
+ADDRESS_REUSE, SHARED_DOCUMENT, CANARY_SCAN, BATCH_JOB, CHANCE = range(14, 19)
+"""further kinds of harmless events"""
+
 _ORDINAL_BITS: Final = 40
+D = TypeVar("D", bound=Detector)
 
 
 class World:
@@ -55,7 +62,13 @@ class World:
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
         self.clock = Clock()
-        self.detectors: list[Detector] = detectors(scenario, regime)
+        armed = {detector.name: detector for detector in detectors(scenario, regime)}
+        self.new_origin = _only(NewOrigin, armed)
+        self.rate_change = _only(RateChange, armed)
+        self.canary = _only(Canary, armed)
+        self.detectors: list[Detector] = list(armed.values())
+        """those whose word hangs on what the owner does with its documents; the three above are
+        told by ``signals.py`` and ``rates.py`` what they need"""
         self.passed_over = 0.0
         """switches of owners that were computed only to get past them"""
         self._population = population
@@ -81,6 +94,12 @@ class World:
         """Return one keyed draw of the exponential law with this mean."""
         return -log(self.uniform(entity, stream, k)) * mean
 
+    @property
+    def watches(self) -> bool:
+        """Whether any detector is armed."""
+        apart = (self.new_origin, self.rate_change, self.canary)
+        return bool(self.detectors) or any(detector is not None for detector in apart)
+
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""
         if owner not in self._documents:
@@ -91,6 +110,15 @@ class World:
         """Tell the documents of ``owner``, if anybody follows them, that they end now."""
         if owner in self._documents:
             self._documents[owner].end(self.population, self.now_s)
+
+
+def _only(kind: type[D], armed: dict[str, Detector]) -> D | None:
+    """Take the detector of a kind out of the armed ones."""
+    for name, detector in armed.items():
+        if isinstance(detector, kind):
+            del armed[name]
+            return detector
+    return None
 
 
 def case_entity(kind: int, ordinal: int) -> int:
