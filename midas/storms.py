@@ -10,7 +10,8 @@ from scenarios.record.estimate import Estimate
 if TYPE_CHECKING:
     from loadgen.swarm.storm import Storm
     from scenarios.record.record import RunRecord
-    from scenarios.spec.schema import IssuerOutage, Scenario
+    from scenarios.spec.fault_kinds import Fault
+    from scenarios.spec.schema import Scenario
 
 REPLICATIONS = 20
 
@@ -42,8 +43,7 @@ def predict(found: "Storm", seed: int) -> Prediction:
         return Prediction(None, None, "the simulator's agents always back off")
     scenario = _scenario(found)
     record = simulate(scenario, seed, "reference", REPLICATIONS)
-    outage = scenario.faults[0]
-    ends = _renewed_s(record, report.agents, outage)
+    ends = _renewed_s(record, report.agents, scenario.faults[0])
     expired = [count.value for count in record.counts if count.name == "expired_agent_s"]
     return Prediction(
         mean(ends, "s"),
@@ -54,12 +54,12 @@ def predict(found: "Storm", seed: int) -> Prediction:
 
 def _scenario(found: "Storm") -> "Scenario":
     from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF
+    from scenarios.spec.fault_kinds import IssuerOutage
     from scenarios.spec.regime import Renewal
     from scenarios.spec.resolve import load
     from scenarios.spec.schema import (
         Backoff,
         Issuer,
-        IssuerOutage,
         Start,
         Task,
         Threats,
@@ -97,7 +97,7 @@ def _half_issued_s(found: "Storm") -> float:
     return next((p.t_s for p in found.progress if p.signed >= half), 0.0)
 
 
-def _renewed_s(record: "RunRecord", agents: int, outage: "IssuerOutage") -> list[float]:
+def _renewed_s(record: "RunRecord", agents: int, outage: "Fault") -> list[float]:
     """Return, by replication, how long after the outage every agent had been issued to once."""
     issued: dict[int, int] = {}
     found: dict[int, float] = {}
@@ -106,5 +106,5 @@ def _renewed_s(record: "RunRecord", agents: int, outage: "IssuerOutage") -> list
             number = sample.replication
             issued[number] = issued.get(number, 0) + round(sample.value)
             if issued[number] >= agents:
-                found.setdefault(number, sample.t_s + 1.0 - outage.start_s - outage.duration_s)
+                found.setdefault(number, sample.t_s + 1.0 - outage.start_s - outage.length_s)
     return [max(0.0, found[number]) for number in sorted(found)]

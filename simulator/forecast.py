@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, Literal, NamedTuple
 
+import numpy as np
 import psutil
 
 from scenarios.errors import UsageError
 from scenarios.spec import rules
-from scenarios.spec.regime import Regime, Renewal, regime_row
+from scenarios.spec.regime import Regime, regime_row
 from scenarios.spec.schema import Scenario, Workload
+from simulator.authority import grants
 from simulator.layout import Layout
 
 POISSON_RATE_HZ: Final = 1.0
@@ -45,7 +47,7 @@ def switch_path(scenario: Scenario, regime: Regime) -> Literal["exact", "poisson
     to draw more than ``POISSON_SWITCHES``.
     """
     wanted = scenario.engine.switches
-    if regime.renewal.rule is Renewal.AT_USE or wanted == "exact":
+    if regime.renewal.at_use or wanted == "exact":
         return "exact"
     rate_hz = _candidates(scenario, 1.0) / scenario.agents
     many = _candidates(scenario, scenario.horizon_s) > POISSON_SWITCHES
@@ -105,19 +107,20 @@ def _slots(scenario: Scenario, regime: Regime) -> float:
 
 
 def _requests(scenario: Scenario, regime: Regime) -> float:
+    granted = grants(scenario, regime, np.uint64(0))
     return sum(
-        workload.count * slots * scenario.horizon_s / _cycle_s(regime, workload, slots)
-        for workload, slots in ((c.workload, c.slots) for c in Layout(scenario, regime).classes)
+        c.count
+        * c.slots
+        * scenario.horizon_s
+        / _cycle_s(regime, c.workload, c.slots, g.shortest_s())
+        for c, g in zip(Layout(scenario, regime).classes, granted, strict=True)
     )
 
 
-def _cycle_s(regime: Regime, workload: Workload, slots: int) -> float:
-    """Return the mean time between two issues to one slot."""
-    row = regime_row(regime)
-    age_s = rules.renewal_age(
-        row.rule, row.ttl_s, row.fraction, 0.0, row.poll_s, row.before_expiry_s, 0.5, 0.5
-    )
-    if age_s == inf or regime.renewal.rule is not Renewal.AT_USE:
+def _cycle_s(regime: Regime, workload: Workload, slots: int, life_s: float) -> float:
+    """Return the mean time between two issues to one slot of documents that live ``life_s``."""
+    age_s = regime_row(regime)._replace(jitter=0.0).at(life_s).renewal_age(0.5, 0.5)
+    if age_s == inf or not regime.renewal.at_use:
         return age_s
     rate_hz = sum(task.rate_hz for task in workload.tasks) / slots
     return age_s + (1.0 / rate_hz if rate_hz > 0.0 else inf)

@@ -15,10 +15,8 @@ IGNORES: Final = {
     "expected": _WORDS,
     "source": _WORDS,
     "engine": "how the fleet counts private switches; equal in law, and the record says which",
-    "faults.kind": "one kind exists",
     "drive": "how a measured window is driven; the simulator runs the window as its own scenario",
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,
-    "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
     "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
 }

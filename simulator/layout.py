@@ -13,6 +13,7 @@ class AgentClass:
     """One workload class and the agents that it numbers."""
 
     first: int
+    first_node: int
     workload: Workload
     law: SwitchLaw
     slots: int
@@ -34,19 +35,26 @@ class Layout:
     def __init__(self, scenario: Scenario, regime: Regime) -> None:
         self._shared_by = regime.shared_by
         classes = []
-        first = 0
+        first = first_node = 0
         for workload in scenario.workloads:
             law = switch_law(workload, scenario.start.hour_of_day)
             slots = len(workload.tasks) if regime.scope is Scope.ONE_TASK else 1
-            classes.append(AgentClass(first, workload, law, slots))
+            classes.append(AgentClass(first, first_node, workload, law, slots))
             first += workload.count
+            first_node += -(-workload.count // workload.agents_per_node)
         self.classes = tuple(classes)
         self.agents = first
+        self.nodes = first_node
+        """a node holds agents of one class"""
         self._firsts = [agent_class.first for agent_class in classes]
+
+    def index(self, agent: int) -> int:
+        """Return the number of an agent's class, in the order of ``scenario.workloads``."""
+        return bisect_right(self._firsts, agent) - 1
 
     def of(self, agent: int) -> AgentClass:
         """Return the class of an agent."""
-        return self.classes[bisect_right(self._firsts, agent) - 1]
+        return self.classes[self.index(agent)]
 
     def number(self, agent: int) -> int:
         """Return the number of an agent within its class."""
@@ -56,10 +64,9 @@ class Layout:
         """Return the number of an agent's node within its class."""
         return self.number(agent) // self.of(agent).workload.agents_per_node
 
-    @property
-    def nodes(self) -> int:
-        """Number of nodes; a node holds agents of one class."""
-        return sum(-(-c.count // c.workload.agents_per_node) for c in self.classes)
+    def node_number(self, agent: int) -> int:
+        """Return the number of an agent's node among all ``nodes``."""
+        return self.of(agent).first_node + self.node(agent)
 
     def on_node(self, node: int) -> range:
         """Return the agents of one of all ``nodes``, in the order of the classes."""

@@ -14,7 +14,8 @@ draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 *Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
 picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
-day, else it is thinned away. (A class of one always-active task draws no mark.) The law is
+day and, where the class has a ``diurnal`` profile, u(DIURNAL, n) is below the weight of that hour;
+else it is thinned away. (Where every candidate is a switch, no mark is drawn.) The law is
 ``scenarios.demand.switches``. Switches do not depend on anything else in the model.
 
 *Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
@@ -22,18 +23,35 @@ day, else it is thinned away. (A class of one always-active task draws no mark.)
 and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
+*Lifetimes.* A class's documents are asked for its own ``ttl_s``, where it has one and the regime's
+is finite, else the regime's, times the factor that SET_TTL last ordered at or before the issue
+instant (1 before any order and for what is held at the start). What is granted is
+``rules.ca_truncation`` of that (``simulator.authority``): expiry and renewal age follow from the
+granted life. ``before_expiry_s`` is scaled with the factor, or a short life would be due at its
+issue; the poll and the availability target are not. A CA signs where issuance is by the issuer and
+the artifact is an SVID; the one active at t = 0 began to sign u(CA_PHASE)·term before, or
+``active_for_s`` before where the scenario says so.
+
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
-``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty.
+``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
+the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``.
 
-*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): when the current credential is due, a
-request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
-slot is empty, expired or due (t ≥ due), a request is made unless one is in flight; otherwise the
-switch is private. NEVER makes no request by itself. A request is in flight from its first attempt
-until it is answered, back-off included.
+*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
+SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
+that slot. *Renewal at use* (AT_USE, PER_REQUEST): at a switch whose slot is empty, expired or due
+(t ≥ due), a request is made unless one is in flight; otherwise the switch is private. PER_REQUEST
+is AT_USE with a renewal age of 0, so every switch that finds no request in flight makes one; what
+is said of AT_USE holds for both. NEVER makes no request by itself. A request is in flight from its
+first attempt until it is answered, back-off included. RENEW_ALL at t makes each credential due at
+t + u(RENEW_ALL)·window, if that is sooner; one whose request is in flight is left to it. Under
+SERVER_DIRECTED the agent learns of it at its next check of the renewal information, so not before
+t + u(RENEWAL_CHECK)·``poll_s`` (RFC 9773, §4.2: a chosen instant in the past means at once).
 
-*Issuer.* An attempt that arrives while the issuer is down is refused; the agent tries again after
-``rules.backoff_delay`` of the number of refusals of this request so far (1 at the first).
+*Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
+is refused; the agent tries again after ``rules.backoff_delay`` of the number of refusals of this
+request so far (1 at the first). Partition number f of ``scenario.faults`` concerns a node if
+u(CUT_OFF, f) < its share; nodes are numbered by ``Layout.node_number``.
 Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
 −ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
 credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
@@ -45,23 +63,30 @@ own instant (a refusal, a manual issue, the request of a switch at use) happens 
 
 *Failures.* A switch whose slot holds no valid credential at that instant (after the request that it
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
-request is being answered, and a failure only while the request backs off after a refusal.
+request is being answered, and a failure only while the request backs off after a refusal. Under
+PER_REQUEST no document that is held is valid for another task, so every switch is one or the other.
 
-*Keyed draws.* The entity is the agent throughout; q = 16·serial + slot, where the serial is the one
-that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
+is the one that the draw is for (a class has at most 16 tasks):
 
 =============  ==================================================================================
 stream         occurrence k
 =============  ==================================================================================
 SWITCH_GAP     number of the candidate
 SWITCH_MARK    number of the candidate
+DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
-POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
+POLL_PHASE     q of the same credential (``u_phase``); drawn under the polled rules only
 SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+CUT_OFF        number of the fault (entity: node)
+RENEW_ALL      q of the credential that is to be renewed
+RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
+INITIAL_WALK   slot + 16·(number of the draw within ``walked_slot``)
+CA_PHASE       0; the entity is the number of the trust domain, 0 for our own
 =============  ==================================================================================
 
 A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of
@@ -101,6 +126,15 @@ class CommandKind(IntEnum):
     """log from now on what is issued to ``agent``; no effect on one already watched"""
     UNWATCH = 4
     """stop logging and drop the log"""
+    SET_TTL = 5
+    """whatever is issued from now on lives ``value`` times ``ttl_s``; ``value`` > 0"""
+    RENEW_ALL = 6
+    """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; no effect
+    where issuance is manual"""
+    CUT_OFF = 7
+    """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
+    RECONNECT = 8
+    """end that of ``fault``"""
 
 
 class Command(NamedTuple):
@@ -108,6 +142,9 @@ class Command(NamedTuple):
 
     kind: CommandKind
     agent: int = -1
+    value: float = 0.0
+    fault: int = -1
+    """number of a fault within ``scenario.faults``"""
 
 
 class CredentialView(NamedTuple):

@@ -12,12 +12,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from scenarios.demand.initial import SLOTS, initial_slot
+from scenarios.demand.initial import SLOTS, initial_slot, walked_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import Grant, grants
 from simulator.clock import Clock
 from simulator.layout import Layout
 from simulator.population import (
@@ -48,10 +49,14 @@ class ReferencePopulation:
     ) -> None:
         self._scenario, self._regime, self._seed_key = scenario, regime, seed_key
         self._row = regime_row(regime)
-        self._at_use = regime.renewal.rule == Renewal.AT_USE
+        self._at_use = regime.renewal.at_use
         self._layout = Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._clock = Clock()
         self._down = False
+        self._partitions: dict[int, float] = {}
+        """number → share of nodes, of those under way"""
+        self._life_factor = 1.0
         self._free_servers = scenario.issuer.servers
         self._queue: deque[Slot] = deque()
         self._tally = Tally(trace)
@@ -67,23 +72,28 @@ class ReferencePopulation:
     # -- agents ---------------------------------------------------------------------------------
 
     def _initial_slots(self, agent: int) -> list[Slot]:
-        agent_class = self._layout.of(agent)
-        start = self._scenario.start
         slots = []
-        for index in range(agent_class.slots):
+        for index in range(self._layout.of(agent).slots):
             slot = Slot(agent, index, 0, 0.0, inf, inf)
-            if start.ages == "synchronised":
-                slot.due_s = self._renewal_age(slot)
-                slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
+            if self._scenario.start.ages == "synchronised":
+                self._date(slot)
             else:
-                age, life, task = (self._key(agent, stream) for stream in INITIAL)
-                slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
-                )
+                slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
                 if slot.issued_s == inf:
                     slot.serial = -1
             slots.append(slot)
         return slots
+
+    def _stationary(self, slot: Slot) -> tuple[float, float, float]:
+        """Return issue, due and expiry of what a slot holds at t = 0 in the stationary state."""
+        agent, index, grant = slot.agent, slot.index, self._grant(slot)
+        rule = self._row.at(grant.ttl_s).rule_numbers
+        use_hz = self._layout.of(agent).use_hz(index)
+        if grant.truncates:
+            walk = self._key(agent, Stream.INITIAL_WALK)
+            return walked_slot(*rule, use_hz, *grant.ca, walk, index, 0.0)
+        age, life, task = (self._key(agent, stream) for stream in INITIAL)
+        return initial_slot(*rule, use_hz, age, life, task, index)
 
     def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
         """Switch tasks for ever."""
@@ -96,7 +106,7 @@ class ReferencePopulation:
         self._task[agent] = task
         if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
             self._ask(slot)
-        if slot.serial < 0 or self.now_s >= slot.expires_s:
+        if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
                 self._tally.waits += 1
             else:
@@ -105,28 +115,51 @@ class ReferencePopulation:
 
     # -- credentials ----------------------------------------------------------------------------
 
-    @property
-    def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row = self._row
-        return row.rule, row.ttl_s, row.fraction, row.jitter, row.poll_s, row.before_expiry_s
+    def _grant(self, slot: Slot) -> Grant:
+        return self._grants[self._layout.index(slot.agent)]
 
-    def _renewal_age(self, slot: Slot) -> float:
-        k = slot.occurrence(slot.serial)
-        u_phase = uniform(self._seed_key, slot.agent, Stream.POLL_PHASE, k)
-        u_draw = uniform(self._seed_key, slot.agent, Stream.RENEWAL, k)
-        return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
+    def _date(self, slot: Slot) -> None:
+        """Write into a slot when what it was just issued is due and expires."""
+        u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
+        u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
+        life_s = self._grant(slot).life_s(slot.issued_s, self._life_factor)
+        age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
+        slot.due_s = slot.issued_s + age_s
+        slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
         if self._at_use or slot.due_s == inf:
             return
-        serial = slot.serial
+        serial, due_s = slot.serial, slot.due_s
 
         def due(slot: Slot) -> None:
-            if slot.serial == serial:
+            if slot.serial == serial and slot.due_s == due_s:
                 self._ask(slot)
 
-        self._call(due, slot.due_s, EventKind.REQUEST, slot)
+        self._call(due, due_s, EventKind.REQUEST, slot)
+
+    def _replace(self, agent: int) -> None:
+        """End the validity of what an agent holds and ask for its successors."""
+        for slot in self._slots[agent]:
+            if slot.serial >= 0:
+                slot.expires_s = min(slot.expires_s, self.now_s)
+                self._ask(slot)
+
+    def _renew_all(self, window_s: float) -> None:
+        """Make what is held due within a window, unless it is due before or being renewed."""
+        if self._row.issuance == Issuance.MANUAL:
+            return
+        for slot in (slot for slots in self._slots for slot in slots):
+            if slot.serial < 0 or slot.request != IDLE:
+                continue
+            due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
+            if self._row.rule == rules.SERVER_DIRECTED:
+                u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
+                due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            if due_s < slot.due_s:
+                slot.due_s = due_s
+                self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
@@ -138,7 +171,7 @@ class ReferencePopulation:
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
         if self._row.issuance == Issuance.MANUAL:
             self._issue(slot)
-        elif self._down:
+        elif self._down or self._cut_off(slot.agent):
             self._refuse(slot)
         else:
             self._accept(slot)
@@ -149,8 +182,7 @@ class ReferencePopulation:
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
-        slot.expires_s = rules.expiry(self.now_s, self._row.ttl_s)
-        slot.due_s = self.now_s + self._renewal_age(slot)
+        self._date(slot)
         self._await_due(slot)
         if slot.agent in self._watched:
             self._watched[slot.agent].append(slot.view())
@@ -176,6 +208,14 @@ class ReferencePopulation:
         self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
         self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
 
+    def _cut_off(self, agent: int) -> bool:
+        """Return whether a partition under way concerns the agent's node."""
+        node = self._layout.node_number(agent)
+        return any(
+            uniform(self._seed_key, node, Stream.CUT_OFF, number) < share
+            for number, share in self._partitions.items()
+        )
+
     def _accept(self, slot: Slot) -> None:
         slot.request = ACCEPTED
         slot.accepted_s = self.now_s
@@ -188,7 +228,7 @@ class ReferencePopulation:
 
     def _serve(self, slot: Slot) -> None:
         self._tally.queue_wait_s += self.now_s - slot.accepted_s
-        u = uniform(self._seed_key, slot.agent, Stream.SERVICE, slot.occurrence(slot.serial + 1))
+        u = self._draw(slot, Stream.SERVICE, slot.serial + 1)
         done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
         self._call(self._served, done_s, EventKind.ISSUED, slot)
 
@@ -213,6 +253,9 @@ class ReferencePopulation:
     def _key(self, agent: int, stream: Stream) -> np.uint64:
         return np.uint64(entity_key(self._seed_key, np.uint64(agent), np.uint64(stream)))
 
+    def _draw(self, slot: Slot, stream: Stream, serial: int) -> float:
+        return uniform(self._seed_key, slot.agent, stream, slot.occurrence(serial))
+
     def _log(self, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         self._tally.record(self.now_s, kind, agent, slot, serial)
 
@@ -233,19 +276,23 @@ class ReferencePopulation:
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
-        agent = command.agent
         match command.kind:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._down = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
-                for slot in self._slots[agent]:
-                    if slot.serial >= 0:
-                        slot.expires_s = min(slot.expires_s, self.now_s)
-                        self._ask(slot)
+                self._replace(command.agent)
+            case CommandKind.CUT_OFF:
+                self._partitions[command.fault] = command.value
+            case CommandKind.RECONNECT:
+                self._partitions.pop(command.fault, None)
             case CommandKind.WATCH:
-                self._watched.setdefault(agent, [])
+                self._watched.setdefault(command.agent, [])
             case CommandKind.UNWATCH:
-                self._watched.pop(agent, None)
+                self._watched.pop(command.agent, None)
+            case CommandKind.SET_TTL:
+                self._life_factor = command.value
+            case CommandKind.RENEW_ALL:
+                self._renew_all(command.value)
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""

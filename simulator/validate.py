@@ -13,7 +13,16 @@ import msgspec
 from scipy import stats
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import benign, issuer, lateral, renewal, thefts, watching
+from simulator.checks import (
+    authority,
+    benign,
+    issuer,
+    lateral,
+    lifetimes,
+    renewal,
+    thefts,
+    watching,
+)
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -24,6 +33,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.residual_validity,
     renewal.last_of_node,
     renewal.renewal_age,
+    renewal.availability_target,
+    renewal.directed,
+    renewal.per_request,
     renewal.switches,
     issuer.waiting,
     issuer.outage,
@@ -41,6 +53,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     watching.run_length,
     watching.shared_documents,
     watching.queue,
+    lifetimes.truncation,
+    authority.forged,
+    authority.overtaken,
 )
 """experiments, each with one or more quantities"""
 

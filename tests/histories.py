@@ -63,32 +63,19 @@ def roam(
     """Read and command a population at random instants; return everything that it answered."""
     rng = np.random.default_rng(seed)
     answers: list[object] = []
-    down = False
-    watched: set[int] = set()
-
-    def flip(_: int) -> None:
-        nonlocal down
-        down = not down
-        kind = CommandKind.ISSUER_DOWN if down else CommandKind.ISSUER_UP
-        population.command(Command(kind))
-
-    def watch(agent: int) -> None:
-        if agent in watched:
-            watched.remove(agent)
-            population.command(Command(CommandKind.UNWATCH, agent))
-        else:
-            watched.add(agent)
-            population.command(Command(CommandKind.WATCH, agent))
-
-    def replace(agent: int) -> None:
-        population.command(Command(CommandKind.REPLACE, agent))
-        answers.append(population.read(agent))
-
-    def look(agent: int) -> None:
-        answers.append((population.read(agent), population.current_task(agent)))
-        answers.append([population.issued(agent) for agent in sorted(watched)])
-
-    actions: list[Callable[[int], None]] = [flip, watch, watch, replace, replace, look, look]
+    roamer = _Roamer(population, answers)
+    actions: list[Callable[[int], None]] = [
+        roamer.flip,
+        roamer.partition,
+        roamer.watch,
+        roamer.watch,
+        roamer.replace,
+        roamer.replace,
+        roamer.look,
+        roamer.look,
+        roamer.set_ttl,
+        roamer.renew_all,
+    ]
     for stop_s in np.sort(rng.uniform(0.0, horizon_s, stops)).tolist():
         population.advance(stop_s)
         actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
@@ -96,6 +83,48 @@ def roam(
             answers.append(population.expired_now())
     population.advance(horizon_s)
     return answers
+
+
+class _Roamer:
+    """What may be done to a population at an instant, to an agent drawn for it."""
+
+    def __init__(self, population: Population, answers: list[object]) -> None:
+        self._population, self._answers = population, answers
+        self._down = self._cut_off = False
+        self._watched: set[int] = set()
+
+    def _command(self, kind: CommandKind, agent: int = -1, value: float = 0.0) -> None:
+        self._population.command(Command(kind, agent, value))
+
+    def flip(self, _: int) -> None:
+        self._down = not self._down
+        self._command(CommandKind.ISSUER_DOWN if self._down else CommandKind.ISSUER_UP)
+
+    def partition(self, _: int) -> None:
+        self._cut_off = not self._cut_off
+        kind = CommandKind.CUT_OFF if self._cut_off else CommandKind.RECONNECT
+        self._population.command(Command(kind, value=0.4, fault=0))
+
+    def watch(self, agent: int) -> None:
+        watched = agent in self._watched
+        self._watched ^= {agent}
+        self._command(CommandKind.UNWATCH if watched else CommandKind.WATCH, agent)
+
+    def replace(self, agent: int) -> None:
+        self._command(CommandKind.REPLACE, agent)
+        self._answers.append(self._population.read(agent))
+
+    def set_ttl(self, agent: int) -> None:
+        self._command(CommandKind.SET_TTL, value=(0.3, 1.0, 1.5)[agent % 3])
+
+    def renew_all(self, agent: int) -> None:
+        if agent % 4 == 0:
+            self._command(CommandKind.RENEW_ALL, value=60.0)
+
+    def look(self, agent: int) -> None:
+        population = self._population
+        self._answers.append((population.read(agent), population.current_task(agent)))
+        self._answers.append([population.issued(agent) for agent in sorted(self._watched)])
 
 
 def kinds(trace: NDArray[np.void]) -> set[EventKind]:

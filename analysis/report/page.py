@@ -9,7 +9,7 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from analysis import terse, words
+from analysis import breakdowns, terse, words
 from analysis.figures.drawing import Drawing
 from analysis.figures.exposure import exposure
 from analysis.figures.incidence import incidence
@@ -85,8 +85,9 @@ def _faults(sim: Summary | None) -> str:
     """Return which faults the runs were given, because costs are mostly theirs."""
     faults = [] if sim is None else sim.manifest.scenario.get("faults", [])
     told = [
-        f"the issuer is down for {words.duration(fault['duration_s'])} from "
-        f"{words.duration(fault['start_s'])} on"
+        breakdowns.told(fault)
+        + (f" for {words.duration(fault['duration_s'])}" if "duration_s" in fault else "")
+        + f" from {words.duration(fault['start_s'])} on"
         + (f", every {words.duration(fault['every_s'])}" if fault.get("every_s") else "")
         for fault in faults
     ]

@@ -182,14 +182,15 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
     )
     watching = [
         name.replace("_", " ")
-        for name in ("superseded_serial", "two_origins", "new_permission")
+        for name in ("superseded_serial", "two_origins", "new_permission", "issue_log")
         if getattr(detection, name)
     ]
     yield f"Detectors: {', '.join(watching) or 'none'}"
     answer = "automatic" if response.automatic else f"{response.analysts} analysts"
     yield f"Response: {answer}"
     for fault in scenario.faults:
-        yield f"Fault: {fault.kind} at {duration(fault.start_s)} for {duration(fault.duration_s)}"
+        lasts = f" for {duration(fault.length_s)}" if fault.length_s else ""
+        yield f"Fault: {fault.kind} at {duration(fault.start_s)}{lasts}"
 
 
 def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:

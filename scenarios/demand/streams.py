@@ -58,6 +58,15 @@ class Stream(IntEnum):
     BATCH_GAP = 63
     STEP_UP = 64
     STEP_UP_HEALTHY = 65
+    FORGED_IDENTITY = 67
+    FORGED_TASK = 68
+    LEAK_CHANNEL = 69
+    CUT_OFF = 40
+    RENEW_ALL = 50
+    DIURNAL = 51
+    RENEWAL_CHECK = 52
+    CA_PHASE = 55
+    INITIAL_WALK = 56
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -11,7 +11,6 @@ from scenarios.demand.switches import mean_rates_hz
 from scenarios.errors import UsageError
 from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
 from scenarios.spec.resolve import scale
-from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Drive, Scenario, Threats, Workload
 
 SERIES_INTERVAL_S = 1.0
@@ -22,12 +21,14 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
     """Return the scenario that a measurement of ``seconds`` at ``rate_hz`` runs.
 
     One regime, its lifetime overridden; as many agents as offer ``rate_hz`` operations a second;
-    no faults and no thefts by hazard (thieves of a measured run are personas).
+    no faults and no thefts by hazard (thieves of a measured run are personas). A target is
+    provisioned with one lifetime and has a CA of its own, so those of a class are left out.
 
     Raises:
         UsageError: for a regime that the scenario does not list, or a rate that its tasks cannot
             offer at that hour.
     """
+    scenario = _with_one_lifetime(scenario)
     regime = override(_regime(scenario, regime_name), scenario.drive)
     weights = [workload.count / scenario.agents for workload in scenario.workloads]
     start_hour = scenario.start.hour_of_day
@@ -53,6 +54,12 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
     )
 
 
+def _with_one_lifetime(scenario: Scenario) -> Scenario:
+    workloads = tuple(w.model_copy(update={"ttl_s": None}) for w in scenario.workloads)
+    issuer = scenario.issuer.model_copy(update={"ca": None})
+    return scenario.model_copy(update={"workloads": workloads, "issuer": issuer})
+
+
 def override(regime: Regime, drive: Drive) -> Regime:
     """Return the regime with the window's lifetime, where it has one that ends."""
     if drive.override.ttl_s is None or regime.ttl_s == inf:
@@ -76,7 +83,7 @@ def issuances_hz(regime: Regime, rates_hz: tuple[float, ...]) -> float:
     if renewal.rule is Renewal.NEVER:
         return 0.0
     age_s = mean_renewal_age_s(regime)
-    if renewal.rule is not Renewal.AT_USE:
+    if not renewal.at_use:
         return 1.0 / age_s
     slots = rates_hz if regime.scope is Scope.ONE_TASK else (sum(rates_hz),)
     return sum(1.0 / (age_s + 1.0 / rate_hz) for rate_hz in slots if rate_hz > 0.0)
@@ -86,20 +93,7 @@ def mean_renewal_age_s(regime: Regime) -> float:
     """Return the mean of ``rules.renewal_age`` over its two draws, by the midpoint rule."""
     row = regime_row(regime)
     grid = [(i + 0.5) / _GRID for i in range(_GRID)]
-    ages = (
-        renewal_age(
-            row.rule,
-            row.ttl_s,
-            row.fraction,
-            row.jitter,
-            row.poll_s,
-            row.before_expiry_s,
-            phase,
-            draw,
-        )
-        for phase in grid
-        for draw in grid
-    )
+    ages = (row.renewal_age(phase, draw) for phase in grid for draw in grid)
     return sum(ages) / _GRID**2
 
 

@@ -1,6 +1,5 @@
 """Which detectors a scenario arms under a regime: the same choice in both worlds."""
 
-from scenarios.demand.switches import switch_law
 from scenarios.detection.addresses import NewOrigin
 from scenarios.detection.canaries import Canary
 from scenarios.detection.detector import Detector
@@ -8,7 +7,9 @@ from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.rates import Expected, RateChange
 from scenarios.detection.serials import SupersededSerial
-from scenarios.spec.regime import Regime, Scope
+from scenarios.detection.unknown import UnknownSerial
+from scenarios.spec.regime import Issuance, Regime, Scope
+from scenarios.spec.rules import is_active
 from scenarios.spec.schema import Scenario, Workload
 
 
@@ -16,13 +17,15 @@ def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> 
     """Return fresh detectors for one run, those left out that the regime makes blind.
 
     Superseded serial needs renewal, and lines that tell apart the documents of different tasks
-    where an agent holds several; two origins needs a secret that is not shared.
+    where an agent holds several; two origins needs a secret that is not shared; unknown serial
+    needs an issuer, whose log of issues it reads.
 
     Args:
         scenario: arms them.
         regime: of the identities.
         measured: for a real log, which delivers what it delivers when it does: no delay and no
-            share of lines is added, and one task leaves one line, at its start.
+            share of lines is added, one task leaves one line, at its start, and the target
+            issues whatever is held.
     """
     armed: list[Detector] = []
     asked = scenario.detection
@@ -31,6 +34,8 @@ def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> 
         armed.append(SupersededSerial())
     if asked.two_origins and regime.shared_by == 1:
         armed.append(TwoOrigins())
+    if asked.issue_log and (measured or regime.issuance is Issuance.ISSUER):
+        armed.append(UnknownSerial())
     if asked.canary.armed:
         armed.append(Canary(0.0 if measured else asked.canary.delay_s))
     if asked.new_permission:
@@ -75,13 +80,13 @@ def rate_change(scenario: Scenario, holders: int = 1, *, measured: bool = False)
 
 def _by_hour(workload: Workload, factor: float) -> tuple[float, ...]:
     """Return the rate of lines in each hour of the day."""
-    masks = switch_law(workload, 0.0).active_masks
     return tuple(
         factor
+        * (workload.diurnal[hour] if workload.diurnal else 1.0)
         * sum(
             task.rate_hz
-            for task, mask in zip(workload.tasks, masks, strict=True)
-            if (mask >> hour) & 1
+            for task in workload.tasks
+            if any(is_active(hour, begin, end) for begin, end in task.active_hours)
         )
         for hour in range(24)
     )

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec import lifetimes
+from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Scenario
+from scenarios.spec.schema import HOURS, Scenario
 
 CANARIES = "canary:"
 """resource of the permissions that nobody needs"""
@@ -21,9 +22,10 @@ MANY_LINES = 20_000_000
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
+    found += lifetimes.problems(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -34,8 +36,12 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+        found += _target_without_grace(regime)
+        found += _idle_key_storage(regime)
+    found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
+    found += _profile_without_peak(scenario)
     return found
 
 
@@ -53,6 +59,17 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
         if sum(task.rate_hz for task in workload.tasks) <= 0:
             yield Problem(
                 f"{key}[*].rate_hz", "a sum of 0", "at least one task must have a rate > 0"
+            )
+        weights = workload.diurnal
+        if len(weights) not in {0, HOURS}:
+            yield Problem(
+                f"workloads[{index}].diurnal",
+                f"{len(weights)} weights",
+                f"must be {HOURS}, one for each hour of day, or none",
+            )
+        elif weights and max(weights) <= 0:
+            yield Problem(
+                f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
@@ -81,12 +98,26 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.start_s:g}",
                 f"must be < horizon_s = {scenario.horizon_s:g}",
             )
-        if fault.every_s is not None and fault.every_s <= fault.duration_s:
+        if fault.every_s is not None and fault.every_s <= fault.length_s:
+            ends = (
+                "the issuer never comes back" if fault.kind == "issuer-outage" else "it never ends"
+            )
             yield Problem(
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
-                f"must be > duration_s = {fault.duration_s:g}, or the issuer never comes back",
+                f"must be > duration_s = {fault.length_s:g}, or {ends}",
             )
+
+
+def _channels(scenario: Scenario) -> Iterator[Problem]:
+    leak = scenario.threats.leak
+    if leak.log_share + leak.file_share > 1:
+        yield Problem(
+            "threats.leak.file_share",
+            f"{leak.file_share:g}",
+            f"log_share + file_share = {leak.log_share + leak.file_share:g} must be ≤ 1; what is "
+            "left of 1 leaks from memory",
+        )
 
 
 def _drive(scenario: Scenario) -> Iterator[Problem]:
@@ -117,11 +148,12 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
-    if regime.scope is Scope.ONE_TASK and renewal.rule is not Renewal.AT_USE:
+    if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
             repr(renewal.rule.keyword),
-            'scope = "one-task" needs "at-use": a task\'s document is issued when it starts',
+            'scope = "one-task" needs "at-use" or "per-request": '
+            "a task's document is issued when it starts",
         )
     if finite:
         yield from _lifetime(regime, key)
@@ -135,7 +167,7 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             f"{renewal.before_expiry_s:g}",
             f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
         )
-    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE}:
+    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE, Renewal.SERVER_DIRECTED}:
         latest = renewal.fraction * (1 + renewal.jitter)
         if latest >= 1:
             yield Problem(
@@ -143,7 +175,16 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
                 f"{renewal.fraction:g}",
                 f"fraction·(1 + jitter) = {latest:g} must be < 1, or renewal comes after expiry",
             )
-    if renewal.rule is Renewal.FRACTION_POLLED:
+    if renewal.rule is Renewal.AVAILABILITY_TARGET:
+        left_s = ttl_s - renewal.target_s - renewal.target_jitter_s
+        if left_s <= 0:
+            yield Problem(
+                f"{key}.renewal.target_s",
+                f"{renewal.target_s:g}",
+                f"target_s + target_jitter_s must be < ttl_s = {ttl_s:g}, or renewal is due before "
+                "issue",
+            )
+    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
         opens_s = ttl_s * (1 - (1 + renewal.jitter) * (1 - renewal.fraction))
         if opens_s <= 0:
             yield Problem(
@@ -160,12 +201,13 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
 
 
 def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
+    if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        age_s = regime.ttl_s - regime.renewal.before_expiry_s
-    else:
-        age_s = regime.ttl_s * regime.renewal.fraction
+    renewals_hz = sum(
+        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        for workload in scenario.workloads
+    )
+    age_s = scenario.agents / renewals_hz
     load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
     if load >= 1:
         yield (
@@ -173,6 +215,14 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
             f"{load:.3g} times what {scenario.issuer.servers} servers at "
             f"{scenario.issuer.service_time_s:g} s a signature can serve"
         )
+
+
+def _age_s(regime: Regime, ttl_s: float) -> float:
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        return ttl_s - regime.renewal.before_expiry_s
+    if regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
+        return min(ttl_s - regime.renewal.target_s, ttl_s * regime.renewal.fraction)
+    return ttl_s * regime.renewal.fraction
 
 
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:
@@ -203,6 +253,26 @@ def _many_counted_lines(scenario: Scenario) -> Iterator[str]:
         )
 
 
+def _target_without_grace(regime: Regime) -> Iterator[str]:
+    renewal = regime.renewal
+    left_s = regime.ttl_s - renewal.target_s
+    if renewal.rule is Renewal.AVAILABILITY_TARGET and left_s <= renewal.grace_s:
+        yield (
+            f"{regime.name}: a life of {regime.ttl_s:g} s leaves {left_s:g} s beyond the target, "
+            f"not more than the grace of {renewal.grace_s:g} s, so the target is ignored"
+        )
+
+
+def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
+    for workload in scenario.workloads:
+        peak = max(workload.diurnal, default=1.0)
+        if peak < 1.0:
+            yield (
+                f"{workload.name}: its diurnal weights reach {peak:g} at most, so its tasks never "
+                f"start at their rate_hz, only at {peak:g} times that"
+            )
+
+
 def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
     renewal = regime.renewal
     if renewal.rule is not Renewal.FRACTION_POLLED:
@@ -212,4 +282,18 @@ def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
         yield (
             f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
             f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
+        )
+
+
+def _idle_key_storage(regime: Regime) -> Iterator[str]:
+    in_hardware = regime.key_storage is KeyStorage.HARDWARE
+    if regime.binding is not Binding.KEY and regime.key_storage is not KeyStorage.MEMORY:
+        yield (
+            f"{regime.name}: key_storage = {regime.key_storage.keyword!r} changes nothing where "
+            f"binding = {regime.binding.keyword!r}: the document is of use without its key"
+        )
+    if regime.presign_s > 0 and not (in_hardware and regime.binding is Binding.KEY):
+        yield (
+            f"{regime.name}: presign_s = {regime.presign_s:g} changes nothing: a thief who takes "
+            "the key along needs no proofs made beforehand"
         )

@@ -39,6 +39,8 @@ class Detection(Strict):
     """more uses than the tasks of the workload account for"""
     canary: Armed = Armed()
     """a touch of a permission that nobody needs"""
+    issue_log: bool = False
+    """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
     delivery_s: Seconds = 1.0
     """from the event to its line in the detector's hands; a floor under every detector"""
     coverage: Share = 1.0
@@ -59,9 +61,24 @@ class Priority(Strict):
     new_origin: Rank = 0
     rate_change: Rank = 0
     canary: Rank = 0
+    unknown_serial: Rank = 0
     external_notice: Rank = 0
     by_sensitivity: bool = False
     """before that, by the most sensitive task of the workload that the alert is about"""
+
+
+class NewIssuer(Strict):
+    """How a stolen issuer key is answered: a new key, new documents, the old key distrusted.
+
+    SPIRE's order: prepare and activate a new authority, taint the old one, revoke it.
+    """
+
+    prepare_s: Seconds = 3600.0
+    """from the decision until the new key signs and every bundle holds its certificate"""
+    overlap_s: Seconds = 3600.0
+    """from the first document of the new key until verifiers refuse those of the old one"""
+    reissue_s: PositiveSeconds | None = None
+    """renew whatever is held within this time of the new key; when absent agents renew as ever"""
 
 
 class Response(Strict):
@@ -73,6 +90,7 @@ class Response(Strict):
     """revoke at the alert, without triage"""
     priority: Priority = Priority()
     """an analyst finishes what he has begun: non-preemptive"""
+    new_issuer: NewIssuer = NewIssuer()
 
 
 Yearly = Annotated[float, Field(ge=0, le=1e6)]

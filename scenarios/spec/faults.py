@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.errors import Problem
+from scenarios.spec.fault_kinds import KINDS
 from scenarios.spec.regime import NAME_PATTERN
 from scenarios.spec.schema import PERMISSION_PATTERN, TRUST_DOMAIN_PATTERN, Scenario
 
@@ -55,19 +56,35 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def _problem(error: ErrorDetails, root: type[BaseModel]) -> Problem:
-    path = ""
-    for part in error["loc"]:
+    location, path = _without_tags(error["loc"]), ""
+    for part in location:
         path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     if error["type"] == "extra_forbidden":
         return Problem(path, "", f"is no key of this table{_near(error['loc'], root)}")
+    if error["type"].startswith("union_tag"):
+        kind = error["input"].get("kind") if isinstance(error["input"], dict) else None
+        return Problem(f"{path}.kind", "" if kind is None else short(kind), _allowed(error))
     found = "" if error["type"] == "missing" else short(error["input"])
     return Problem(path, found, _allowed(error))
+
+
+def _without_tags(location: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Return where a fault lies in the file: pydantic names the kind of a union's member, too."""
+    return tuple(
+        part
+        for place, part in enumerate(location)
+        if not (place and isinstance(location[place - 1], int) and part in KINDS)
+    )
 
 
 def _allowed(error: ErrorDetails) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "tuple_type" and isinstance(error["input"], dict):
         return f"must be a list of tables, [[{error['loc'][-1]}]]"
+    if kind == "union_tag_not_found":
+        return _SIMPLE["missing"]
+    if kind == "union_tag_invalid":
+        return f"must be one of {context['expected_tags']}"
     if kind in _SIMPLE:
         return _SIMPLE[kind]
     if kind in {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}:
@@ -97,7 +114,9 @@ def _near(location: tuple[int | str, ...], root: type[BaseModel]) -> str:
     """Return the hint for an unknown key, from the keys of the table that it stands in."""
     model: Any = root
     for part in location[:-1]:
-        if isinstance(part, str) and _is_model(model):
+        if part in KINDS:
+            model = KINDS[str(part)]
+        elif isinstance(part, str) and _is_model(model):
             annotation = model.model_fields[part].annotation if part in model.model_fields else None
             model = _model_inside(annotation)
     return did_you_mean(str(location[-1]), model.model_fields) if _is_model(model) else ""

@@ -9,15 +9,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.defence import Benign as Benign
 from scenarios.spec.defence import Detection as Detection
+from scenarios.spec.defence import NewIssuer as NewIssuer
 from scenarios.spec.defence import Response as Response
+from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
 TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
-Hour = Annotated[int, Field(ge=0, le=24)]
+HOURS = 24
+Hour = Annotated[int, Field(ge=0, le=HOURS)]
 
 
 class Sensitivity(Keyword):
@@ -48,7 +52,11 @@ class Workload(Strict):
     name: Name
     count: Annotated[int, Field(ge=1, le=100_000_000)]
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
+    ttl_s: PositiveSeconds | None = None
+    """life of this class's documents, instead of the regime's, where that one ends at all"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+    diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
+    """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
 
 
 class Backoff(Strict):
@@ -67,6 +75,8 @@ class Issuer(Strict):
     servers: Annotated[int, Field(ge=1, le=10_000)] = 2
     service_time_s: PositiveSeconds = 0.002
     backoff: Backoff = Backoff()
+    ca: CertificateAuthority | None = None
+    """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
 
 
 class Start(Strict):
@@ -81,6 +91,10 @@ class Leak(Strict):
     """The secret is copied out (model.md §4): hazard per unique secret, all copies included."""
 
     rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    log_share: Share = 0.0
+    """of leaks in which the document alone gets out: a log, a trace, a proxy on its way"""
+    file_share: Share = 0.0
+    """of leaks through files (repository, image, backup, volume); the others are of memory"""
 
 
 class Foothold(Strict):
@@ -95,6 +109,15 @@ class NodeAgent(Strict):
 
     rate_per_node_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     ban_mean_s: PositiveSeconds = 864_000.0
+
+
+class IssuerKey(Strict):
+    """The key that signs everybody's documents is stolen: it forges for any identity at will."""
+
+    rate_per_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """hazard of the one issuer that all agents share"""
+    forgery: Literal["new-serial", "copied-serial"] = "new-serial"
+    """a serial that the issuer never issued, or that of the document that the agent holds"""
 
 
 class Abuse(Strict):
@@ -131,22 +154,14 @@ class Threats(Strict):
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
     node_agent: NodeAgent = NodeAgent()
+    issuer: IssuerKey = IssuerKey()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
-
-
-class IssuerOutage(Strict):
-    """The issuer refuses every request; what it had accepted is still served."""
-
-    kind: Literal["issuer-outage"]
-    start_s: Seconds
-    duration_s: PositiveSeconds
-    every_s: PositiveSeconds | None = None
-    """repeat the outage with this period"""
+    injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Engine(Strict):
@@ -192,7 +207,7 @@ class Scenario(Strict):
     detection: Detection = Detection()
     response: Response = Response()
     benign: Benign = Benign()
-    faults: tuple[IssuerOutage, ...] = ()
+    faults: tuple[Fault, ...] = ()
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

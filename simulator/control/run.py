@@ -7,6 +7,7 @@ from scenarios.spec.defence import Priority
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
+from simulator.control.authority import Authority
 from simulator.control.benign import Benign
 from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
@@ -42,6 +43,7 @@ def run(
     response = Response(world)
     Faults(world)
     threats = Threats(world, response)
+    authority = Authority(world, threats, response)
     measures = Measures(world)
     followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
     benign = Benign(world, threats, response) if followed else None
@@ -56,6 +58,9 @@ def run(
         counts |= reach(threats.cases)
     if scenario.response.priority != Priority():
         counts |= waiting(response.waits)
+    law = scenario.threats
+    if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
+        counts |= authority.counts()
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
         watched_s, false_alarms = benign.watched_identity_s, response.false_alarms

@@ -26,6 +26,7 @@ from simulator.fleet.layout import (
     RECORD,
     SERIAL_SHIFT,
     WAKE,
+    Entry,
     Fleet,
     Lane,
     Record,
@@ -33,13 +34,15 @@ from simulator.fleet.layout import (
     class_of,
     log_event,
 )
-from simulator.fleet.memory import F8, I8, U8, entry, int64, kernel, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, entry, int64, kernel, struct, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
-SERVICE = np.uint64(Stream.SERVICE)
-DOUBTS = 1 << 14
+SERVICE, CUT_OFF = np.uint64(Stream.SERVICE), np.uint64(Stream.CUT_OFF)
+DOUBTS = 1 << 12
+ORDERS = 256
+"""requests made by commands that may wait for their turn"""
 
 
 class Issuer:
@@ -50,6 +53,11 @@ class Issuer:
     by_hand: I8
     """issuance MANUAL: every attempt is answered in the same instant"""
     down: I8
+    partitions: I8
+    """how many are under way"""
+    faults: I8
+    cut_off_share: U8
+    """float64 by fault: share of nodes that it cuts off now"""
     issue_lookahead_s: F8
     """no answer causes a request sooner than this after it"""
     refuse_lookahead_s: F8
@@ -63,6 +71,11 @@ class Issuer:
     queue_tail: I8
     doubts: U8
     """uint32 by record modulo ``DOUBTS``: requests on the wheel that a command overtook"""
+    orders: U8
+    """entries: requests made by commands at times not yet reached, in their order; each comes
+    before whatever else happens at its instant"""
+    order_next: I8
+    order_count: I8
     requests: I8
     refusals: I8
     issued: I8
@@ -137,10 +150,16 @@ def overtaken(fleet: Fleet, issuer: Issuer, t_s: float, i: int, serial: int) -> 
 
 
 @kernel
+def void(issuer: Issuer, i: int, event_s: float) -> None:
+    """Doubt the entry that record ``i`` has on the wheel for ``event_s``, if it has one."""
+    if event_s < np.inf:
+        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+
+
+@kernel
 def overtake(issuer: Issuer, record: Record, i: int, now_s: float) -> None:
     """Void the request that record ``i`` has on the wheel: one is made now."""
-    if record.event_s < np.inf:
-        table(issuer.doubts, DOUBTS, np.uint32)[i & (DOUBTS - 1)] += np.uint32(1)
+    void(issuer, i, record.event_s)
     record.event_s = np.nextafter(now_s, -np.inf)
 
 
@@ -159,13 +178,36 @@ def count_refusal(issuer: Issuer, t_s: float) -> None:
 
 
 @kernel
+def cut_off(fleet: Fleet, issuer: Issuer, record: int) -> bool:
+    """Return whether a partition under way concerns the node of a record's agent."""
+    if issuer.partitions == 0:
+        return False
+    agent_class = class_of(fleet, record)
+    agent, _ = agent_and_slot(agent_class, record)
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    node = np.uint64(agent_class.first_node + place)
+    key = entity_key(fleet.seed_key, node, CUT_OFF)
+    shares = table(issuer.cut_off_share, issuer.faults, np.float64)
+    for fault in range(issuer.faults):
+        if shares[fault] > 0.0 and keyed_uniform(key, np.uint64(fault)) < shares[fault]:
+            return True
+    return False
+
+
+@kernel
+def refuses(fleet: Fleet, issuer: Issuer, record: int) -> bool:
+    """Return whether an attempt does not get through to the issuer."""
+    return issuer.down != 0 or cut_off(fleet, issuer, record)
+
+
+@kernel
 def log_attempt(
     fleet: Fleet, lane: Lane, issuer: Issuer, t_s: float, record: int, serial: int
 ) -> None:
     """Trace one attempt at a request, for the credential ``serial``."""
     agent, slot = agent_and_slot(class_of(fleet, record), record)
     log_event(lane, t_s, REQUEST, agent, slot, serial - 1)
-    if issuer.down and not issuer.by_hand:
+    if not issuer.by_hand and refuses(fleet, issuer, record):
         log_event(lane, t_s, REFUSED, agent, slot, serial - 1)
 
 
@@ -185,13 +227,32 @@ def _file_asked(fleet: Fleet, wheel: Wheel) -> None:
         batch.stage = FILED
 
 
+@kernel
+def order(issuer: Issuer, now_s: float, record: int, serial: int) -> None:
+    """Note a request that a command makes now, for ``serve`` to execute when it comes so far."""
+    orders = table(issuer.orders, ORDERS, ENTRY)
+    put(orders, issuer.order_count, now_s, record, serial)
+    issuer.order_count += 1
+
+
+@kernel
+def _order_s(issuer: Issuer) -> float:
+    """Return when the next order is due, inf when there is none."""
+    if issuer.order_next == issuer.order_count:
+        issuer.order_next = 0
+        issuer.order_count = 0
+        return np.inf
+    orders: Table[Entry] = table(issuer.orders, ORDERS, ENTRY)
+    return orders[issuer.order_next].t_s
+
+
 @entry(types.int64(types.uint64, types.int64, types.float64))
 def serve(place: np.uint64, b: int, to_s: float) -> int:
     """Execute what touches the issuer before ``to_s`` and leave the answers in batch ``b``.
 
-    Stops early at an instant from which on agents may ask because of these answers, or of those of
-    the other batch if they have not yet taken note of it, or when the batch is full. Returns 1 when
-    everything before ``to_s`` is done, else 0.
+    Orders of commands at ``to_s`` itself are executed, too. Stops early at an instant from which on
+    agents may ask because of these answers, or of those of the other batch if they have not yet
+    taken note of it, or when the batch is full. Returns 1 when everything is done, else 0.
     """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
@@ -200,29 +261,38 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
     batches = table(fleet.batches, BATCHES, BATCH)
     answers = table(batches[b].entries, fleet.batch_capacity, ENTRY)
     serving = table(issuer.serving, issuer.servers, ENTRY)
+    orders = table(issuer.orders, ORDERS, ENTRY)
+    order_s = _order_s(issuer)
     _file_asked(fleet, wheel)
     other = batches[1 - b]
     limit_s = min(to_s, other.limit_s) if other.stage == ANSWERED else to_s
     count = 0
     while count < fleet.batch_capacity:
         t_s = peek(wheel, limit_s)
-        if issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
+        next_s = min(t_s, serving[0].t_s) if issuer.busy > 0 else t_s
+        if order_s <= limit_s and order_s <= next_s:
+            ordered = orders[issuer.order_next]
+            t_s, record, note = order_s, int64(ordered.record), int64(ordered.note)
+            issuer.order_next += 1
+            order_s = _order_s(issuer)
+        elif issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
             t_s, record = depart(fleet, issuer)
             count_issue(issuer, t_s)
             put(answers, count, t_s, record, ISSUED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
             continue
-        if t_s == np.inf:
+        elif t_s == np.inf:
             break
-        t_s, record, note = pop(wheel)
-        if note == WAKE:
-            put(answers, count, t_s, record, WAKE)
-            count += 1
-            limit_s = min(limit_s, t_s + fleet.margin_s)
-            continue
-        if overtaken(fleet, issuer, t_s, record, note):
-            continue
+        else:
+            t_s, record, note = pop(wheel)
+            if note == WAKE:
+                put(answers, count, t_s, record, WAKE)
+                count += 1
+                limit_s = min(limit_s, t_s + fleet.margin_s)
+                continue
+            if overtaken(fleet, issuer, t_s, record, note):
+                continue
         issuer.requests += 1
         if fleet.tracing:
             log_attempt(fleet, lane, issuer, t_s, record, note)
@@ -231,7 +301,7 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
             put(answers, count, t_s, record, ISSUED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
-        elif issuer.down:
+        elif refuses(fleet, issuer, record):
             count_refusal(issuer, t_s)
             put(answers, count, t_s, record, REFUSED)
             count += 1

@@ -6,6 +6,7 @@
 from typing import Annotated
 
 from scenarios.demand.initial import SLOTS
+from scenarios.spec.schema import HOURS
 from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
@@ -61,13 +62,26 @@ class AgentClass:
 
     first_agent: I8
     first_record: I8
+    first_node: I8
+    agents_per_node: I8
     slots: I8
     tasks: I8
     plain: I8
-    """one always-active task: no marks are drawn"""
+    """one always-active task and no profile: every candidate is a switch"""
+    ttl_s: F8
+    """life that its documents are asked for"""
+    ca_since_s: F8
+    ca_term_s: F8
+    ca_life_s: F8
+    shortened: I8
+    """the CA shortens some of its documents"""
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    weighted: I8
+    """candidates are thinned by ``weights``"""
+    weights: Annotated[tuple[float, ...], "f8", HOURS]
+    """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 
@@ -78,8 +92,8 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
-    gaps: U8
-    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
+    drawn: U8
+    """float64 × ``BLOCK``: switches drawn ahead, first their gaps, then their instants"""
     switches: I8
     auth_failures: I8
     waits: I8
@@ -96,7 +110,7 @@ class Lane:
 
 
 BLOCK = 8
-"""gaps drawn at a time"""
+"""switches drawn at a time"""
 LANE = struct(Lane, align=128)
 LANES = 9
 
@@ -156,17 +170,31 @@ PARTS = 8
 """pieces of work for any number of threads, a lane each: ``SHARDS // PARTS`` shards"""
 
 
+class Life:
+    """A factor on the life of what is issued from an instant on."""
+
+    from_s: F8
+    factor: F8
+
+
+LIFE = struct(Life)
+
+
 class Fleet:
     """The hub: rules, sizes, and the addresses of everything."""
 
     seed_key: U8
     start_hour: F8
-    ttl_s: F8
     rule: I8
     fraction: F8
     jitter: F8
     poll_s: F8
     before_expiry_s: F8
+    target_s: F8
+    target_jitter_s: F8
+    grace_s: F8
+    per_request: I8
+    """no document serves a second task (AT_USE)"""
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8
@@ -178,11 +206,18 @@ class Fleet:
     """how far ahead an agent looks for its next use at a time (AT_USE)"""
     margin_s: F8
     """how long before the end of that it wakes to look further"""
+    lives: U8
+    """the factors on ``ttl_s`` that were ever in force, in order of their instants"""
+    life_count: I8
     agents: I8
     records: U8
     record_count: I8
     ended_s: U8
     """float64 by record: when a revoked credential ended"""
+    hurried_s: U8
+    """float64 by record: when an order made the present credential due; 0 for no order"""
+    hurried: I8
+    """there was such an order"""
     refusals: U8
     """uint32 by record: refusals of the request under way"""
     classes: U8

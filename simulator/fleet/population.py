@@ -19,11 +19,18 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
 from scenarios.spec import rules
-from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import grants
 from simulator.fleet import agents
-from simulator.fleet.build import build, provide_entries, provide_seconds, refuse_overflow
-from simulator.fleet.issuer import serve
+from simulator.fleet.build import (
+    build,
+    provide_entries,
+    provide_seconds,
+    refuse_overflow,
+    set_life,
+)
+from simulator.fleet.issuer import ORDERS, serve
 from simulator.fleet.layout import (
     ANSWERED,
     ASKED,
@@ -36,9 +43,10 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import address
 from simulator.forecast import switch_path
+from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
-BATCH = 1 << 16
+BATCH = 1 << 13
 """answers settled at a time"""
 WORTHWHILE = 2048
 """answers from which a second thread pays"""
@@ -91,7 +99,8 @@ class FleetPopulation:
         threads: int | None = None,
         batch: int = BATCH,
     ) -> None:
-        self._regime = regime
+        self._regime, self._layout = regime, Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
@@ -136,13 +145,28 @@ class FleetPopulation:
     # -- work -----------------------------------------------------------------------------------
 
     def _work_to(self, to_s: float) -> None:
-        """Execute everything that touches the issuer strictly before ``to_s``.
-
-        While agents take note of one batch of answers, the issuer works on the next.
-        """
+        """Execute everything that touches the issuer strictly before ``to_s``."""
         if self._done_s >= to_s:
             return
         provide_seconds(self._memory, to_s)
+        if self._memory.issuer["issue_lookahead_s"] <= 0.0:
+            self._take_turns(to_s)
+        else:
+            self._work_in_batches(to_s)
+        self._done_s = to_s
+        if self._rows is not None:
+            self._catch_up()
+            self._collect_rows(self._rows)
+
+    def _take_turns(self, to_s: float) -> None:
+        turns = import_module("simulator.fleet.turns")
+        done = 0
+        while not done:
+            done = turns.take_turns(self._place, to_s)
+            self._collect()
+
+    def _work_in_batches(self, to_s: float) -> None:
+        """Let agents take note of one batch of answers while the issuer works on the next."""
         batches = self._memory.batches
         b, done = 0, 0
         while not done or batches["stage"][b] == ANSWERED:
@@ -157,10 +181,6 @@ class FleetPopulation:
             batches["stage"][b] = ASKED
             b = 1 - b
             self._collect()
-        self._done_s = to_s
-        if self._rows is not None:
-            self._catch_up()
-            self._collect_rows(self._rows)
 
     def _settle(self, b: int, part: int) -> None:
         agents.settle(self._place, b, part, 1)
@@ -207,7 +227,7 @@ class FleetPopulation:
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
                     if agent in self._watched:
-                        ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                        ends_s = self._expiry(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
@@ -232,6 +252,13 @@ class FleetPopulation:
         )
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
+
+    def _expiry(self, agent: int, issued_s: float) -> float:
+        """Return when what an agent was issued at an instant ends by itself."""
+        lives = self._memory.arrays["lives"]
+        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        grant = self._grants[self._layout.index(agent)]
+        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
 
     def _slots(self, agent: int) -> slice:
         _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
@@ -263,7 +290,7 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0:
-                ends_s = rules.expiry(issued_s, self._regime.ttl_s)
+                ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
                 views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
@@ -276,12 +303,22 @@ class FleetPopulation:
             case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
                 self._work_to(self.now_s)
                 self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
-            case CommandKind.REPLACE:
+            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
                 self._work_to(self.now_s)
-                provide_seconds(self._memory, self.now_s)
-                provide_entries(self._memory)
-                agents.replace(self._place, agent, self.now_s)
-                self._collect()
+                shares = self._memory.arrays["cut_off_share"]
+                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
+                self._memory.issuer["partitions"] = np.count_nonzero(shares)
+            case CommandKind.REPLACE:
+                self._replace(agent)
+            case CommandKind.SET_TTL:
+                self._work_to(self.now_s)
+                row = regime_row(self._regime)
+                set_life(self._memory, row, self._grants, self.now_s, command.value)
+            case CommandKind.RENEW_ALL:
+                if self._regime.issuance != Issuance.MANUAL:
+                    self._work_to(self.now_s)
+                    provide_entries(self._memory, len(self._records))
+                    agents.hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
                 where = self._settled(agent)
                 self._watched.setdefault(agent, [])
@@ -289,6 +326,17 @@ class FleetPopulation:
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
                 self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+
+    def _replace(self, agent: int) -> None:
+        """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
+        issuer = self._memory.issuer[0]
+        if issuer["by_hand"] or issuer["order_count"] > ORDERS - SLOTS:
+            self._work_to(self.now_s)
+        self._settled(agent)
+        provide_seconds(self._memory, self.now_s)
+        provide_entries(self._memory)
+        agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+        self._collect()
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
@@ -338,7 +386,7 @@ class FleetPopulation:
 
     def expired_now(self) -> int:
         """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
-        if self._regime.renewal.rule == Renewal.AT_USE:
+        if self._regime.renewal.at_use:
             return 0
         self._work_to(self.now_s)
         self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()

@@ -21,6 +21,7 @@ REGIMES = [
         "name": "polled",
         "ttl_s": 300.0,
         "renewal": {"rule": "fraction-polled", "fraction": 0.5, "jitter": 0.2, "poll_s": 7.0},
+        "binding": "key",
         "revocation": DENY,
     },
     SVID
@@ -28,6 +29,9 @@ REGIMES = [
         "name": "before-expiry",
         "ttl_s": 400.0,
         "renewal": {"rule": "before-expiry", "before_expiry_s": 150.0},
+        "binding": "key",
+        "key_storage": "hardware",
+        "presign_s": 60.0,
         "revocation": {**DENY, "method": "delete"},
     },
     SVID
@@ -38,6 +42,20 @@ REGIMES = [
         "scope": "one-task",
         "scope_enforced_by": "authoriser",
         "attribution": "task",
+        "revocation": DENY,
+    },
+    SVID
+    | {
+        "name": "targeted",
+        "ttl_s": 300.0,
+        "renewal": {
+            "rule": "availability-target",
+            "jitter": 0.1,
+            "poll_s": 7.0,
+            "target_s": 200.0,
+            "target_jitter_s": 30.0,
+            "grace_s": 90.0,
+        },
         "revocation": DENY,
     },
     COMMON
@@ -74,10 +92,17 @@ BASE: dict[str, Any] = {
     "horizon_s": 3600.0,
     "regimes": REGIMES,
     "workloads": [
-        {"name": "clerk", "count": 14, "agents_per_node": 4, "tasks": TASKS},
+        {
+            "name": "clerk",
+            "count": 14,
+            "agents_per_node": 4,
+            "tasks": TASKS,
+            "diurnal": [0.9] * 24,
+        },
         {
             "name": "bot",
             "count": 10,
+            "ttl_s": 450.0,
             "tasks": [
                 {
                     "name": "run",
@@ -93,9 +118,10 @@ BASE: dict[str, Any] = {
         "servers": 1,
         "service_time_s": 4.0,
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+        "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "threats": {
-        "leak": {"rate_per_secret_year": 9000.0},
+        "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {
             "first_use_median_s": 50.0,
@@ -105,6 +131,8 @@ BASE: dict[str, Any] = {
         },
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "issuer": {"rate_per_year": 9000.0},
+        "injected_issuer_compromises": 2,
         "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
@@ -122,10 +150,12 @@ BASE: dict[str, Any] = {
             "threshold": 6.0,
         },
         "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
+        "issue_log": True,
     },
     "response": {
         "analysts": 1,
-        "triage_mean_s": 200.0,
+        "triage_mean_s": 30.0,
+        "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
         "priority": {"by_sensitivity": True},
     },
     "benign": {
@@ -138,7 +168,10 @@ BASE: dict[str, Any] = {
         "canary_scans_per_agent_year": 4000.0,
         "batch_jobs_per_agent_year": 9000.0,
     },
-    "faults": [{"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0}],
+    "faults": [
+        {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
+        {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+    ],
     "probes": 20,
 }
 SEED = 3
@@ -171,7 +204,8 @@ def ignored(key: str) -> bool:
 def others(key: str, value: object) -> Iterator[object]:
     """Yield values that another scenario could have there."""
     choices = {
-        "regimes.binding": ["node"],
+        "regimes.binding": ["node", "bearer"],
+        "regimes.key_storage": ["file", "hardware"],
         "regimes.revocation.method": ["none", "delete", "deny-list"],
         "regimes.scope": ["all-tasks", "one-task"],
         "regimes.scope_enforced_by": ["nobody", "authoriser"],
@@ -181,10 +215,14 @@ def others(key: str, value: object) -> Iterator[object]:
         "start.ages": ["synchronised"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
+        "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
-        "regimes.artifact": ["jwt-svid"],
+        "regimes.artifact": ["static-key"],
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
+        "issuer.ca.activate_fraction": [0.75],
+        "threats.issuer.forgery": ["copied-serial"],
+        "faults.kind": ["issuer-outage"],
     }
     if key in choices:
         yield from (choice for choice in choices[key] if choice != value)
@@ -206,6 +244,8 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    if path[-1] == "kind":  # keys of its own mean nothing to another kind
+        place.pop("share", None)
     return copy
 
 
@@ -255,7 +295,7 @@ def test_an_ignored_key_exists(entry: str) -> None:
     assert any(key == entry or key.startswith(f"{entry}.") for key in KEYS)
 
 
-ONLY_CHOICE = {"schema_version", "faults.kind"}
+ONLY_CHOICE = {"schema_version"}
 
 
 @pytest.mark.parametrize("key", [key for key in KEYS if ignored(key) and key not in ONLY_CHOICE])

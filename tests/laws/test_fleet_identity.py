@@ -22,6 +22,8 @@ COMMANDS = {
     900.0: Command(CommandKind.REPLACE, 5),
     1600.0: Command(CommandKind.ISSUER_UP),
     1700.0: Command(CommandKind.REPLACE, 3),
+    1000.0: Command(CommandKind.SET_TTL, value=0.5),
+    2100.0: Command(CommandKind.RENEW_ALL, value=100.0),
 }
 REGIMES = [
     make_regime("fraction", ttl_s=600.0),
@@ -30,6 +32,7 @@ REGIMES = [
     make_regime("at-use", ttl_s=300.0),
     make_regime("at-use", ttl_s=300.0, scope="one-task"),
     make_regime("never"),
+    make_regime("per-request", ttl_s=20.0),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 

@@ -12,7 +12,7 @@ from simulator.reference import ReferencePopulation
 from tests.scenes import make_regime, make_scenario
 
 END_S = 3000.0
-DOWN_S, UP_S, REPLACE_S = 700.0, 1600.0, 2000.0
+DOWN_S, UP_S, REPLACE_S, SHORT_S, RENEW_S = 700.0, 1600.0, 2000.0, 1000.0, 2100.0
 REGIMES = [
     make_regime("fraction", ttl_s=600.0),
     make_regime("fraction-polled", ttl_s=600.0),
@@ -20,6 +20,8 @@ REGIMES = [
     make_regime("at-use", ttl_s=300.0),
     make_regime("at-use", ttl_s=300.0, scope="one-task"),
     make_regime("never"),
+    make_regime("server-directed", ttl_s=600.0),
+    make_regime("per-request", ttl_s=20.0),
 ]
 
 
@@ -30,6 +32,8 @@ def trace(regime: Regime, stops: list[float], seed: int) -> list[tuple[object, .
         DOWN_S: Command(CommandKind.ISSUER_DOWN),
         UP_S: Command(CommandKind.ISSUER_UP),
         REPLACE_S: Command(CommandKind.REPLACE, 3),
+        SHORT_S: Command(CommandKind.SET_TTL, value=0.5),
+        RENEW_S: Command(CommandKind.RENEW_ALL, value=100.0),
     }
     for stop_s in sorted({*stops, *commands, END_S}):
         population.advance(stop_s)

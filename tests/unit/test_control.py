@@ -7,12 +7,12 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import AlertRow, Incident
+from scenarios.spec.fault_kinds import IssuerOutage
 from scenarios.spec.regime import Regime, RevocationRule
 from scenarios.spec.schema import (
     Abuse,
     Detection,
     Foothold,
-    IssuerOutage,
     Leak,
     Response,
     Task,

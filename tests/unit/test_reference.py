@@ -118,6 +118,40 @@ def test_replacement_ends_validity_and_asks_at_once() -> None:
     )
 
 
+def test_a_shorter_life_holds_for_what_is_issued_from_then_on() -> None:
+    tested = population(make_regime(renewal=EXACT), agents=1, start=SYNCHRONISED)
+    tested.command(Command(CommandKind.SET_TTL, value=0.25))
+    assert tested.read(0)[0].expires_s == HOUR_S, "what is held keeps its life"
+    tested.advance(2000.0)
+    (view,) = tested.read(0)
+    assert view.expires_s == view.issued_s + 0.25 * HOUR_S
+    tested.advance(HOUR_S)
+    issued = rows(tested, EventKind.ISSUED)["t_s"]
+    requests = rows(tested, EventKind.REQUEST)["t_s"]
+    assert requests[0] == 1800.0, "due as it was when it was issued"
+    assert requests[1:].tolist() == (issued[: len(requests) - 1] + 450.0).tolist()
+
+
+def test_everything_held_is_renewed_within_the_window_and_once() -> None:
+    tested = population(make_regime(renewal=EXACT), agents=200, start=SYNCHRONISED)
+    tested.advance(1750.0)
+    tested.command(Command(CommandKind.RENEW_ALL, value=100.0))
+    tested.advance(1900.0)
+    asked = rows(tested, EventKind.REQUEST)
+    assert np.bincount(asked["agent"]).tolist() == [1] * 200
+    assert asked["t_s"].min() > 1750.0
+    on_time = (asked["t_s"] == 1800.0).sum()
+    assert 60 <= on_time <= 140, "Binomial(200, 1/2) were due before their turn came"
+    assert asked["t_s"].max() == 1800.0
+
+
+def test_nobody_directs_the_renewal_of_a_manual_secret() -> None:
+    tested = population(make_regime("never"), agents=3)
+    tested.command(Command(CommandKind.RENEW_ALL, value=1.0))
+    tested.advance(HOUR_S)
+    assert tested.counters().issued == 0
+
+
 def test_a_manual_credential_is_replaced_at_once() -> None:
     tested = population(make_regime("never"), agents=1)
     tested.command(Command(CommandKind.ISSUER_DOWN))

@@ -10,9 +10,10 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec import resolve
+from scenarios.spec.fault_kinds import IssuerOutage
 from scenarios.spec.regime import Regime
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Foothold, IssuerOutage, Leak, Scenario
+from scenarios.spec.schema import Foothold, Leak, Scenario
 from simulator.control.run import run
 from simulator.fleet.population import FleetPopulation
 from simulator.population import EventKind
