@@ -159,7 +159,8 @@ class Case:
         share = world.scenario.threats.abuse.canary_share
         if share > 0.0 and world.uniform(self.entity, Stream.CANARY, n) < share:
             return TOUCH, True
-        u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
+        chooses = bool(foreign) or len(own) > 1
+        u = world.uniform(self.entity, Stream.USE_PERMISSION, n) if chooses else 0.0
         return asked_for(world, u, own, foreign)
 
 
