@@ -54,6 +54,8 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     watching.shared_documents,
     watching.queue,
     lifetimes.truncation,
+    lifetimes.federation,
+    lifetimes.skew,
     authority.forged,
     authority.overtaken,
 )

@@ -18,7 +18,7 @@ from scenarios.detection.rates import RateChange
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
-from simulator.authority import Grant, grants
+from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
 from simulator.layout import Layout
@@ -64,7 +64,7 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
-        self._grants = grants(scenario, regime, seed_key)
+        self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
         armed = {detector.name: detector for detector in detectors(scenario, regime)}
         self.new_origin = _only(NewOrigin, armed)
@@ -103,10 +103,6 @@ class World:
         """Whether any detector is armed."""
         apart = (self.new_origin, self.rate_change, self.canary)
         return bool(self.detectors) or any(detector is not None for detector in apart)
-
-    def grant(self, agent: int) -> Grant:
-        """Return what decides the life of an agent's documents."""
-        return self._grants[self.layout.index(agent)]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""
