@@ -33,6 +33,7 @@ IGNORES: Final = {
     "detection.canary.delay_s": _DELIVERED,
     "detection.coverage": "every identity of the target is watched",
     "detection.external_notice_mean_s": "nobody outside watches a measured run",
+    "tenants": "a measured run has one owner of everything",
     "benign": "harmless events are simulated; a target has its own",
     "response": "a measured run responds at once; triage by people is simulated",
     "regimes.title": _WORDS,

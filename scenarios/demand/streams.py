@@ -61,6 +61,8 @@ class Stream(IntEnum):
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
     LEAK_CHANNEL = 69
+    TENANT_SAMPLE = 70
+    TENANT_ACCEPT = 71
     CUT_OFF = 40
     RENEW_ALL = 50
     DIURNAL = 51

@@ -171,6 +171,26 @@ class Threats(Strict):
     injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
+class Tenant(Strict):
+    """A customer of the one issuer: classes of its own, and what its people do differently.
+
+    What is absent is as the scenario says for everybody. Lifetimes of its own its classes have.
+    """
+
+    name: Name
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """each class belongs to one tenant"""
+    leak_rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    foothold_rate_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    coverage: Share | None = None
+    delivery_s: Seconds | None = None
+    external_notice_mean_s: PositiveSeconds | None = None
+    analysts: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """analysts of its own; when absent its alerts queue with everybody's"""
+    triage_mean_s: Seconds | None = None
+    automatic: bool | None = None
+
+
 class Engine(Strict):
     """How the simulator computes what it computes."""
 
@@ -216,6 +236,8 @@ class Scenario(Strict):
     response: Response = Response()
     benign: Benign = Benign()
     faults: tuple[Fault, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
+    """customers that share the issuer, each class with one of them; none: one owner of all"""
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

@@ -46,6 +46,7 @@ class Feed:
         )
         self._origins_matter = any(isinstance(d, TwoOrigins) for d in world.detectors)
         self._permissions_matter = any(isinstance(d, NewPermission) for d in world.detectors)
+        self._delivery_s = world.rules(owner).delivery_s
         self._every = world.every_access
         if world.new_origin is not None:
             addresses = (node_address(world, agent) for agent in world.layout.group(owner))
@@ -172,7 +173,7 @@ class Feed:
         named = self._world.regime.attribution == "task"
         return AuditEvent(
             occurred_s=t_s,
-            observed_s=t_s + self._world.scenario.detection.delivery_s,
+            observed_s=t_s + self._delivery_s,
             identity=self.identity,
             workload=workload.name,
             task=workload.tasks[task].name if named else "",

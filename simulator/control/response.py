@@ -47,7 +47,7 @@ class Response:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._analysts = _Analysts(world.clock, world.scenario.response.analysts)
+        self._analysts: dict[str, _Analysts] = {}
         self.waits: list[tuple[str, float]] = []
         """(detector, seconds) from each alert to the analyst who takes it up"""
         self._cases: dict[int, list[Case]] = {}
@@ -90,7 +90,7 @@ class Response:
         if case.alert_s is not None:
             return
         case.alert_s, case.detector = alert_s, detector
-        if not world.scenario.response.automatic:
+        if not world.rules(case.owner).automatic:
             yield from self._triage(case.entity, detector, case.owner)
         case.decided_s = world.now_s
         if answer is not None:
@@ -131,7 +131,7 @@ class Response:
                 "", world.regime.name, 0, world.now_s, event_s, alert.detector, alert.identity, None
             )
         )
-        if world.scenario.response.automatic:
+        if world.rules(owner).automatic:
             yield from self._replace_healthy(entity, owner, document)
         else:
             yield from self._triage(entity, alert.detector, owner)
@@ -140,13 +140,19 @@ class Response:
     def _triage(
         self, entity: int, detector: str, owner: int
     ) -> Generator[simpy.Event, object, None]:
-        """Wait for an analyst, who takes up the most urgent alert and finishes what he began."""
-        world, since_s = self._world, self._world.now_s
-        with self._analysts.request(priority=urgency(world, detector, owner)) as turn:
+        """Wait for an analyst of the owner's tenant, or of everybody, and for his decision.
+
+        He takes up the most urgent alert and finishes what he has begun.
+        """
+        world, rules, since_s = self._world, self._world.rules(owner), self._world.now_s
+        if rules.analysts_of not in self._analysts:
+            self._analysts[rules.analysts_of] = _Analysts(world.clock, rules.analysts)
+        analysts = self._analysts[rules.analysts_of]
+        with analysts.request(priority=urgency(world, detector, owner)) as turn:
             yield turn
             self.waits.append((detector, world.now_s - since_s))
-            mean_s = world.scenario.response.triage_mean_s
-            yield world.clock.at(world.now_s + world.exponential(mean_s, entity, Stream.TRIAGE))
+            length_s = world.exponential(rules.triage_mean_s, entity, Stream.TRIAGE)
+            yield world.clock.at(world.now_s + length_s)
 
     def _replace_healthy(
         self, entity: int, owner: int, document: CredentialView
@@ -247,8 +253,8 @@ def notice(
     world: World, response: Response, case: Case, answer: Answer | None = None
 ) -> Generator[simpy.Event, object, None]:
     """Let somebody outside notice the theft after an exponential time, whatever is logged."""
-    mean_s = world.scenario.detection.external_notice_mean_s
-    if mean_s is None:
+    mean_s = world.rules(case.owner).external_notice_mean_s
+    if mean_s == inf:
         return
     at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
     if at_s >= world.horizon_s or at_s == inf:

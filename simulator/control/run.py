@@ -15,6 +15,7 @@ from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
 from simulator.control.response import Response, waiting
 from simulator.control.start import open_thefts
+from simulator.control.tenant_sample import TenantSample
 from simulator.control.threats import Threats
 from simulator.control.world import World
 from simulator.population import Population
@@ -48,6 +49,7 @@ def run(
     followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
     benign = Benign(world, threats, response) if followed else None
     clean = CleanSample(world, threats)
+    tenants = TenantSample(world, threats) if scenario.tenants else None
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
     incidents = [rows.incident(world, case) for case in threats.cases]
@@ -56,6 +58,8 @@ def run(
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
+    if tenants is not None:
+        counts |= tenants.counts()
     if scenario.response.priority != Priority():
         counts |= waiting(response.waits)
     law = scenario.threats

@@ -21,6 +21,7 @@ from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
+from simulator.control.tenants import Rules, hazards, rules
 from simulator.layout import Layout
 from simulator.population import Population
 
@@ -64,6 +65,8 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
+        self._rules = rules(scenario)
+        self.hazards = hazards(self._rules)
         self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
         armed = {detector.name: detector for detector in detectors(scenario, regime)}
@@ -103,6 +106,10 @@ class World:
         """Whether any detector is armed."""
         apart = (self.new_origin, self.rate_change, self.canary)
         return bool(self.detectors) or any(detector is not None for detector in apart)
+
+    def rules(self, agent: int) -> Rules:
+        """Return what an agent's tenant has decided, or the scenario for everybody."""
+        return self._rules[self.layout.index(agent)]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""

@@ -181,6 +181,21 @@ BASE: dict[str, Any] = {
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
     ],
+    "tenants": [
+        {
+            "name": "office",
+            "workloads": ["clerk"],
+            "leak_rate_per_secret_year": 7000.0,
+            "foothold_rate_per_agent_year": 2500.0,
+            "coverage": 0.8,
+            "delivery_s": 8.0,
+            "external_notice_mean_s": 700.0,
+            "analysts": 1,
+            "triage_mean_s": 45.0,
+            "automatic": False,
+        },
+        {"name": "works", "workloads": ["bot"]},
+    ],
     "probes": 20,
 }
 SEED = 3
@@ -235,6 +250,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
+        "tenants.workloads": [["bot"]],
         "faults.kind": ["issuer-outage"],
     }
     if key in choices:
@@ -257,9 +273,19 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    consistent_tenants(copy, path)
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
     return copy
+
+
+def consistent_tenants(scenario: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    """Keep each class with one tenant: where one takes the other's they swap, and follow a name."""
+    before, one, other = RESOLVED["tenants"], *scenario["tenants"]
+    if path[0] == "tenants" and path[-1] == "workloads":
+        one["workloads"], other["workloads"] = (tenant["workloads"] for tenant in before[::-1])
+    if path[0] == "workloads" and path[-1] == "name":
+        one["workloads"], other["workloads"] = ([w["name"]] for w in scenario["workloads"])
 
 
 def tables(record: RunRecord) -> tuple[object, ...]:
