@@ -20,9 +20,9 @@ class Slot:
     due_s: float
     expires_s: float
     request: int = IDLE
-    refusals: int = 0
-    """of the request that is under way"""
-    accepted_s: float = 0.0
+    failures: int = 0
+    """refusals and time-outs of the request that is under way"""
+    timeouts: int = 0
 
     def occurrence(self, serial: int) -> int:
         """Return the occurrence number of draws for one of this slot's credentials."""

@@ -53,6 +53,7 @@ class Stream(IntEnum):
     LATERAL_TARGET = 34
     NODE_MEMBER = 35
     CUT_OFF = 40
+    DATASTORE = 41
     RENEW_ALL = 50
 
 

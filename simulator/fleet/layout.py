@@ -182,6 +182,7 @@ class Fleet:
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8
+    cold: I8
     backoff_base_s: F8
     backoff_factor: F8
     backoff_cap_s: F8
@@ -203,7 +204,10 @@ class Fleet:
     hurried: I8
     """there was such an order"""
     refusals: U8
-    """uint32 by record: refusals of the request under way"""
+    """uint32 by record: failures of the request under way"""
+    has_deadline: I8
+    timeouts: U8
+    """uint32 by record, where there is a deadline: time-outs of the request under way"""
     classes: U8
     class_count: I8
     shards: U8
@@ -253,6 +257,15 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     if agent_class.slots == 1:
         return agent_class.first_agent + offset, 0
     return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
+
+
+@kernel
+def node_of(fleet: Fleet, record: int) -> int:
+    """Return the number of the node of a record's agent (``Layout.node_number``)."""
+    agent_class = class_of(fleet, record)
+    agent, _ = agent_and_slot(agent_class, record)
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    return agent_class.first_node + place
 
 
 @kernel

@@ -5,6 +5,7 @@ arrays instead costs a third of the run time: each call to a helper counts refer
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 import numba
@@ -112,3 +113,24 @@ def entry(signature: Any) -> Callable[[Function], Function]:  # noqa: ANN401
 def table(place: np.uint64, length: int, dtype: Any) -> Any:  # noqa: ANN401
     """Return the array of ``length`` items at an address, without ownership."""
     return carray(_to_pointer(place), length, dtype)
+
+
+@dataclass(slots=True)
+class Memory:
+    """The arrays of one fleet, kept alive for the kernels that know their addresses."""
+
+    fleet: NDArray[np.void]
+    issuer: NDArray[np.void]
+    wheel: NDArray[np.void]
+    batches: NDArray[np.void]
+    lanes: NDArray[np.void]
+    shards: NDArray[np.void]
+    records: NDArray[np.void]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def hold(
+        self, struct: NDArray[np.void], name: str, array: NDArray[Any], key: str | None = None
+    ) -> None:
+        """Keep an array, by the field's name or ``key``, and write its address into a struct."""
+        self.arrays[key or name] = array
+        struct[name] = address(array)

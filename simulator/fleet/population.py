@@ -29,6 +29,7 @@ from simulator.fleet.build import (
     refuse_overflow,
     set_life,
 )
+from simulator.fleet.desk import counted, order, provide_attempts, unfinished
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import (
     ANSWERED,
@@ -66,6 +67,11 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 def _bulk() -> ModuleType:
     """Return the kernels that few runs need, imported, hence compiled, only now."""
     return import_module("simulator.fleet.poisson")
+
+
+def _staged() -> ModuleType:
+    """Return the kernels of an issuer with all that may be on, likewise."""
+    return import_module("simulator.fleet.stages")
 
 
 class FleetPopulation:
@@ -106,6 +112,7 @@ class FleetPopulation:
         self._bulk = _bulk() if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
+        self._stages = _staged() if "desk" in self._memory.arrays else None
         self._records = self._memory.records
         self._classes: list[tuple[int, int, int]] = [
             (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
@@ -134,7 +141,7 @@ class FleetPopulation:
             self._start(partial(self._begin_part, first, end))()
             batch["count"] = self._first_record(end) - self._first_record(first)
             batch["stage"] = ASKED
-            serve(self._place, 0, 0.0)
+            self._serve(0, 0.0)
 
     def _begin_part(self, first: int, end: int, part: int) -> None:
         agents.begin(self._place, part, first, end)
@@ -153,12 +160,12 @@ class FleetPopulation:
         b, done = 0, 0
         while not done or batches["stage"][b] == ANSWERED:
             if batches["stage"][b] != ANSWERED:
-                done = serve(self._place, b, to_s)
+                done = self._serve(b, to_s)
                 continue
             worthwhile = batches["count"][b] >= WORTHWHILE
             join = self._start(partial(self._settle, b), worthwhile)
             if not done and worthwhile:
-                done = serve(self._place, 1 - b, to_s)
+                done = self._serve(1 - b, to_s)
             join()
             batches["stage"][b] = ASKED
             b = 1 - b
@@ -167,6 +174,13 @@ class FleetPopulation:
         if self._rows is not None:
             self._catch_up()
             self._collect_rows(self._rows)
+
+    def _serve(self, b: int, to_s: float) -> int:
+        """Let the issuer work to an instant, or as far as it may; return whether it got there."""
+        if self._stages is None:
+            return serve(self._place, b, to_s)
+        provide_attempts(self._memory)
+        return int(self._stages.serve(self._place, b, to_s))
 
     def _settle(self, b: int, part: int) -> None:
         agents.settle(self._place, b, part, 1)
@@ -285,19 +299,15 @@ class FleetPopulation:
         """Execute an order at the current time."""
         agent = command.agent
         match command.kind:
-            case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
-                self._work_to(self.now_s)
-                self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
-            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
-                self._work_to(self.now_s)
-                shares = self._memory.arrays["cut_off_share"]
-                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
-                self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
                 self._work_to(self.now_s)
                 provide_seconds(self._memory, self.now_s)
                 provide_entries(self._memory)
-                agents.replace(self._place, agent, self.now_s)
+                if self._stages is not None:
+                    provide_attempts(self._memory)
+                    self._stages.replace(self._place, agent, self.now_s)
+                else:
+                    agents.replace(self._place, agent, self.now_s)
                 self._collect()
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
@@ -314,6 +324,9 @@ class FleetPopulation:
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
                 self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+            case _:
+                self._work_to(self.now_s)
+                order(self._memory, command)
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
@@ -347,6 +360,7 @@ class FleetPopulation:
             + sum(shards["open_expired_s"].tolist()),
             queue_waits=int(issuer["queue_waits"]),
             queue_wait_s=float(issuer["queue_wait_s"]),
+            **counted(self._memory),
         )
 
     def issuances_per_second(self) -> NDArray[np.int64]:
@@ -362,12 +376,17 @@ class FleetPopulation:
         return self._memory.arrays[name][: ceil(self.now_s)].astype(np.int64)
 
     def expired_now(self) -> int:
-        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
         if self._regime.renewal.rule == Renewal.AT_USE:
             return 0
         self._work_to(self.now_s)
         self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
+
+    def backlog(self) -> int:
+        """Return how many accepted requests are unfinished."""
+        self._work_to(self.now_s)
+        return unfinished(self._memory)
 
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""
