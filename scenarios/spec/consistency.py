@@ -29,7 +29,9 @@ def warnings(scenario: Scenario) -> list[str]:
     found: list[str] = []
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
+        found += _beyond_the_limit(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+    found += _late_answers(scenario)
     found += _many_benign_events(scenario)
     return found
 
@@ -63,6 +65,8 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
 def _faults(scenario: Scenario) -> Iterator[Problem]:
     for index, fault in enumerate(scenario.faults):
         key = f"faults[{index}]"
+        if fault.kind == "datastore-slow" and scenario.issuer.datastore is None:
+            yield Problem(f"{key}.kind", f"{fault.kind!r}", "needs a table [issuer.datastore]")
         if fault.start_s >= scenario.horizon_s:
             yield Problem(
                 f"{key}.start_s",
@@ -150,19 +154,56 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             )
 
 
-def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
-        return
+def _mean_age_s(regime: Regime) -> float | None:
+    """Return about how often a credential is renewed; None where nobody can say beforehand."""
+    by_timer = regime.renewal.rule not in {Renewal.NEVER, Renewal.AT_USE}
+    if not by_timer or regime.issuance is Issuance.MANUAL:
+        return None
     if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        age_s = regime.ttl_s - regime.renewal.before_expiry_s
-    else:
-        age_s = regime.ttl_s * regime.renewal.fraction
-    load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
-    if load >= 1:
+        return regime.ttl_s - regime.renewal.before_expiry_s
+    return regime.ttl_s * regime.renewal.fraction
+
+
+def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    age_s, issuer = _mean_age_s(regime), scenario.issuer
+    if age_s is None:
+        return
+    stages = [(issuer.servers, issuer.service_time_s, "servers", "a signature")]
+    if (store := issuer.datastore) is not None:
+        stages.append((store.servers, store.service_time_s, "datastore connections", "a request"))
+    for servers, service_s, what, each in stages:
+        load = scenario.agents / age_s * service_s / servers
+        if load >= 1:
+            yield (
+                f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the "
+                f"issuer {load:.3g} times what {servers} {what} at {service_s:g} s {each} can serve"
+            )
+
+
+def _beyond_the_limit(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    age_s, limit = _mean_age_s(regime), scenario.issuer.rate_limit
+    if age_s is None or limit is None:
+        return
+    node = max(w.agents_per_node for w in scenario.workloads)
+    agents = min(node * limit.nodes_per_address, scenario.agents)
+    rate_hz = agents / age_s
+    if rate_hz > limit.rate_hz:
         yield (
-            f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the issuer "
-            f"{load:.3g} times what {scenario.issuer.servers} servers at "
-            f"{scenario.issuer.service_time_s:g} s a signature can serve"
+            f"{regime.name}: up to {agents} agents behind one address renewing every {age_s:g} s "
+            f"ask {rate_hz:.3g} times a second, the limit is {limit.rate_hz:g}"
+        )
+
+
+def _late_answers(scenario: Scenario) -> Iterator[str]:
+    """Warn of a queue so long that what is served from its end comes too late."""
+    issuer = scenario.issuer
+    if issuer.deadline_s is None or issuer.queue_limit is None:
+        return
+    wait_s = issuer.queue_limit * issuer.service_time_s / issuer.servers
+    if wait_s >= issuer.deadline_s:
+        yield (
+            f"issuer: a full queue of {issuer.queue_limit} takes {wait_s:g} s to sign, longer than "
+            f"deadline_s = {issuer.deadline_s:g}: what is served from its end is thrown away"
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from math import ceil, inf
+from typing import Final
 
 import numpy as np
 import simpy
@@ -12,8 +13,17 @@ from scenarios.record.tables import Incident
 from simulator.control.faults import outages
 from simulator.control.threats import Threats
 from simulator.control.world import World
+from simulator.population import Counters
 
 Series = list[tuple[float, str, float]]
+
+_ONLY_WITH: Final = {
+    "timeouts": "deadline_s",
+    "wasted": "deadline_s",
+    "limited": "rate_limit",
+    "limited_wait_s": "rate_limit",
+}
+"""counter → key of the issuer without which it says nothing"""
 
 
 class Measures:
@@ -63,12 +73,12 @@ class Measures:
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
         """Return the totals of the replication by name; the unit ends the name.
 
-        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``;
-        ``peak_issuances_per_s`` in the busiest second; ``service_s`` asked of the issuer on
-        average; probes of the residual validity of the newest document that a random agent holds
-        (``probes``, their sum and sum of squares; ``empty_probes`` found nothing); ``accesses``
-        at the start and end of tasks, ``attributed_accesses`` of them under a line that names the
-        acting workload; ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
+        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters`` that this
+        issuer can have; ``peak_issuances_per_s`` in the busiest second; probes of the residual
+        validity of the newest document that a random agent holds (``probes``, their sum and sum of
+        squares; ``empty_probes`` found nothing); ``accesses`` at the start and end of tasks,
+        ``attributed_accesses`` of them under a line that names the acting workload;
+        ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
         """
         world = self._world
         counters = world.population.counters()
@@ -80,7 +90,7 @@ class Measures:
             "agents": float(world.layout.agents),
             "secrets": float(world.layout.secrets),
             "horizon_s": world.horizon_s,
-            **{name: float(value) for name, value in counters._asdict().items()},
+            **self._counted(counters),
             "peak_issuances_per_s": float(per_second.max(initial=0)),
             "probes": float(len(residual_s)),
             "empty_probes": float(self._empty_probes),
@@ -90,6 +100,14 @@ class Measures:
             "attributed_accesses": accesses if named else 0.0,
             "thefts_in_vain": float(threats.in_vain),
             "replacements": float(replacements),
+        }
+
+    def _counted(self, counters: Counters) -> dict[str, float]:
+        issuer = self._world.scenario.issuer
+        return {
+            name: float(value)
+            for name, value in counters._asdict().items()
+            if name not in _ONLY_WITH or getattr(issuer, _ONLY_WITH[name]) is not None
         }
 
     def series(self, incidents: list[Incident]) -> Series:

@@ -85,6 +85,10 @@ BASE: dict[str, Any] = {
     "issuer": {
         "servers": 1,
         "service_time_s": 4.0,
+        "queue_limit": 6,
+        "deadline_s": 45.0,
+        "datastore": {"servers": 1, "service_time_s": 3.0},
+        "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
     },
     "threats": {
@@ -108,6 +112,8 @@ BASE: dict[str, Any] = {
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+        {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
+        {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
     ],
     "probes": 20,
 }
@@ -148,7 +154,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.attribution": ["secret", "workload", "task"],
         "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
         "regimes.issuance": ["manual", "issuer"],
-        "start.ages": ["synchronised"],
+        "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "drive.regime": ["polled"],
@@ -179,6 +185,7 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     place[path[-1]] = value
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
+        place.pop("factor", None)
     return copy
 
 
