@@ -105,7 +105,7 @@ BASE: dict[str, Any] = {
     "response": {"analysts": 1, "triage_mean_s": 200.0},
     "benign": {
         "reschedules_per_agent_year": 4000.0,
-        "failovers_per_agent_year": 4000.0,
+        "failovers_per_agent_year": 9000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
     },
