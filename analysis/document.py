@@ -102,6 +102,8 @@ def regime(of: RegimeSummary) -> dict[str, Any]:
     document["time_to_detection"] = time_to_detection(of.time_to_detection)
     if of.foothold_detection.detected_share.n:
         document["foothold_time_to_detection"] = time_to_detection(of.foothold_detection)
+    if of.issuer_key_detection.detected_share.n:
+        document["issuer_key_time_to_detection"] = time_to_detection(of.issuer_key_detection)
     if of.operations:
         document["operations"] = {op: operation(found) for op, found in of.operations.items()}
     return document

@@ -149,6 +149,13 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "overtaken_share",
+        "1",
+        lambda c: c["overtaken_agents"] / (c["agents"] * c["issuer_replacements"]),
+        "Agents that still held a document of the old issuer key when it was distrusted",
+        -1,
+    ),
+    Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],

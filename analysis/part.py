@@ -17,6 +17,8 @@ a copy is worth, and never averaged with it"""
 
 AGENT_KEY = "agent-key"
 """persona of a thief who has the key of a node's agent: a third question"""
+ISSUER_KEY = "issuer-key"
+"""persona of a thief who has the issuer's own key: a fourth"""
 LATERAL = "lateral"
 """persona of a theft that another theft led to: a consequence, counted in its reach"""
 
@@ -42,10 +44,13 @@ class Part:
         """what others did not lead to: the incidents that frequencies and curves are made of"""
         copies = [theft for theft in self.thefts if is_copy(theft)]
         keys = [theft for theft in self.thefts if theft.persona == AGENT_KEY]
+        forgers = [theft for theft in self.thefts if theft.persona == ISSUER_KEY]
         footholds = [theft for theft in self.thefts if theft.persona == FOOTHOLD]
         self.copies: Followed = follow(copies, self.horizon_s, self.secret)
         self.footholds: Followed = follow(footholds, self.horizon_s, self.secret)
         self.agent_keys: Followed = follow(keys, self.horizon_s, self.secret)
+        # one key signs for all: thefts of it within a replication share its fate
+        self.issuer_keys: Followed = follow(forgers, self.horizon_s, lambda t: t.replication)
 
     def secret(self, theft: Incident) -> Hashable:
         """Return which secret was stolen, in which replication.
@@ -98,8 +103,8 @@ class Part:
 
 
 def is_copy(theft: Incident) -> bool:
-    """Return whether a thief took a copy of one document, and is not one who lives in there."""
-    return theft.persona not in (FOOTHOLD, AGENT_KEY, LATERAL)
+    """Return whether a thief took a copy of one document: no place to live in, no signing key."""
+    return theft.persona not in (FOOTHOLD, AGENT_KEY, ISSUER_KEY, LATERAL)
 
 
 def the_point(record: RunRecord, wanted: str | None) -> str:

@@ -11,6 +11,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
 ``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
+``issuer_key…_s``              the same, for those with the issuer's own key, if there are any
 ``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
@@ -28,6 +29,7 @@ in ``not_estimable``.
 """
 
 from collections import defaultdict
+from collections.abc import Mapping
 from math import isfinite
 
 import msgspec
@@ -36,7 +38,7 @@ import numpy as np
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
-from analysis.metrics import METRICS
+from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
@@ -60,6 +62,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     """of thieves who took a copy"""
     foothold_detection: TimeToDetection
     """of thieves who live in the workload"""
+    issuer_key_detection: TimeToDetection
+    """of thieves who have the issuer's own key"""
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
@@ -116,7 +120,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     parts = {name: Part(record, point, (name,)) for name in names}
     whole = Part(record, point, tuple(names))
     until_s = follow_up_s(
-        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys)]
+        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys)]
     )
     reasons: dict[str, str] = {}
     regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
@@ -158,6 +162,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         metrics=metrics,
         time_to_detection=time_to_detection(part.copies, until_s),
         foothold_detection=time_to_detection(part.footholds, until_s),
+        issuer_key_detection=time_to_detection(part.issuer_keys, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
@@ -172,15 +177,13 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     for metric in METRICS:
         found[metric.name] = Estimate(None, None, None, 0, metric.unit)
         try:
-            values = [metric.of(counts) for counts in replications]
+            values = [value for c in replications if (value := _of(metric, c)) is not None]
         except KeyError as exc:
             missing[metric.name] = _why(part, str(exc.args[0]))
             continue
-        except ZeroDivisionError:
-            missing[metric.name] = "nothing of the kind happened"
-            continue
         if not values:
-            missing[metric.name] = "this record holds no counts"
+            why = "nothing of the kind happened" if replications else "this record holds no counts"
+            missing[metric.name] = why
             continue
         found[metric.name] = _not_negative(estimators.mean(values, metric.unit))
         if metric.exposure is not None and not any(values):
@@ -188,6 +191,14 @@ def _means(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
             none = estimators.rate(0, exposure, metric.unit)
             found[metric.name] = msgspec.structs.replace(none, n=len(values))
     return found
+
+
+def _of(metric: Metric, counts: Mapping[str, float]) -> float | None:
+    """Return a metric of one replication; None where nothing of the kind happened in it."""
+    try:
+        return metric.of(counts)
+    except ZeroDivisionError:
+        return None
 
 
 def _not_negative(of: Estimate) -> Estimate:
@@ -245,8 +256,9 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
         ("exposure_s", within, part.copies),
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
         ("agent_key_s", within.replace("exposure", "agent_key"), part.agent_keys),
+        ("issuer_key_s", within.replace("exposure", "issuer_key"), part.issuer_keys),
     ):
-        if name == "agent_key_s" and not len(followed):
+        if name in ("agent_key_s", "issuer_key_s") and not len(followed):
             continue
         n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")

@@ -22,6 +22,7 @@ TITLES = {
     "residual_validity_s": "Life left in a credential stolen now",
     "exposure_s": "Theft until the thief's last possible use, mean",
     "agent_key_s": "Node agent's key until the thief's last access, mean",
+    "issuer_key_s": "Issuer's key until the thief's last access, mean",
     "foothold_s": "Foothold until the thief's last access, mean",
     "thefts_in_vain_share": "Thefts that found nothing usable",
     "detector_latency_s": "Event to alert, median",
@@ -43,6 +44,8 @@ def title(name: str, summary: Summary) -> str:
         return "Foothold until the thief's last access, likewise"
     if name == summary.exposure_name.replace("exposure", "agent_key"):
         return "Node agent's key until the thief's last access, likewise"
+    if name == summary.exposure_name.replace("exposure", "issuer_key"):
+        return "Issuer's key until the thief's last access, likewise"
     return TITLES.get(name, name)
 
 
@@ -68,7 +71,7 @@ def _said(name: str, summary: Summary) -> bool:
     """Return whether a metric has something to say that no other row says."""
     cells = [of.metrics.get(name) for of in summary.regimes.values()]
     known = any(cell is not None and (cell.infinite or cell.value is not None) for cell in cells)
-    return known and name not in ("exposure_s", "foothold_s", "agent_key_s")
+    return known and name not in ("exposure_s", "foothold_s", "agent_key_s", "issuer_key_s")
 
 
 def _row(name: str, summary: Summary, names: list[str]) -> tuple[str, ...]:

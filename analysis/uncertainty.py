@@ -57,6 +57,8 @@ def hazard_ranges(manifest: Manifest, regimes: Sequence[str]) -> dict[str, list[
     node_agent = manifest.scenario.get("threats", {}).get("node_agent", {})
     if node_agent.get("rate_per_node_year"):
         keys["agent-key"] = ["threats.node_agent.rate_per_node_year"]
+    if manifest.scenario.get("threats", {}).get("issuer", {}).get("rate_per_year"):
+        keys["issuer-key"] = ["threats.issuer.rate_per_year"]
     for place, name in enumerate(names):
         if name in regimes and len(regimes) == 1:
             keys["leak"].append(f"regimes[{place}].leak_ratio")

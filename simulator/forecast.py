@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from math import inf
 from typing import Final, Literal, NamedTuple
 
+import numpy as np
 import psutil
 
 from scenarios.errors import UsageError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario, Workload
+from simulator.authority import grants
 from simulator.layout import Layout
 
 POISSON_RATE_HZ: Final = 1.0
@@ -105,17 +107,21 @@ def _slots(scenario: Scenario, regime: Regime) -> float:
 
 
 def _requests(scenario: Scenario, regime: Regime) -> float:
+    granted = grants(scenario, regime, np.uint64(0))
     return sum(
-        workload.count * slots * scenario.horizon_s / _cycle_s(regime, workload, slots)
-        for workload, slots in ((c.workload, c.slots) for c in Layout(scenario, regime).classes)
+        c.count
+        * c.slots
+        * scenario.horizon_s
+        / _cycle_s(regime, c.workload, c.slots, g.shortest_s())
+        for c, g in zip(Layout(scenario, regime).classes, granted, strict=True)
     )
 
 
-def _cycle_s(regime: Regime, workload: Workload, slots: int) -> float:
-    """Return the mean time between two issues to one slot."""
+def _cycle_s(regime: Regime, workload: Workload, slots: int, life_s: float) -> float:
+    """Return the mean time between two issues to one slot of documents that live ``life_s``."""
     row = regime_row(regime)
     age_s = rules.renewal_age(
-        row.rule, row.ttl_s, row.fraction, 0.0, row.poll_s, row.before_expiry_s, 0.5, 0.5
+        row.rule, life_s, row.fraction, 0.0, row.poll_s, row.before_expiry_s, 0.5, 0.5
     )
     if age_s == inf or regime.renewal.rule is not Renewal.AT_USE:
         return age_s

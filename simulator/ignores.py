@@ -18,7 +18,6 @@ IGNORES: Final = {
     "drive": "how a measured window is driven; the simulator runs the window as its own scenario",
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,
-    "regimes.artifact": "what a credential is on the wire; its behaviour is in the other keys",
     "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

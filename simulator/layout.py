@@ -55,9 +55,13 @@ class Layout:
         """a node holds agents of one class"""
         self._firsts = [agent_class.first for agent_class in classes]
 
+    def index(self, agent: int) -> int:
+        """Return the number of an agent's class, in the order of ``scenario.workloads``."""
+        return bisect_right(self._firsts, agent) - 1
+
     def of(self, agent: int) -> AgentClass:
         """Return the class of an agent."""
-        return self.classes[bisect_right(self._firsts, agent) - 1]
+        return self.classes[self.index(agent)]
 
     def number(self, agent: int) -> int:
         """Return the number of an agent within its class."""

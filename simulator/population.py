@@ -14,7 +14,8 @@ draw of ``scenarios.demand.streams``; nothing is drawn in sequence.
 *Switches.* Candidate n = 0, 1, … of an agent follows candidate n−1 (candidate 0 follows t = 0)
 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the rates of its class's tasks. u(SWITCH_MARK, n)·Λ
 picks the task by cumulated rate; the candidate is a switch if that task is active at that hour of
-day, else it is thinned away. (A class of one always-active task draws no mark.) The law is
+day and, where the class has a ``diurnal`` profile, u(DIURNAL, n) is below the weight of that hour;
+else it is thinned away. (Where every candidate is a switch, no mark is drawn.) The law is
 ``scenarios.demand.switches``. Switches do not depend on anything else in the model.
 
 *Slots.* An agent holds one credential (scope ALL_TASKS, slot 0) or one for each task of its class
@@ -22,14 +23,19 @@ day, else it is thinned away. (A class of one always-active task draws no mark.)
 and an expiry; the serial of a slot counts its issues, 0 for what it holds at the start, −1 while it
 is empty. A credential is valid while issue ≤ t < expiry. Due = issue + ``rules.renewal_age``.
 
-*Lifetimes.* A credential issued at t has the life factor·``ttl_s``, the factor being the one that
-SET_TTL last ordered at or before t (1 before any order and for what is held at the start): expiry
-and renewal age follow from that life. ``before_expiry_s`` is scaled with it, or a short life would
-be due at its issue; the poll is not.
+*Lifetimes.* A class's documents are asked for its own ``ttl_s``, where it has one and the regime's
+is finite, else the regime's, times the factor that SET_TTL last ordered at or before the issue
+instant (1 before any order and for what is held at the start). What is granted is
+``rules.ca_truncation`` of that (``simulator.authority``): expiry and renewal age follow from the
+granted life. ``before_expiry_s`` is scaled with the factor, or a short life would be due at its
+issue; the poll is not. A CA signs where issuance is by the issuer and the artifact is an SVID; the
+one active at t = 0 began to sign u(CA_PHASE)·term before, or ``active_for_s`` before where the
+scenario says so.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
-``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty.
+``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
+the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``.
 ``cold``: every slot is empty; under a rule other than AT_USE each makes a request at t = 0. What is
 issued by hand outlasts a cold start: under MANUAL it is ``synchronised``.
 
@@ -85,6 +91,7 @@ stream         occurrence k
 =============  ==================================================================================
 SWITCH_GAP     number of the candidate
 SWITCH_MARK    number of the candidate
+DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
 SERVICE        q of the credential that is asked for + 2⁴⁰·(time-outs of this request so far)
@@ -95,6 +102,8 @@ RENEW_ALL      q of the credential that is to be renewed
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
+INITIAL_WALK   slot + 16·(number of the draw within ``walked_slot``)
+CA_PHASE       0; the entity is the number of the trust domain, 0 for our own
 =============  ==================================================================================
 
 A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of

@@ -11,12 +11,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from scenarios.demand.initial import SLOTS, initial_slot
+from scenarios.demand.initial import SLOTS, initial_slot, walked_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import Grant, grants
 from simulator.clock import Clock
 from simulator.issuer import Client, Issuer
 from simulator.layout import Layout, initial_ages
@@ -50,6 +51,7 @@ class ReferencePopulation:
         self._row = regime_row(regime)
         self._at_use = regime.renewal.rule == Renewal.AT_USE
         self._layout = Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._clock = Clock()
         self._life_factor = 1.0
         self._tally = Tally(trace)
@@ -69,25 +71,31 @@ class ReferencePopulation:
     # -- agents ---------------------------------------------------------------------------------
 
     def _initial_slots(self, agent: int) -> list[Slot]:
-        agent_class = self._layout.of(agent)
         ages = initial_ages(self._scenario, self._regime)
         slots = []
-        for index in range(agent_class.slots):
+        for index in range(self._layout.of(agent).slots):
             slot = Slot(agent, index, 0, 0.0, inf, inf)
             if ages == "cold":
                 slot.serial, slot.issued_s, slot.expires_s = -1, -inf, -inf
             elif ages == "synchronised":
-                slot.due_s = self._renewal_age(slot)
-                slot.expires_s = rules.expiry(0.0, self._row.ttl_s)
+                self._date(slot)
             else:
-                age, life, task = (self._key(agent, stream) for stream in INITIAL)
-                slot.issued_s, slot.due_s, slot.expires_s = initial_slot(
-                    *self._renewal_rule, agent_class.use_hz(index), age, life, task, index
-                )
+                slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
                 if slot.issued_s == inf:
                     slot.serial = -1
             slots.append(slot)
         return slots
+
+    def _stationary(self, slot: Slot) -> tuple[float, float, float]:
+        """Return issue, due and expiry of what a slot holds at t = 0 in the stationary state."""
+        agent, index, grant = slot.agent, slot.index, self._grant(slot)
+        rule = self._renewal_rule(grant.ttl_s)
+        use_hz = self._layout.of(agent).use_hz(index)
+        if grant.truncates:
+            walk = self._key(agent, Stream.INITIAL_WALK)
+            return walked_slot(*rule, use_hz, *grant.ca, walk, index, 0.0)
+        age, life, task = (self._key(agent, stream) for stream in INITIAL)
+        return initial_slot(*rule, use_hz, age, life, task, index)
 
     def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
         """Switch tasks for ever."""
@@ -109,16 +117,22 @@ class ReferencePopulation:
 
     # -- credentials ----------------------------------------------------------------------------
 
-    @property
-    def _renewal_rule(self) -> tuple[int, float, float, float, float, float]:
-        row, factor = self._row, self._life_factor
-        ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
-        return row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
+    def _grant(self, slot: Slot) -> Grant:
+        return self._grants[self._layout.index(slot.agent)]
 
-    def _renewal_age(self, slot: Slot) -> float:
+    def _renewal_rule(self, life_s: float) -> tuple[int, float, float, float, float, float]:
+        row = self._row
+        before_expiry_s = self._life_factor * row.before_expiry_s
+        return row.rule, life_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
+
+    def _date(self, slot: Slot) -> None:
+        """Write into a slot when what it was just issued is due and expires."""
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
-        return rules.renewal_age(*self._renewal_rule, u_phase, u_draw)
+        life_s = self._grant(slot).life_s(slot.issued_s, self._life_factor)
+        age_s = rules.renewal_age(*self._renewal_rule(life_s), u_phase, u_draw)
+        slot.due_s = slot.issued_s + age_s
+        slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
@@ -182,8 +196,7 @@ class ReferencePopulation:
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
-        slot.expires_s = rules.expiry(self.now_s, self._life_factor * self._row.ttl_s)
-        slot.due_s = self.now_s + self._renewal_age(slot)
+        self._date(slot)
         self._await_due(slot)
         if slot.agent in self._watched:
             self._watched[slot.agent].append(slot.view())

@@ -3,6 +3,7 @@
 T is a credential's life, renewal is due at age f·T, times in seconds, rates per second.
 """
 
+from collections.abc import Callable
 from math import exp, factorial, pi, sqrt
 from typing import NamedTuple
 
@@ -61,6 +62,42 @@ def polled_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> M
     """Return the moments of ``polled_age_law``."""
     age_s, p = polled_age_law(ttl_s, fraction, jitter, poll_s)
     return Moments(float(p @ age_s), float(p @ age_s**2))
+
+
+def truncated_lives(
+    age_s: Callable[[float], float], ttl_s: float, term_s: float, longest_s: float
+) -> tuple[float, ...]:
+    """Return the lives that a fleet's documents settle on, term by term, where a CA shortens them.
+
+    A document issued with r left of its CA is renewed at a·r and leaves (1 − a)·r of the same CA to
+    its successor, a distance to the common end that shrinks: all agents end up renewing together,
+    whatever they began with. Under a fixed fraction f, if m documents a term are all shortened, the
+    first of them lives pL/(1 − (1−f)^m), by r = (1−f)^m·r + pL, and each next one (1−f) of it.
+
+    Args:
+        age_s: mean age at which a document of a given life is renewed.
+        ttl_s: life that is asked for.
+        term_s: how long one CA signs, pL.
+        longest_s: what a CA has left when its term begins.
+    """
+    began_s, left_s = 0.0, longest_s
+    lives: list[float] = []
+    while abs(left_s - began_s) > 1e-6 * longest_s:
+        began_s, lives = left_s, []
+        while left_s > longest_s - term_s:
+            lives.append(min(ttl_s, left_s))
+            left_s -= age_s(lives[-1])
+        left_s += term_s
+    return tuple(lives)
+
+
+def residual_of_lives(lives_s: tuple[float, ...], age_s: Callable[[float], float]) -> float:
+    """Return the mean remaining life at a random instant of a cycle of documents, one by one.
+
+    Σ(ℓR − R²/2)/ΣR, R the age at which a document of life ℓ is renewed.
+    """
+    pairs = [(life_s, age_s(life_s)) for life_s in lives_s]
+    return sum(life * age - age**2 / 2.0 for life, age in pairs) / sum(age for _, age in pairs)
 
 
 def rayleigh_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> Moments:
@@ -127,6 +164,24 @@ def breakout_before_expiry(ttl_s: float, fraction: float, mean_s: float, sigma: 
     w_s = ttl_s * (1.0 - fraction * (np.arange(_PHASES) + 0.5) / _PHASES)
     median_s = mean_s * exp(-(sigma**2) / 2.0)
     return float(special.ndtr(np.log(w_s / median_s) / sigma).mean())
+
+
+def forgery_alert(first_use_s: float, coverage: float, use_rate_hz: float) -> float:
+    """Return the mean time from the theft of an issuer's key to its first forgery that is seen.
+
+    d + (1 − c)/(cλ): each use is for another identity, whose log is read with probability c, so
+    their number before the first that is seen is geometric; λ is their rate, d the first one's
+    delay.
+    """
+    return first_use_s + (1.0 - coverage) / (coverage * use_rate_hz)
+
+
+def overtaken_share(ttl_s: float, fraction: float, overlap_s: float) -> float:
+    """Return the share of agents that have not renewed within an overlap of two issuer keys.
+
+    (1 − V/(fT))⁺: at any instant the time to the next renewal is uniform over fT.
+    """
+    return max(0.0, 1.0 - overlap_s / (fraction * ttl_s))
 
 
 def moved_alert(life_s: float, owner_rate_hz: float) -> float:

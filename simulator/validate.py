@@ -13,7 +13,7 @@ import msgspec
 from scipy import stats
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import benign, issuer, lateral, renewal, thefts
+from simulator.checks import authority, benign, issuer, lateral, lifetimes, renewal, thefts
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -37,6 +37,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
+    lifetimes.truncation,
+    authority.forged,
+    authority.overtaken,
 )
 """experiments, each with one or more quantities"""
 

@@ -194,6 +194,10 @@ class Connection:
 
     # -- receiving
 
+    def poll(self) -> None:
+        """Take what has come, if anything has; for an owner who cannot wait for the loop."""
+        self._on_readable()
+
     def _on_readable(self) -> None:
         try:
             data = self._receive(RECEIVE)

@@ -30,17 +30,19 @@ HOUSEKEEPING_S = 0.05
 MERGE_AT = 2048
 """results after which a merge does not wait any longer; it holds up what is due meanwhile"""
 MERGE_IN_GAP_AT = 256
-GAP_S = 0.001
-"""nothing in flight and nothing due for so long: time for a merge that nobody will notice"""
+GAP_S = 0.0003
+"""nothing in flight and nothing due for so long: time for a chore that nobody will notice"""
 LINGER_S = 0.00004
 """the processor is kept awake for so long before an arrival is due: waking it up takes 20 µs, and
 that would be the generator's own contribution to every latency"""
 LINGER_ANSWER_S = 0.0001
-"""the same after a request, for its answer; a server that takes longer is waited for asleep"""
+"""the same after a request, for its answer; a server that takes longer is waited for asleep. Where
+it is the only one in flight its connection is read at once, without a turn of the loop"""
 BURST = 128
 """arrivals sent before answers are read again"""
 TICK_S = 0.0002
-"""the timer is never set sooner: arrivals closer together leave in one wake-up"""
+"""the timer is never set sooner where arrivals come closer than that on average: they leave in one
+wake-up, for otherwise the wake-ups would take the time that the requests need"""
 CHUNK = 4096
 """arrivals that are taken out of the arrays at once"""
 
@@ -89,6 +91,9 @@ class Engine:
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
         self._due_s = 0.0
+        self._tick_s = 0.0
+        self.chores: deque[Callable[[], None]] = deque()
+        """what can wait for a gap between requests, one a gap; merging comes after them"""
         self._chunk_at = 0
         self._chunk: tuple[list[float], list[Op], list[int], list[int]] = ([], [], [], [])
         self._timer = precise_timer(loop, self._guarded_tick)
@@ -168,6 +173,7 @@ class Engine:
         due, ops, agents, tasks = self._chunk
         left = BURST
         total = len(self.schedule)
+        connection: Connection | None = None
         now = monotonic() - zero
         while left:
             if number - chunk_at >= len(due):
@@ -188,7 +194,8 @@ class Engine:
             self._next = number = number + 1
             left -= 1
             if idle:
-                self._send(idle.pop(), arrival, now)
+                connection = idle.pop()
+                self._send(connection, arrival, now)
             else:
                 self.queue.append(arrival)
                 self.pool.grow(len(self.queue))
@@ -196,27 +203,45 @@ class Engine:
         if left == 0:
             self._timer.at(0.0)  # at once, but after the answers that have come meanwhile
         else:
-            self._sleep(number, now)
+            self._sleep(number, now, connection)
         if len(recorder.lag_s) >= MERGE_AT:
             recorder.merge()
 
-    def _sleep(self, number: int, now: float) -> None:
-        """Wake up when arrival ``number`` is due."""
+    def _sleep(self, number: int, now: float, asked: Connection | None) -> None:
+        """Wake up when arrival ``number`` is due; wait awake for a moment if something was sent."""
         if number >= len(self.schedule):
             self._timer.disarm()  # it stays readable otherwise, and the loop would spin
             return
         self._due_s = float(self.schedule.t_s[number])
-        self._timer.at(self.zero_s + max(self._due_s - LINGER_S, now + TICK_S))
-        if self._due_s - now > TICK_S + LINGER_ANSWER_S:
-            self._linger_until_s = now + LINGER_ANSWER_S
-            self._lingerer.start(self._linger)
+        self._timer.at(self.zero_s + max(self._due_s - LINGER_S, now + self._tick_s))
+        if asked is not None:
+            self._linger(asked, now)
 
-    def _linger(self) -> None:
+    def _linger(self, connection: Connection, now: float) -> None:
+        """Stay awake for the answers to what was just sent."""
+        if self._due_s - now <= LINGER_S + LINGER_ANSWER_S:
+            return
+        until_s = now + LINGER_ANSWER_S
+        if len(self.pool.members) - len(self.pool.idle) == 1:
+            while connection.state is BUSY and now < until_s:
+                connection.poll()
+                now = monotonic() - self.zero_s
+        else:
+            self._linger_until_s = until_s
+            self._lingerer.start(self._on_idle)
+
+    def _on_idle(self) -> None:
         if monotonic() - self.zero_s > self._linger_until_s or self.pool.all_idle:
             self._lingerer.stop()
 
-    def _in_gap(self, now: float) -> bool:
-        return self._due_s - now > GAP_S and self.pool.all_idle
+    def _use_gap(self, now: float) -> None:
+        """Do one piece of what can wait, if nobody will notice."""
+        if self._due_s - now <= GAP_S or not self.pool.all_idle:
+            return
+        if self.chores:
+            self.chores.popleft()()
+        elif self.recorder.merging or len(self.recorder.ok_arrival) >= MERGE_IN_GAP_AT:
+            self.recorder.merge_piece()
 
     def _load_chunk(self, start: int) -> tuple[list[float], list[Op], list[int], list[int]]:
         end = start + CHUNK
@@ -228,6 +253,9 @@ class Engine:
             schedule.agent[start:end].tolist(),
             schedule.task[start:end].tolist(),
         )
+        due = self._chunk[0]
+        gap_s = (due[-1] - due[0]) / len(due)
+        self._tick_s = TICK_S if gap_s < TICK_S else 0.0
         return self._chunk
 
     def _send(self, connection: Connection, arrival: Arrival, now: float) -> None:
@@ -297,8 +325,7 @@ class Engine:
             else:
                 connection.state = IDLE
                 self.pool.idle.append(connection)
-                if len(recorder.ok_arrival) >= MERGE_IN_GAP_AT and self._in_gap(now):
-                    recorder.merge()
+                self._use_gap(now)
         else:
             connection.close()
             self.pool.forget(connection)

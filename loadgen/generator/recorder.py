@@ -7,8 +7,10 @@ so they are encoded without loss and merged by adding.
 
 from array import array
 from base64 import b64decode
-from collections import Counter
+from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -139,6 +141,7 @@ class Recorder:
         self._thresholds = {op.value: limit for op, limit in plan.thresholds_s.items()}
         self._histograms: dict[tuple[str, str, int], Counts] = {}
         self._unsent: Counter[tuple[str, int]] = Counter()
+        self._pieces: deque[Callable[[], None]] = deque()
 
     def rehearse(self) -> None:
         """Merge made-up values into nothing, so that the first real merge finds warm code."""
@@ -152,23 +155,44 @@ class Recorder:
 
     def merge(self) -> None:
         """Turn what has been appended since the last call into counts."""
+        while self._pieces:
+            self._pieces.popleft()()
+        self._begin()
+        while self._pieces:
+            self._pieces.popleft()()
+
+    def merge_piece(self) -> None:
+        """Do a piece of the work of ``merge``, short enough for a gap between two requests."""
+        if not self._pieces:
+            self._begin()
+        else:
+            self._pieces.popleft()()
+
+    @property
+    def merging(self) -> bool:
+        """Whether a merge by pieces has begun and not ended."""
+        return bool(self._pieces)
+
+    def _begin(self) -> None:
+        """Set aside what there is and note the pieces of its merge."""
         if self.ok_arrival:
             # a view of the array, which therefore must not grow any more: start new ones
             arrival = np.frombuffer(self.ok_arrival, np.int64)
             done = np.frombuffer(self.ok_done_s, np.float64)
             sizes = np.frombuffer(self.ok_bytes, np.int64)
             self.ok_arrival, self.ok_done_s, self.ok_bytes = array("q"), array("d"), array("q")
-            self._merge_ok(arrival, done, sizes)
+            self._pieces.append(partial(self._merge_ok, arrival, done, sizes))
         if self.lag_s:
             lag = np.frombuffer(self.lag_s, np.float64)
             self.lag_s = array("d")
-            self._merge_lag(lag)
-        if self.waited:
-            self._merge_waited()
-        if self.failed:
-            self._merge_failed()
-        if self.handshakes:
-            self._merge_handshakes()
+            self._pieces.append(partial(self._merge_lag, lag))
+        for rows, merge in (
+            (self.waited, self._merge_waited),
+            (self.failed, self._merge_failed),
+            (self.handshakes, self._merge_handshakes),
+        ):
+            if rows:
+                self._pieces.append(merge)
 
     def unsent(self, arrivals: NDArray[np.int64]) -> None:
         """Count arrivals that were never sent; they have no latency."""
@@ -191,7 +215,10 @@ class Recorder:
                 over = int((part > self._thresholds[name]).sum())
                 if over:
                     self.over_threshold[name] += over
-            self._add(name, "ok", self._batch[arrival[chosen]], part, int(sizes[chosen].sum()))
+            batch = self._batch[arrival[chosen]]
+            size = int(sizes[chosen].sum())
+            # first of all, for the order of a merge is the order of its pieces
+            self._pieces.appendleft(partial(self._add, name, "ok", batch, part, size))
 
     def _merge_failed(self) -> None:
         groups: dict[tuple[int, str], list[tuple[int, float]]] = {}

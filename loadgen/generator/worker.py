@@ -28,6 +28,7 @@ from loadgen.targets.port import Wire
 from scenarios.errors import InputError, MidasError, ProcessError
 
 PROGRESS_S = 1.0
+GAP_WAIT_S = 0.005
 TLS_REFUSAL_S = 0.1
 """under TLS 1.3 a server refuses a client's certificate after the client's handshake has ended"""
 
@@ -123,16 +124,33 @@ class Worker:
     def _follow(self, engine: Engine) -> None:
         tick = 1
         while not self._end.wait(max(0.0, tick * PROGRESS_S - engine.now_s)):
-            engine.recorder.merge()
-            self._sink.flush(lambda: gevent.sleep(0))
-            gevent.sleep(0)
+            self._await_gap()
+            engine.recorder.merge_piece()
+            while engine.recorder.merging:
+                self._await_gap()
+                engine.recorder.merge_piece()
+            self._sink.flush(self._await_gap)
+            self._await_gap()
             self._tell("midas-progress", self._progress(engine))
             tick += 1
-        self._tell("midas-progress", self._progress(engine))
+        self._tell("midas-progress", self._merged_progress(engine))
 
-    def _progress(self, engine: Engine) -> dict[str, Any]:
+    def _await_gap(self) -> None:
+        """Wait until no request is in flight or due, not for ever: a busy run has no gaps."""
+        engine, gap = self._engine, Event()
+        if engine is not None and not engine.ended:
+            chore = gap.set
+            engine.chores.append(chore)
+            gap.wait(GAP_WAIT_S)
+            if not gap.is_set():
+                engine.chores.remove(chore)
+
+    def _merged_progress(self, engine: Engine) -> dict[str, Any]:
         engine.recorder.merge()
         self._sink.flush()
+        return self._progress(engine)
+
+    def _progress(self, engine: Engine) -> dict[str, Any]:
         return {
             **engine.recorder.snapshot(),
             "intended": engine.dealt_with,
@@ -161,7 +179,7 @@ class Worker:
             recorder = engine.recorder
             every = recorder.rows()
             rows |= {
-                **self._progress(engine),
+                **self._merged_progress(engine),
                 "lag_kept": sparse(recorder.lag_counts_kept),
                 "operations": msgspec.msgpack.encode([row for row in every if row.batch >= 0]),
                 "warmup": msgspec.msgpack.encode([row for row in every if row.batch < 0]),

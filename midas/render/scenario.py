@@ -182,7 +182,7 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
     )
     watching = [
         name.replace("_", " ")
-        for name in ("superseded_serial", "two_origins", "new_permission")
+        for name in ("superseded_serial", "two_origins", "new_permission", "issue_log")
         if getattr(detection, name)
     ]
     yield f"Detectors: {', '.join(watching) or 'none'}"

@@ -6,7 +6,8 @@ compiles the same objects.
 Exact for a renewal process whose cycle is the renewal age (timer rules) or the renewal age and an
 exponential wait for the next use (AT_USE, at the rate of the tasks active at the starting hour);
 the time that the issuer takes, some milliseconds of a cycle, is left out. A credential that is
-never renewed has no stationary age: it counts as issued at t = 0.
+never renewed has no stationary age: it counts as issued at t = 0. Where a CA shortens lives there
+is no such law, and renewals are walked through from some days before (``walked_slot``).
 """
 
 from math import inf, log
@@ -18,6 +19,9 @@ from scenarios.spec import rules
 
 SLOTS = 16
 """slots of an agent at most, the stride of slot-wise occurrence numbers"""
+
+HISTORY_TERMS = 8.0
+"""terms of the CA for which a fleet whose lives it shortens has run before t = 0"""
 
 EMPTY = (inf, -inf, -inf)
 """issue, due and expiry of an empty slot"""
@@ -93,3 +97,63 @@ def initial_slot(
             age = life - log(u_age) / use_hz
     issued_s = -age
     return issued_s, issued_s + life, rules.expiry(issued_s, ttl_s)
+
+
+def walked_slot(
+    rule: int,
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    before_expiry_s: float,
+    use_hz: float,
+    ca_since_s: float,
+    ca_term_s: float,
+    ca_life_s: float,
+    walk_key: np.uint64,
+    slot: int,
+    at_s: float,
+) -> tuple[float, float, float]:
+    """Return issue, due and expiry of what a slot holds at t ≤ 0 where a CA shortens lives.
+
+    Such lives depend on when they begin, so their law is periodic, and no age has a closed form.
+    The slot is issued its first document uniformly within a life before ``HISTORY_TERMS`` terms of
+    the CA, and its ordinary renewals are drawn from there on; the issuer's time is left out.
+
+    Args:
+        rule: a member of ``regime.Renewal``.
+        ttl_s: life that is asked for.
+        fraction: of the life at which renewal is due.
+        jitter: half-width of its jitter.
+        poll_s: time between polls (FRACTION_POLLED).
+        before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
+        ca_since_s: see ``rules.ca_truncation``.
+        ca_term_s: likewise.
+        ca_life_s: likewise.
+        walk_key: ``entity_key`` of the agent's INITIAL_WALK; draw 0 places the first issue, then
+            each step uses three: two for its renewal age, one for the wait for a use.
+        slot: number of the slot.
+        at_s: the instant, 0 for the start of a run.
+
+    Returns:
+        As ``initial_slot`` does.
+    """
+    if rule == rules.AT_USE and use_hz <= 0.0:
+        return EMPTY
+    issued_s = -HISTORY_TERMS * ca_term_s - ttl_s * keyed_uniform(walk_key, np.uint64(slot))
+    draw = 1
+    while True:
+        life_s = rules.ca_truncation(issued_s, ttl_s, ca_since_s, ca_term_s, ca_life_s)
+        u_phase = keyed_uniform(walk_key, np.uint64(slot + SLOTS * draw))
+        u_draw = keyed_uniform(walk_key, np.uint64(slot + SLOTS * (draw + 1)))
+        age = rules.renewal_age(
+            rule, life_s, fraction, jitter, poll_s, before_expiry_s, u_phase, u_draw
+        )
+        next_s = issued_s + age
+        if rule == rules.AT_USE:
+            next_s += -log(keyed_uniform(walk_key, np.uint64(slot + SLOTS * (draw + 2)))) / use_hz
+        if next_s > at_s:
+            return issued_s, issued_s + age, rules.expiry(issued_s, life_s)
+        issued_s = next_s
+        draw += 3

@@ -1,8 +1,9 @@
 """When an agent switches to which task: a keyed, thinned Poisson process.
 
 Candidate n follows candidate n−1 after −ln(u(SWITCH_GAP, n))/Λ, Λ the sum of the class's rates; a
-mark u(SWITCH_MARK, n)·Λ picks the task, and an inactive task thins the candidate away (Lewis and
-Shedler 1979, "Simulation of nonhomogeneous Poisson processes by thinning"). Nothing else in the
+mark u(SWITCH_MARK, n)·Λ picks the task, and an inactive task thins the candidate away, as does a
+u(DIURNAL, n) of at least the class's weight at that hour, if it has weights (Lewis and Shedler
+1979, "Simulation of nonhomogeneous Poisson processes by thinning"). Nothing else in the
 model changes a switch, so anybody can compute them: the reference, the kernel, the control plane
 that wants to know when a victim next uses its credential, and the arrival schedule.
 """
@@ -27,11 +28,17 @@ class SwitchLaw(NamedTuple):
     active_masks: tuple[int, ...]
     """bit h is set when the task is active in hour h of the day"""
     start_hour: float
+    diurnal: tuple[float, ...] = ()
+    """share of the rates by hour of day; 1 when empty"""
 
     @property
     def plain(self) -> bool:
-        """Whether there is one always-active task, so that no mark is drawn."""
-        return self.active_masks == (ALL_DAY,)
+        """Whether there is one always-active task, so that every candidate is a switch."""
+        return self.active_masks == (ALL_DAY,) and not self.diurnal
+
+    def weight(self, hour: int) -> float:
+        """Return the share of the rates at an hour of day."""
+        return self.diurnal[hour] if self.diurnal else 1.0
 
 
 class Switch(NamedTuple):
@@ -56,7 +63,7 @@ def switch_law(workload: Workload, start_hour: float) -> SwitchLaw:
         sum(1 << h for h in range(24) if any(is_active(h, a, b) for a, b in task.active_hours))
         for task in workload.tasks
     ]
-    return SwitchLaw(total, tuple(cumulative), tuple(masks), start_hour)
+    return SwitchLaw(total, tuple(cumulative), tuple(masks), start_hour, workload.diurnal)
 
 
 def gap(u: float, total_rate_hz: float) -> float:
@@ -77,6 +84,11 @@ def active_at(t_s: float, start_hour: float, active_mask: int) -> bool:
     return (active_mask >> int(hour_of_day(t_s, start_hour))) & 1 == 1
 
 
+def kept_at(t_s: float, start_hour: float, weights: tuple[float, ...], u: float) -> bool:
+    """Return whether the weight of the hour of day of run time ``t_s`` keeps a candidate."""
+    return u < weights[int(hour_of_day(t_s, start_hour))]
+
+
 def switches(
     seed_key: np.uint64, agent: int, law: SwitchLaw, t_s: float = 0.0, candidate: int = 0
 ) -> Iterator[Switch]:
@@ -94,6 +106,7 @@ def switches(
         return
     gaps = entity_key(seed_key, np.uint64(agent), np.uint64(Stream.SWITCH_GAP))
     marks = entity_key(seed_key, np.uint64(agent), np.uint64(Stream.SWITCH_MARK))
+    thins = entity_key(seed_key, np.uint64(agent), np.uint64(Stream.DIURNAL))
     plain = law.plain
     while True:
         t_s += gap(keyed_uniform(gaps, np.uint64(candidate)), law.total_rate_hz)
@@ -101,7 +114,15 @@ def switches(
         if not plain:
             mark = keyed_uniform(marks, np.uint64(candidate)) * law.total_rate_hz
             task = task_at(mark, law.cumulative_hz)
-        if plain or active_at(t_s, law.start_hour, law.active_masks[task]):
+        if plain or (
+            active_at(t_s, law.start_hour, law.active_masks[task])
+            and (
+                not law.diurnal
+                or kept_at(
+                    t_s, law.start_hour, law.diurnal, keyed_uniform(thins, np.uint64(candidate))
+                )
+            )
+        ):
             yield Switch(t_s, task, candidate)
         candidate += 1
 
@@ -115,13 +136,13 @@ def use_rate_hz(law: SwitchLaw, task: int | None = None) -> float:
         if (mask >> hour) & 1 and task in (None, index):
             rate_hz += cumulated_hz - before_hz
         before_hz = cumulated_hz
-    return rate_hz
+    return rate_hz * law.weight(hour)
 
 
 def mean_rates_hz(workload: Workload, start_hour: float, span_s: float) -> tuple[float, ...]:
-    """Return each task's mean rate over the first ``span_s`` of a run, active hours considered.
+    """Return each task's mean rate over the first ``span_s`` of a run.
 
-    Exact: the share of the span in which a task is active, hour by hour.
+    Exact: the share of the span in which a task is active, times the class's weight, hour by hour.
     """
     law = switch_law(workload, start_hour)
     active_s = [0.0] * len(workload.tasks)
@@ -130,7 +151,7 @@ def mean_rates_hz(workload: Workload, start_hour: float, span_s: float) -> tuple
         hour = hour_of_day(t_s, start_hour)
         step_s = min(span_s - t_s, max(1e-6, (int(hour) + 1 - hour) * 3600.0))
         for task, mask in enumerate(law.active_masks):
-            active_s[task] += step_s if (mask >> int(hour)) & 1 else 0.0
+            active_s[task] += step_s * law.weight(int(hour)) if (mask >> int(hour)) & 1 else 0.0
         t_s += step_s
     return tuple(
         task.rate_hz * seconds / span_s

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
+from scenarios.spec import lifetimes
+from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Scenario
+from scenarios.spec.schema import HOURS, Scenario
 
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
@@ -17,9 +18,10 @@ MANY_EVENTS = 100_000
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
+    found += lifetimes.problems(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -31,8 +33,11 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _overload(regime, scenario)
         found += _beyond_the_limit(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+        found += _idle_key_storage(regime)
     found += _late_answers(scenario)
+    found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
+    found += _profile_without_peak(scenario)
     return found
 
 
@@ -50,6 +55,17 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
         if sum(task.rate_hz for task in workload.tasks) <= 0:
             yield Problem(
                 f"{key}[*].rate_hz", "a sum of 0", "at least one task must have a rate > 0"
+            )
+        weights = workload.diurnal
+        if len(weights) not in {0, HOURS}:
+            yield Problem(
+                f"workloads[{index}].diurnal",
+                f"{len(weights)} weights",
+                f"must be {HOURS}, one for each hour of day, or none",
+            )
+        elif weights and max(weights) <= 0:
+            yield Problem(
+                f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
@@ -82,6 +98,17 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{fault.every_s:g}",
                 f"must be > duration_s = {fault.length_s:g}, or {ends}",
             )
+
+
+def _channels(scenario: Scenario) -> Iterator[Problem]:
+    leak = scenario.threats.leak
+    if leak.log_share + leak.file_share > 1:
+        yield Problem(
+            "threats.leak.file_share",
+            f"{leak.file_share:g}",
+            f"log_share + file_share = {leak.log_share + leak.file_share:g} must be ≤ 1; what is "
+            "left of 1 leaks from memory",
+        )
 
 
 def _drive(scenario: Scenario) -> Iterator[Problem]:
@@ -154,24 +181,25 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             )
 
 
-def _mean_age_s(regime: Regime) -> float | None:
-    """Return about how often a credential is renewed; None where nobody can say beforehand."""
-    by_timer = regime.renewal.rule not in {Renewal.NEVER, Renewal.AT_USE}
-    if not by_timer or regime.issuance is Issuance.MANUAL:
+def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
+    """Return how often the agents ask in all; None where nobody can say beforehand."""
+    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
         return None
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        return regime.ttl_s - regime.renewal.before_expiry_s
-    return regime.ttl_s * regime.renewal.fraction
+    return sum(
+        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        for workload in scenario.workloads
+    )
 
 
 def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    age_s, issuer = _mean_age_s(regime), scenario.issuer
-    if age_s is None:
+    renewals_hz, issuer = _renewals_hz(regime, scenario), scenario.issuer
+    if renewals_hz is None:
         return
     stages = [(issuer.servers, issuer.service_time_s, "servers", "a signature")]
     if (store := issuer.datastore) is not None:
         stages.append((store.servers, store.service_time_s, "datastore connections", "a request"))
     for servers, service_s, what, each in stages:
+        age_s = scenario.agents / renewals_hz
         load = scenario.agents / age_s * service_s / servers
         if load >= 1:
             yield (
@@ -181,11 +209,12 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
 
 
 def _beyond_the_limit(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    age_s, limit = _mean_age_s(regime), scenario.issuer.rate_limit
-    if age_s is None or limit is None:
+    limit, renewals_hz = scenario.issuer.rate_limit, _renewals_hz(regime, scenario)
+    if limit is None or renewals_hz is None or regime.issuance is Issuance.MANUAL:
         return
     node = max(w.agents_per_node for w in scenario.workloads)
     agents = min(node * limit.nodes_per_address, scenario.agents)
+    age_s = scenario.agents / renewals_hz
     rate_hz = agents / age_s
     if rate_hz > limit.rate_hz:
         yield (
@@ -207,6 +236,12 @@ def _late_answers(scenario: Scenario) -> Iterator[str]:
         )
 
 
+def _age_s(regime: Regime, ttl_s: float) -> float:
+    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
+        return ttl_s - regime.renewal.before_expiry_s
+    return ttl_s * regime.renewal.fraction
+
+
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:
     rate = scenario.benign.per_agent_year
     events = rate * scenario.agents * scenario.horizon_s / SECONDS_PER_YEAR
@@ -215,6 +250,16 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
         )
+
+
+def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
+    for workload in scenario.workloads:
+        peak = max(workload.diurnal, default=1.0)
+        if peak < 1.0:
+            yield (
+                f"{workload.name}: its diurnal weights reach {peak:g} at most, so its tasks never "
+                f"start at their rate_hz, only at {peak:g} times that"
+            )
 
 
 def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
@@ -226,4 +271,18 @@ def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
         yield (
             f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
             f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
+        )
+
+
+def _idle_key_storage(regime: Regime) -> Iterator[str]:
+    in_hardware = regime.key_storage is KeyStorage.HARDWARE
+    if regime.binding is not Binding.KEY and regime.key_storage is not KeyStorage.MEMORY:
+        yield (
+            f"{regime.name}: key_storage = {regime.key_storage.keyword!r} changes nothing where "
+            f"binding = {regime.binding.keyword!r}: the document is of use without its key"
+        )
+    if regime.presign_s > 0 and not (in_hardware and regime.binding is Binding.KEY):
+        yield (
+            f"{regime.name}: presign_s = {regime.presign_s:g} changes nothing: a thief who takes "
+            "the key along needs no proofs made beforehand"
         )

@@ -94,8 +94,21 @@ class Binding(Keyword):
     """What a thief needs besides the document."""
 
     BEARER = 0
+    """nothing: whoever holds it uses it"""
     KEY = 1
+    """its private key; where that lies, ``key_storage`` says"""
     NODE = 2
+    """a process on the node that it was issued to"""
+
+
+class KeyStorage(Keyword):
+    """Where the key of a key-bound document lies: which thief gets it."""
+
+    MEMORY = 0
+    FILE = 1
+    """on a volume, in an image or in a backup, and in memory when it is used"""
+    HARDWARE = 2
+    """not exportable (TPM, secure element, HSM): who is inside signs, nobody takes it along"""
 
 
 class Revocation(Keyword):
@@ -192,6 +205,11 @@ class Regime(Strict):
     scope: Scope = Scope.ALL_TASKS
     scope_enforced_by: Enforcer = Enforcer.NOBODY
     binding: Binding = Binding.BEARER
+    key_storage: KeyStorage = KeyStorage.MEMORY
+    """of a key-bound document"""
+    presign_s: Seconds = 0.0
+    """how long a proof made beforehand with a key in hardware is accepted, as a DPoP proof is until
+    its nonce ends"""
     shared_by: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """agents that hold the same secret"""
     leak_ratio: Share = 1.0

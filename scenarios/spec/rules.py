@@ -21,6 +21,32 @@ def expiry(issued_s: float, ttl_s: float) -> float:
     return issued_s + ttl_s
 
 
+def ca_number(issued_s: float, ca_since_s: float, ca_term_s: float) -> float:
+    """Return the number of the CA that signs at ``issued_s``; 0 signs at ``ca_since_s``."""
+    return float(math.floor((issued_s - ca_since_s) / ca_term_s))
+
+
+def ca_truncation(
+    issued_s: float, ttl_s: float, ca_since_s: float, ca_term_s: float, ca_life_s: float
+) -> float:
+    """Return the life that is granted: the one asked for, or what is left of the CA's.
+
+    min(T, end of the active CA − issued). A CA signs for one term and is left with ``ca_life_s``
+    when that begins. SPIRE: computeCappedLifetime in pkg/server/credtemplate/builder.go.
+
+    Args:
+        issued_s: when.
+        ttl_s: T; inf is a credential without end, which no CA signed.
+        ca_since_s: when the term of some CA began.
+        ca_term_s: length of a term.
+        ca_life_s: what a CA has left at the beginning of its term; inf for one without end.
+    """
+    if ca_life_s == inf or ttl_s == inf:
+        return ttl_s
+    began_s = ca_since_s + ca_number(issued_s, ca_since_s, ca_term_s) * ca_term_s
+    return min(ttl_s, began_s + ca_life_s - issued_s)
+
+
 def polled_age(
     ttl_s: float, fraction: float, jitter: float, poll_s: float, u_phase: float, u_draw: float
 ) -> float:

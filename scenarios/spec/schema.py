@@ -9,13 +9,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
 TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
-Hour = Annotated[int, Field(ge=0, le=24)]
+HOURS = 24
+Hour = Annotated[int, Field(ge=0, le=HOURS)]
 
 
 class Sensitivity(Keyword):
@@ -46,7 +48,11 @@ class Workload(Strict):
     name: Name
     count: Annotated[int, Field(ge=1, le=100_000_000)]
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
+    ttl_s: PositiveSeconds | None = None
+    """life of this class's documents, instead of the regime's, where that one ends at all"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+    diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
+    """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
 
 
 class Backoff(Strict):
@@ -91,6 +97,8 @@ class Issuer(Strict):
     """after this time an agent gives up on a request and backs off; the issuer works on it still"""
     rate_limit: RateLimit | None = None
     backoff: Backoff = Backoff()
+    ca: CertificateAuthority | None = None
+    """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
 
 
 class Start(Strict):
@@ -106,6 +114,10 @@ class Leak(Strict):
     """The secret is copied out (model.md §4): hazard per unique secret, all copies included."""
 
     rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    log_share: Share = 0.0
+    """of leaks in which the document alone gets out: a log, a trace, a proxy on its way"""
+    file_share: Share = 0.0
+    """of leaks through files (repository, image, backup, volume); the others are of memory"""
 
 
 class Foothold(Strict):
@@ -120,6 +132,15 @@ class NodeAgent(Strict):
 
     rate_per_node_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
     ban_mean_s: PositiveSeconds = 864_000.0
+
+
+class IssuerKey(Strict):
+    """The key that signs everybody's documents is stolen: it forges for any identity at will."""
+
+    rate_per_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """hazard of the one issuer that all agents share"""
+    forgery: Literal["new-serial", "copied-serial"] = "new-serial"
+    """a serial that the issuer never issued, or that of the document that the agent holds"""
 
 
 class Abuse(Strict):
@@ -151,12 +172,14 @@ class Threats(Strict):
     foothold: Foothold = Foothold()
     abuse: Abuse = Abuse()
     node_agent: NodeAgent = NodeAgent()
+    issuer: IssuerKey = IssuerKey()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
     answer "what happens after a theft" and never count towards incident frequencies"""
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Detection(Strict):
@@ -165,12 +188,28 @@ class Detection(Strict):
     superseded_serial: bool = True
     two_origins: bool = True
     new_permission: bool = True
+    issue_log: bool = False
+    """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
     delivery_s: Seconds = 1.0
     """from the event to its line in the detector's hands; a floor under every detector"""
     coverage: Share = 1.0
     """share of identities whose log reaches a detector at all"""
     external_notice_mean_s: PositiveSeconds | None = None
     """mean of the exponential time from theft to a notice from outside; none when absent"""
+
+
+class NewIssuer(Strict):
+    """How a stolen issuer key is answered: a new key, new documents, the old key distrusted.
+
+    SPIRE's order: prepare and activate a new authority, taint the old one, revoke it.
+    """
+
+    prepare_s: Seconds = 3600.0
+    """from the decision until the new key signs and every bundle holds its certificate"""
+    overlap_s: Seconds = 3600.0
+    """from the first document of the new key until verifiers refuse those of the old one"""
+    reissue_s: PositiveSeconds | None = None
+    """renew whatever is held within this time of the new key; when absent agents renew as ever"""
 
 
 class Response(Strict):
@@ -180,6 +219,7 @@ class Response(Strict):
     triage_mean_s: Seconds = 900.0
     automatic: bool = False
     """revoke at the alert, without triage"""
+    new_issuer: NewIssuer = NewIssuer()
 
 
 class Benign(Strict):

@@ -119,7 +119,7 @@ def _first_ages(engine: Engine, checked: Regime, agents: int, seed: int) -> NDAr
 
 
 def switches(engine: Engine) -> list[Finding]:
-    """Counts of task switches: Poisson, and thinned to the hours in which a task is active."""
+    """Counts of task switches: Poisson, and thinned by the hours of a task and of a class."""
     agents, rate_hz, to_s = 3_000, 20.0 / HOUR_S, HOUR_S
     always = Task(name="always", rate_hz=rate_hz, permissions=("a:a",))
     checked = scenes.regime(1e9)
@@ -127,6 +127,8 @@ def switches(engine: Engine) -> list[Finding]:
     expected = rate_hz * to_s
     first_half = Task(name="early", rate_hz=rate_hz, permissions=("a:a",), active_hours=((0, 1),))
     thinned = _switch_counts(engine, checked, (first_half, always), agents, 2 * to_s, SEED + 21)
+    waning = (0.75, 0.25, *(0.0 for _ in range(22)))
+    weighted = _switch_counts(engine, checked, (always,), agents, 3 * to_s, SEED + 22, waning)
     return [
         Finding(
             "task switches of an agent in an hour at 20/h, mean",
@@ -152,13 +154,30 @@ def switches(engine: Engine) -> list[Finding]:
             0.05 * 3.0 * expected,
             "5 %",
         ),
+        Finding(
+            "task switches in three hours under a profile of 3/4, 1/4 and nothing",
+            "1",
+            weighted,
+            expected,
+            0.05 * expected,
+            "5 %",
+        ),
     ]
 
 
 def _switch_counts(
-    engine: Engine, checked: Regime, tasks: tuple[Task, ...], agents: int, to_s: float, seed: int
+    engine: Engine,
+    checked: Regime,
+    tasks: tuple[Task, ...],
+    agents: int,
+    to_s: float,
+    seed: int,
+    diurnal: tuple[float, ...] = (),
 ) -> NDArray[np.float64]:
     scene = scenes.scenario(checked, agents, to_s, tasks)
+    (workload,) = scene.workloads
+    workload = workload.model_copy(update={"diurnal": diurnal})
+    scene = scene.model_copy(update={"workloads": (workload,)})
     population: Population = engine(scene, checked, seed_key(seed), trace=True)
     population.advance(to_s)
     trace = population.trace()

@@ -8,7 +8,7 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
-from scenarios.spec.regime import Binding, Enforcer, Scope
+from scenarios.spec.regime import Binding, Enforcer, KeyStorage, Scope
 from simulator.control.world import World
 from simulator.layout import AgentClass
 from simulator.population import CredentialView
@@ -20,6 +20,10 @@ _BEFORE_START: Final = 1 << 40
 
 AGENT_KEY: Final = "agent-key"
 """persona of a thief who has the key of a node's agent"""
+
+
+ISSUER_KEY: Final = "issuer-key"
+"""persona of a thief who has the key with which the issuer signs"""
 
 
 class Use(NamedTuple):
@@ -38,7 +42,9 @@ class Case:
     A leak is a copy of one document, and so is what lateral movement finds. A foothold is a life
     inside the workload: until it is evicted the thief holds whatever the workload holds, afterwards
     a copy of the last document. The key of a node's agent is a foothold that signs at will until it
-    is banned, so that it leaves a document that was signed just before.
+    is banned, so that it leaves a document that was signed just before. The issuer's key is no copy
+    and no place: it forges for anybody until the verifiers refuse it (``authority.py``); then its
+    thief is evicted.
     """
 
     entity: int
@@ -62,7 +68,9 @@ class Case:
     first_use_s: float
     """when the thief means to present the credential for the first time"""
     usable: bool
-    """False for a copy of a node-bound document, which no other node can use"""
+    """False for a copy without what it is bound to: its node, or a key that did not leak"""
+    proofs_until_s: float = inf
+    """when the last proof ends that an evicted thief could make beforehand"""
     alert_s: float | None = None
     detector: str | None = None
     decided_s: float | None = None
@@ -84,6 +92,11 @@ class Case:
         """Whether the thief has documents signed as he likes, as long as he is inside."""
         return self.persona == AGENT_KEY
 
+    @property
+    def forges(self) -> bool:
+        """Whether the thief signs documents for any identity himself."""
+        return self.persona == ISSUER_KEY
+
     def inside(self, t_s: float) -> bool:
         """Return whether the thief lives in the workload at ``t_s``."""
         return t_s < self.eviction_s
@@ -96,8 +109,13 @@ class Case:
         """Return when the copy stops being accepted as a credential."""
         if self.document is None or not self.usable:
             return -inf
-        denied_s = self.denied.get((self.document.slot, self.document.serial), inf)
-        return min(self.document.expires_s, denied_s)
+        return min(self.document.expires_s, self.denied_s(), self.proofs_until_s)
+
+    def denied_s(self) -> float:
+        """Return when the verifiers began to refuse the copy by name, inf if they did not."""
+        if self.document is None:
+            return inf
+        return self.denied.get((self.document.slot, self.document.serial), inf)
 
     def copy_access_ends_s(self, world: World) -> float:
         """Return when access with the copy ends: later than the copy if a session outlives it."""
@@ -126,21 +144,12 @@ class Case:
 
     def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
-        own, foreign = permissions_of(world, self)
+        own, foreign = permissions_of(world, self.agent, self.task)
         while True:
-            yield self._use(world, t_s, n, own, foreign)
+            u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
+            yield Use(t_s, *asked_for(world, u, own, foreign))
             t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)
             n += 1
-
-    def _use(
-        self, world: World, t_s: float, n: int, own: tuple[str, ...], foreign: tuple[str, ...]
-    ) -> Use:
-        share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
-        u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
-        if u < share:
-            return Use(t_s, foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True)
-        place = (u - share) / (1.0 - share)
-        return Use(t_s, own[min(int(place * len(own)), len(own) - 1)], False)
 
 
 def first_use_s(world: World, entity: int, stolen_s: float) -> float:
@@ -150,16 +159,34 @@ def first_use_s(world: World, entity: int, stolen_s: float) -> float:
     return stolen_s + abuse.first_use_median_s * exp(abuse.first_use_sigma * z)
 
 
-def permissions_of(world: World, case: Case) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the robbed task's permissions, and all others that anybody in the scenario has."""
-    own = world.layout.of(case.agent).workload.tasks[case.task].permissions
-    everybodys = dict.fromkeys(
-        permission
-        for workload in world.scenario.workloads
-        for task in workload.tasks
-        for permission in task.permissions
-    )
-    return own, tuple(permission for permission in everybodys if permission not in own)
+def asked_for(
+    world: World, u: float, own: tuple[str, ...], foreign: tuple[str, ...]
+) -> tuple[str, bool]:
+    """Return which permission a use asks for, and whether it is one out of need.
+
+    Args:
+        world: gives the share of uses out of need.
+        u: the draw that decides.
+        own: what the robbed task needs.
+        foreign: what it does not.
+    """
+    share = world.scenario.threats.abuse.foreign_permission_share if foreign else 0.0
+    if u < share:
+        return foreign[min(int(u / share * len(foreign)), len(foreign) - 1)], True
+    place = (u - share) / (1.0 - share)
+    return own[min(int(place * len(own)), len(own) - 1)], False
+
+
+def permissions_of(world: World, agent: int, task: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return a task's permissions, and all others that anybody in the scenario has."""
+    own = world.layout.of(agent).workload.tasks[task].permissions
+    return own, tuple(p for p in everybodys(world) if p not in own)
+
+
+def everybodys(world: World) -> tuple[str, ...]:
+    """Return every permission that a task of the scenario has, each once."""
+    tasks = (task for workload in world.scenario.workloads for task in workload.tasks)
+    return tuple(dict.fromkeys(permission for task in tasks for permission in task.permissions))
 
 
 def opened(world: World, case: Case) -> frozenset[str]:
@@ -167,8 +194,10 @@ def opened(world: World, case: Case) -> frozenset[str]:
 
     A document for one task opens that task's permissions if somebody else than its holder enforces
     it; otherwise, and for a thief inside the workload, who is served every task's document in
-    turn, it is the union over the tasks of the class.
+    turn, it is the union over the tasks of the class. The issuer's key opens what anybody has.
     """
+    if case.forges:
+        return frozenset(everybodys(world))
     agent_class: AgentClass = world.layout.of(case.agent)
     regime = world.regime
     scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY
@@ -177,9 +206,37 @@ def opened(world: World, case: Case) -> frozenset[str]:
     return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
 
 
-def usable_elsewhere(world: World) -> bool:
+def usable_elsewhere(world: World, entity: int) -> bool:
     """Return whether a copy is of use away from its node.
 
-    A key-bound document counts as taken with its key: how much rarer that is, ``leak_ratio`` says.
+    A node-bound one never is. Of a key-bound one the thief needs the key, too: a leaked log holds
+    documents only, a file is of use if the key lies in one, and memory holds every key but those in
+    hardware.
+
+    Args:
+        world: laws and draws.
+        entity: of the theft, whose draw decides how it got out.
     """
-    return world.regime.binding is not Binding.NODE
+    regime, leak = world.regime, world.scenario.threats.leak
+    if regime.binding is not Binding.KEY:
+        return regime.binding is Binding.BEARER
+    u = world.uniform(entity, Stream.LEAK_CHANNEL, 0)
+    if u < leak.log_share:
+        return False
+    if u < leak.log_share + leak.file_share:
+        return regime.key_storage is KeyStorage.FILE
+    return regime.key_storage is not KeyStorage.HARDWARE
+
+
+def left_after_eviction_s(world: World, case: Case) -> float:
+    """Return for how long a foothold's last document is of use to him after he was evicted.
+
+    No longer than the document; nothing where it is bound to the node. A key in hardware stays
+    behind, and the proofs that he made with it end after ``presign_s``. Who had documents signed
+    for keys of his own keeps those.
+    """
+    regime = world.regime
+    if regime.binding is Binding.NODE:
+        return 0.0
+    stays = regime.binding is Binding.KEY and regime.key_storage is KeyStorage.HARDWARE
+    return regime.presign_s if stays and not case.signs else inf

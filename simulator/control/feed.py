@@ -88,9 +88,15 @@ class Feed:
         It can be the stolen document's second origin; beside one that a thief had signed it is the
         use of an older document.
         """
-        if not (self._origins_matter or case.signs) or self._fed_s is None:
+        if not (self._origins_matter or case.signs):
             return None
-        at = self._owner.first(case.slot, self._fed_s, to_s)
+        return self.next_use(case.slot, to_s)
+
+    def next_use(self, slot: int, to_s: float) -> float | None:
+        """Return when the owner next uses a slot before ``to_s``, as far as detectors read it."""
+        if self._fed_s is None:
+            return None
+        at = self._owner.first(slot, self._fed_s, to_s)
         return None if at is None else at[0]
 
     def _decisive(self, from_s: float, to_s: float) -> Iterable[Access]:
@@ -131,6 +137,10 @@ class Feed:
         return self._feed(
             self._event(use.t_s, case.task, document, origin, use.permission, outcome)
         )
+
+    def read(self, line: AuditEvent) -> Alert | None:
+        """Show one more line to the detectors; return the first alert that it raises."""
+        return self._feed(line)
 
     def forget(self) -> None:
         """Start anew, after the identity's credential was replaced."""
@@ -180,7 +190,7 @@ def any_out_of_need(world: World, case: Case) -> bool:
     """Return whether the thief may ask for anything that ``out_of_need`` would name."""
     if world.scenario.threats.abuse.foreign_permission_share == 0.0:
         return False
-    _, foreign = permissions_of(world, case)
+    _, foreign = permissions_of(world, case.agent, case.task)
     named = world.regime.attribution == "task"
     return bool(foreign) and (named or not set(foreign) <= _needed(world, case))
 

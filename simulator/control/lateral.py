@@ -94,7 +94,7 @@ class Lateral:
                 stolen_s=world.now_s,
                 eviction_s=-float("inf"),
                 first_use_s=world.now_s,
-                usable=usable_elsewhere(world),
+                usable=usable_elsewhere(world, int(key) >> 1),
                 depth=case.depth + 1,
                 root=root,
             )
@@ -118,9 +118,13 @@ def reach(cases: Sequence[Case]) -> dict[str, float]:
 
     ``lateral_copies`` and ``lateral_footholds`` are the thefts that others did not lead to,
     ``lateral_agents_of_…`` what they led to within the run. Those open at t = 0 are left out: where
-    they had been before is not known.
+    they had been before is not known. Who forges has no need to move on.
     """
-    roots = {case.entity: case for case in cases if case.depth == 0 and case.stolen_s >= 0.0}
+    roots = {
+        case.entity: case
+        for case in cases
+        if case.depth == 0 and case.stolen_s >= 0.0 and not case.forges
+    }
     led_to = [roots[case.root] for case in cases if case.depth and case.root in roots]
     return {
         "lateral_copies": float(sum(not case.foothold for case in roots.values())),

@@ -1,6 +1,6 @@
 """What people do about an alert: wait for an analyst, decide, revoke, replace (model.md §5)."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from math import inf
 
 import simpy
@@ -15,6 +15,7 @@ from simulator.control.world import World
 from simulator.population import Command, CommandKind, CredentialView
 
 NOTICE = "external-notice"
+Answer = Callable[[Case], Generator[simpy.Event, object, None]]
 
 
 class Response:
@@ -39,9 +40,24 @@ class Response:
         self._cases.setdefault(case.owner, []).append(case)
 
     def alarm(
-        self, case: Case, detector: str, event_s: float, alert_s: float, feed: Feed | None
+        self,
+        case: Case,
+        detector: str,
+        event_s: float,
+        alert_s: float,
+        feed: Feed | None,
+        answer: Answer | None = None,
     ) -> Generator[simpy.Event, object, None]:
-        """Handle one alert from its arrival; only the first one of a case makes people move."""
+        """Handle one alert from its arrival; only the first one of a case makes people move.
+
+        Args:
+            case: the theft behind it.
+            detector: who raised it.
+            event_s: when what raised it happened.
+            alert_s: when it arrives.
+            feed: log of the identity, to be forgotten once its credential is replaced.
+            answer: what is done once it is decided, instead of revoking a document.
+        """
         world = self._world
         if alert_s >= world.horizon_s:
             return
@@ -55,6 +71,11 @@ class Response:
         if not world.scenario.response.automatic:
             yield from self._triage(case.entity)
         case.decided_s = world.now_s
+        if answer is not None:
+            yield from answer(case)
+            if feed is not None:
+                feed.forget()
+            return
         rule = world.regime.revocation
         if rule.method is Revocation.NONE:
             return
@@ -176,7 +197,9 @@ def _stolen(
     return () if case.document is None else (case.document,)
 
 
-def notice(world: World, response: Response, case: Case) -> Generator[simpy.Event, object, None]:
+def notice(
+    world: World, response: Response, case: Case, answer: Answer | None = None
+) -> Generator[simpy.Event, object, None]:
     """Let somebody outside notice the theft after an exponential time, whatever is logged."""
     mean_s = world.scenario.detection.external_notice_mean_s
     if mean_s is None:
@@ -184,4 +207,4 @@ def notice(world: World, response: Response, case: Case) -> Generator[simpy.Even
     at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
     if at_s >= world.horizon_s or at_s == inf:
         return
-    yield from response.alarm(case, NOTICE, at_s, max(at_s, world.now_s), None)
+    yield from response.alarm(case, NOTICE, at_s, max(at_s, world.now_s), None, answer)

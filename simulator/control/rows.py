@@ -12,10 +12,9 @@ def incident(world: World, case: Case) -> Incident:
     horizon_s = world.horizon_s
     permissions = opened(world, case)
     first_use_s, last_accepted_s, accepted, refused = _uses(world, case, permissions)
-    access_ends_s = case.eviction_s if case.foothold else -inf
-    access_ends_s = max(access_ends_s, case.copy_access_ends_s(world))
+    access_ends_s = _access_ends_s(world, case)
     over = access_ends_s < horizon_s and not case.inside(horizon_s)
-    outlived = case.foothold or access_ends_s > case.copy_valid_until_s() > -inf
+    outlived = case.foothold or case.forges or access_ends_s > case.copy_valid_until_s() > -inf
     expires_s = case.document.expires_s if case.document is not None else None
     return Incident(
         point="",
@@ -42,13 +41,23 @@ def incident(world: World, case: Case) -> Incident:
     )
 
 
+def _access_ends_s(world: World, case: Case) -> float:
+    """Return when the thief's last access ends, where he lives or with what he took along."""
+    if case.forges:
+        session = case.first_use_s < case.eviction_s
+        return case.eviction_s + (world.regime.session_overhang_s if session else 0.0)
+    return max(case.eviction_s if case.foothold else -inf, case.copy_access_ends_s(world))
+
+
 def _end(case: Case, over: bool, first_use_s: float | None) -> End:
     if not case.usable and not case.foothold:
         return "refused" if first_use_s is not None else "open"
     if not over:
         return "open"
+    if case.forges:
+        return "revoked"
     document = case.document
-    if document is not None and case.copy_valid_until_s() < document.expires_s:
+    if document is not None and case.denied_s() < min(document.expires_s, case.proofs_until_s):
         return "revoked"
     return "evicted" if case.foothold else "expired"
 
@@ -58,10 +67,11 @@ def _uses(
 ) -> tuple[float | None, float | None, int, int]:
     """Return first use, and of the uses within the run the last accepted one and their numbers.
 
-    A refused copy ends it. A thief inside the workload shares its authentication failures and goes
-    on; a permission that the credential does not open is refused without telling him to stop.
+    A refused copy or forgery ends it. A thief inside the workload shares its authentication
+    failures and goes on; a permission that the credential does not open is refused without telling
+    him to stop.
     """
-    access_ends_s = case.copy_access_ends_s(world)
+    access_ends_s = _access_ends_s(world, case) if case.forges else case.copy_access_ends_s(world)
     documents = world.documents(case.owner) if case.foothold else None
     if documents is not None:
         documents.update(world.population)

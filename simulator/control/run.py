@@ -6,6 +6,7 @@ from scenarios.record.tables import AlertRow, Incident
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
+from simulator.control.authority import Authority
 from simulator.control.benign import Benign
 from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
@@ -41,6 +42,7 @@ def run(
     response = Response(world)
     Faults(world)
     threats = Threats(world, response)
+    authority = Authority(world, threats, response)
     measures = Measures(world)
     benign = Benign(world, threats, response) if scenario.benign.per_agent_year > 0.0 else None
     clean = CleanSample(world, threats)
@@ -52,6 +54,9 @@ def run(
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
+    law = scenario.threats
+    if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
+        counts |= authority.counts()
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
         watched_s = benign.watched_identity_s

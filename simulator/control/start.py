@@ -15,9 +15,12 @@ stationary state; a foothold's alerts before t = 0.
 
 from collections.abc import Iterator
 from itertools import count
-from math import inf, log1p
+from math import inf, log1p, nextafter
 
-from scenarios.demand.streams import Stream
+import numpy as np
+
+from scenarios.demand.initial import walked_slot
+from scenarios.demand.streams import Stream, entity_key
 from scenarios.demand.switches import gap
 from scenarios.spec.regime import Issuance, Renewal, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
@@ -61,7 +64,7 @@ def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
     per_agent_hz = world.scenario.threats.leak.rate_per_secret_year / SECONDS_PER_YEAR
     rate_hz = per_agent_hz * world.layout.agents
     mean_s = world.scenario.detection.external_notice_mean_s
-    ttl_s = world.regime.ttl_s
+    ttl_s = max(world.grant(c.first).ttl_s for c in world.layout.classes)
     if rate_hz <= 0.0 or (mean_s is None and ttl_s == inf):
         return
     total = rate_hz * (ttl_s if mean_s is None else mean_s)
@@ -107,7 +110,7 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
         stolen_s=stolen_s,
         eviction_s=-inf,
         first_use_s=first_use_s(world, entity, stolen_s),
-        usable=usable_elsewhere(world),
+        usable=usable_elsewhere(world, entity),
     )
     if not (threats.watched(agent) and _seen_before_start(world, case, successor_s)):
         threats.begin(case)
@@ -144,18 +147,23 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
     """Return what a slot held at ``at_s`` before t = 0, and when its successor was issued.
 
     Walks back from the document held at t = 0: the lives before it are ordinary renewal ages, with
-    the wait for a use after each under renewal at use.
+    the wait for a use after each under renewal at use; where a CA shortens lives, those of the walk
+    that led to it.
     """
     view, successor_s, k = newest, inf, 0
     row = regime_row(world.regime)
+    grant = world.grant(newest.agent)
     agent_class = world.layout.of(newest.agent)
-    while view.issued_s > at_s and row.ttl_s < inf and view.expires_s > 0.0:
+    while view.issued_s > at_s and grant.ttl_s < inf and view.expires_s > 0.0:
+        if grant.truncates:
+            successor_s, view = view.issued_s, _before(world, view)
+            continue
         u_phase, u_draw, u_wait = (
             world.uniform(newest.agent, Stream.OPEN_AT_START, 3 * k + i) for i in range(3)
         )
         life_s = renewal_age(
             row.rule,
-            row.ttl_s,
+            grant.ttl_s,
             row.fraction,
             row.jitter,
             row.poll_s,
@@ -168,10 +176,30 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
         successor_s = view.issued_s
         issued_s = view.issued_s - life_s
         view = CredentialView(
-            view.agent, view.slot, view.serial - 1, issued_s, expiry(issued_s, row.ttl_s)
+            view.agent, view.slot, view.serial - 1, issued_s, expiry(issued_s, grant.ttl_s)
         )
         k += 1
     return view, successor_s
+
+
+def _before(world: World, view: CredentialView) -> CredentialView:
+    """Return the document that a slot held just before this one, where a CA shortens lives."""
+    row, agent = regime_row(world.regime), view.agent
+    key = entity_key(world.seed_key, np.uint64(agent), np.uint64(Stream.INITIAL_WALK))
+    issued_s, _, expires_s = walked_slot(
+        row.rule,
+        world.grant(agent).ttl_s,
+        row.fraction,
+        row.jitter,
+        row.poll_s,
+        row.before_expiry_s,
+        world.layout.of(agent).use_hz(view.slot),
+        *world.grant(agent).ca,
+        np.uint64(key),
+        view.slot,
+        nextafter(view.issued_s, -inf),
+    )
+    return CredentialView(agent, view.slot, view.serial - 1, issued_s, expires_s)
 
 
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:

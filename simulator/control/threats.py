@@ -20,7 +20,14 @@ from scenarios.detection.audit import Alert, Outcome
 from scenarios.spec.regime import Issuance
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import AGENT_KEY as BY_AGENT_KEY
-from simulator.control.case import Case, Use, first_use_s, opened, usable_elsewhere
+from simulator.control.case import (
+    Case,
+    Use,
+    first_use_s,
+    left_after_eviction_s,
+    opened,
+    usable_elsewhere,
+)
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
@@ -193,7 +200,7 @@ class Threats:
                 if foothold
                 else -inf,
                 first_use_s=first_use_s(world, entity, world.now_s),
-                usable=foothold or usable_elsewhere(world),
+                usable=foothold or usable_elsewhere(world, entity),
             )
         )
 
@@ -231,6 +238,10 @@ class Threats:
         covered = world.uniform(owner, Stream.COVERAGE, 0) < world.scenario.detection.coverage
         return covered and bool(world.detectors)
 
+    def feed(self, owner: int) -> Feed:
+        """Return the log of an identity under attack, the same for all of its thieves."""
+        return self._feeds.setdefault(owner, Feed(self._world, owner))
+
     def _evict(self, case: Case) -> Events:
         """Leave the evicted thief with a copy of the last document, or one that he had signed."""
         world = self._world
@@ -241,16 +252,17 @@ class Threats:
         case.document = held[0] if held and held[0].expires_s > world.now_s else None
         if case.signs:
             # the last that it signs; no serial of the owner's is negative
-            expires_s = expiry(world.now_s, world.regime.ttl_s)
+            expires_s = expiry(world.now_s, world.grant(case.owner).life_s(world.now_s))
             case.document = CredentialView(case.owner, case.slot, _SIGNED, world.now_s, expires_s)
-        case.usable = usable_elsewhere(world)
+        left_s = left_after_eviction_s(world, case)
+        case.usable, case.proofs_until_s = left_s > 0.0, world.now_s + left_s
 
     # -- abuse, as far as a detector may see it --------------------------------------------------
 
     def _abuse(self, case: Case) -> Events:
         """Wake at the uses that can raise an alert, and at the owner's answers to them."""
         world = self._world
-        feed = self._feeds.setdefault(case.owner, Feed(world, case.owner))
+        feed = self.feed(case.owner)
         if case.document is not None:
             feed.open(case.document)
         uses = case.uses(world)

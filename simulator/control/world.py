@@ -15,6 +15,7 @@ from scenarios.detection.detector import Detector
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
+from simulator.authority import Grant, grants
 from simulator.clock import Clock
 from simulator.control.documents import Documents
 from simulator.layout import Layout
@@ -26,6 +27,8 @@ RESCHEDULE, FAILOVER, LATE_RELOAD, NEW_EDGE = range(7, 11)
 """kinds of harmless events, likewise"""
 AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
 """kinds of theft of a node agent's key, likewise"""
+ISSUER_KEY, INJECTED_ISSUER_KEY = range(30, 32)
+"""kinds of theft of the issuer's key, likewise"""
 
 _ORDINAL_BITS: Final = 40
 
@@ -54,6 +57,7 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self.clock = Clock()
         self.detectors: list[Detector] = detectors(scenario, regime)
         self.passed_over = 0.0
@@ -80,6 +84,10 @@ class World:
     def exponential(self, mean: float, entity: int, stream: Stream, k: int = 0) -> float:
         """Return one keyed draw of the exponential law with this mean."""
         return -log(self.uniform(entity, stream, k)) * mean
+
+    def grant(self, agent: int) -> Grant:
+        """Return what decides the life of an agent's documents."""
+        return self._grants[self.layout.index(agent)]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""

@@ -23,6 +23,7 @@ from simulator.fleet.issuer import (
     count_issue,
     count_refusal,
     log_attempt,
+    order,
     overtake,
     refuses,
     void,
@@ -30,11 +31,14 @@ from simulator.fleet.issuer import (
 from simulator.fleet.laws import (
     active_at,
     backoff_delay,
+    ca_truncation,
     expiry,
     gap,
     initial_slot,
+    kept_at,
     renewal_age,
     task_at,
+    walked_slot,
 )
 from simulator.fleet.layout import (
     BATCH,
@@ -76,12 +80,14 @@ from simulator.population import EventKind
 
 SWITCH = int(EventKind.SWITCH)
 GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
+DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
 RENEW_ALL = np.uint64(Stream.RENEW_ALL)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
+INITIAL_WALK = np.uint64(Stream.INITIAL_WALK)
 AHEAD = 12
 """answers between the request for a cache line and its use"""
 STRIDE = np.uint64(RECORD.itemsize)
@@ -121,20 +127,32 @@ def life_factor(fleet: Fleet, issued_s: float) -> float:
 
 
 @kernel
-def expires_s(fleet: Fleet, record: Record, i: int) -> float:
+def granted_s(fleet: Fleet, agent_class: AgentClass, issued_s: float) -> float:
+    """Return the life of what is issued to a class at an instant."""
+    return ca_truncation(
+        issued_s,
+        life_factor(fleet, issued_s) * agent_class.ttl_s,
+        agent_class.ca_since_s,
+        agent_class.ca_term_s,
+        agent_class.ca_life_s,
+    )
+
+
+@kernel
+def expires_s(fleet: Fleet, agent_class: AgentClass, record: Record, i: int) -> float:
     """Return when the credential of record number ``i`` ends or ended."""
     if flag(record, REVOKED):
         ended_s: Table[float] = table(fleet.ended_s, fleet.record_count, np.float64)
         return ended_s[i]
-    return expiry(record.issued_s, life_factor(fleet, record.issued_s) * fleet.ttl_s)
+    return expiry(record.issued_s, granted_s(fleet, agent_class, record.issued_s))
 
 
 @kernel
-def overdue_s(fleet: Fleet, record: Record, i: int, now_s: float) -> float:
+def overdue_s(fleet: Fleet, agent_class: AgentClass, record: Record, i: int, now_s: float) -> float:
     """Return how long a slot has held an expired credential, since t = 0 at most."""
     if fleet.rule == AT_USE:
         return 0.0
-    return max(0.0, now_s - max(0.0, expires_s(fleet, record, i)))
+    return max(0.0, now_s - max(0.0, expires_s(fleet, agent_class, record, i)))
 
 
 @kernel
@@ -144,7 +162,9 @@ def in_flight(record: Record, now_s: float) -> bool:
 
 
 @kernel
-def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int, issued_s: float) -> float:
+def age_at_renewal(
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, serial: int, issued_s: float
+) -> float:
     """Draw the renewal age of one credential."""
     factor = life_factor(fleet, issued_s)
     k = np.uint64(SLOTS * serial + slot)
@@ -154,7 +174,7 @@ def age_at_renewal(fleet: Fleet, agent: int, slot: int, serial: int, issued_s: f
     u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
     return renewal_age(
         fleet.rule,
-        factor * fleet.ttl_s,
+        granted_s(fleet, agent_class, issued_s),
         fleet.fraction,
         fleet.jitter,
         fleet.poll_s,
@@ -188,9 +208,9 @@ def _replay_plain(
 ) -> None:
     """One always-active task and a timer rule: every candidate is a switch, none asks."""
     clock = table(fleet.records, fleet.record_count, RECORD)[first]
-    ends_s = expires_s(fleet, clock, first)
+    ends_s = expires_s(fleet, agent_class, clock, first)
     key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
-    gaps_s = table(lane.gaps, BLOCK, np.float64)
+    drawn_s = table(lane.drawn, BLOCK, np.float64)
     rate_hz = agent_class.rate_hz
     t_s = clock.next_switch_s
     begin = np.uint64(clock.candidate)
@@ -198,13 +218,22 @@ def _replay_plain(
     failures = 0
     while t_s < to_s:
         for j in range(BLOCK):  # independent of each other, hence drawn by vector units
-            gaps_s[j] = gap(keyed_uniform(key, n + np.uint64(1 + j)), rate_hz)
+            drawn_s[j] = gap(keyed_uniform(key, n + np.uint64(1 + j)), rate_hz)
+        later_s = t_s
         for j in range(BLOCK):
+            later_s += drawn_s[j]
+            drawn_s[j] = later_s
+        within = BLOCK - 1
+        if later_s >= to_s:  # counted, not branched on: where it ends cannot be foreseen
+            within = 0
+            for j in range(BLOCK - 1):
+                within += drawn_s[j] < to_s
+        if ends_s < to_s:
             failures += t_s >= ends_s
-            t_s += gaps_s[j]
-            n += np.uint64(1)
-            if t_s >= to_s:
-                break
+            for j in range(within):
+                failures += drawn_s[j] >= ends_s
+        t_s = drawn_s[within]
+        n += np.uint64(within + 1)
     clock.next_switch_s = t_s
     clock.candidate = np.uint32(n)
     retag(clock, TASK_MASK, 1)
@@ -224,8 +253,8 @@ def _replay_any(
     n = np.uint64(clock.candidate)
     while t_s < to_s:
         task = task_of(agent_class, marks, n)
-        if agent_class.plain or active(fleet, agent_class, task, t_s):
-            _switch(fleet, lane, agent, first, task, t_s)
+        if agent_class.plain or is_switch(fleet, agent_class, agent, task, n, t_s):
+            _switch(fleet, lane, agent_class, agent, first, task, t_s)
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
     clock.next_switch_s = t_s
@@ -242,20 +271,35 @@ def task_of(agent_class: AgentClass, marks: np.uint64, n: np.uint64) -> int:
 
 
 @kernel
-def active(fleet: Fleet, agent_class: AgentClass, task: int, t_s: float) -> bool:
-    """Return whether a task is active at an instant."""
-    return active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task]))
+def is_switch(
+    fleet: Fleet, agent_class: AgentClass, agent: int, task: int, n: np.uint64, t_s: float
+) -> bool:
+    """Return whether neither the task's hours nor the class's profile thin a candidate away."""
+    if not active_at(t_s, fleet.start_hour, int64(agent_class.active_masks[task])):
+        return False
+    if not agent_class.weighted:
+        return True
+    u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), DIURNAL), n)
+    return kept_at(t_s, fleet.start_hour, agent_class.weights, u)
 
 
 @kernel
-def _switch(fleet: Fleet, lane: Lane, agent: int, first: int, task: int, t_s: float) -> None:
+def _switch(
+    fleet: Fleet,
+    lane: Lane,
+    agent_class: AgentClass,
+    agent: int,
+    first: int,
+    task: int,
+    t_s: float,
+) -> None:
     """Count one switch, and whether it found a valid credential."""
     records = table(fleet.records, fleet.record_count, RECORD)
     retag(records[first], TASK_MASK, task + 1)
     lane.switches += 1
     i = first + task if fleet.one_task else first
     record = records[i]
-    if issues(record) == NO_SERIAL or t_s >= expires_s(fleet, record, i):
+    if issues(record) == NO_SERIAL or t_s >= expires_s(fleet, agent_class, record, i):
         backs_off = flag(record, REFUSED) and t_s < record.event_s
         if fleet.rule == AT_USE and not backs_off:
             lane.waits += 1
@@ -286,7 +330,9 @@ def next_use(
             if agent_class.plain:
                 return t_s
             task = task_of(agent_class, marks, n)
-            if (task == slot or not fleet.one_task) and active(fleet, agent_class, task, t_s):
+            if (task == slot or not fleet.one_task) and is_switch(
+                fleet, agent_class, agent, task, n, t_s
+            ):
                 return t_s
         n += np.uint64(1)
         t_s += gap(keyed_uniform(gaps, n), agent_class.rate_hz)
@@ -327,16 +373,19 @@ def ask_next(
 
 
 @kernel
-def due_at_use(fleet: Fleet, agent: int, slot: int, record: Record, i: int) -> float:
+def due_at_use(
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record, i: int
+) -> float:
     """Return from when on a use makes a request (AT_USE); −inf for an empty slot."""
     serial = issues(record) - 1
     if serial < 0:
         return -inf
-    due_s = record.issued_s + age_at_renewal(fleet, agent, slot, serial, record.issued_s)
+    issued_s = record.issued_s
+    due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
     if fleet.hurried:
         hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)[i]
         due_s = min(due_s, hurried_s) if hurried_s > 0.0 else due_s
-    return min(due_s, expires_s(fleet, record, i))
+    return min(due_s, expires_s(fleet, agent_class, record, i))
 
 
 @kernel
@@ -349,12 +398,12 @@ def renew(
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     first = i - slot
     replay(fleet, lane, agent_class, agent, first, t_s)
-    late_s = overdue_s(fleet, record, i, t_s)
+    late_s = overdue_s(fleet, agent_class, record, i, t_s)
     if late_s > 0.0:
         if fleet.aggregated:
             span = table(lane.spans, fleet.batch_capacity, SPAN)[lane.span_rows]
             span.agent = agent
-            span.from_s = max(0.0, expires_s(fleet, record, i))
+            span.from_s = max(0.0, expires_s(fleet, agent_class, record, i))
             span.to_s = t_s
             lane.span_rows += 1
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
@@ -367,9 +416,9 @@ def renew(
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
     if fleet.has_deadline:
         table(fleet.timeouts, fleet.record_count, np.uint32)[i] = 0
-    due_s = t_s + age_at_renewal(fleet, agent, slot, serial, t_s)
+    due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
-        due_s = min(due_s, expires_s(fleet, record, i))
+        due_s = min(due_s, expires_s(fleet, agent_class, record, i))
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
     if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
         row = table(lane.log, fleet.batch_capacity, ISSUE)[lane.log_rows]
@@ -421,7 +470,7 @@ def look_further(
         put(answers, position, inf, i, WAKE)
         return
     replay(fleet, lane, agent_class, agent, i - slot, t_s)
-    due_s = due_at_use(fleet, agent, slot, record, i)
+    due_s = due_at_use(fleet, agent_class, agent, slot, record, i)
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
 
 
@@ -431,16 +480,35 @@ def _begin_slot(
 ) -> float:
     """Give a slot what it holds at t = 0; return when it is due."""
     if fleet.cold:
-        record.issued_s = -inf
-        return -inf if fleet.rule == AT_USE else 0.0
+        record.issued_s = inf
+        if fleet.rule == AT_USE:
+            return -inf
+        retag(record, 0, REVOKED)  # as if what it held had ended at t = 0
+        return 0.0
     if fleet.synchronised:
         record.issued_s = 0.0
-        due_s = age_at_renewal(fleet, agent, slot, 0, 0.0)
-        ends_s = expiry(0.0, fleet.ttl_s)
+        due_s = age_at_renewal(fleet, agent_class, agent, slot, 0, 0.0)
+        ends_s = expiry(0.0, granted_s(fleet, agent_class, 0.0))
+    elif agent_class.shortened:
+        record.issued_s, due_s, ends_s = walked_slot(
+            fleet.rule,
+            agent_class.ttl_s,
+            fleet.fraction,
+            fleet.jitter,
+            fleet.poll_s,
+            fleet.before_expiry_s,
+            agent_class.use_hz[slot],
+            agent_class.ca_since_s,
+            agent_class.ca_term_s,
+            agent_class.ca_life_s,
+            entity_key(fleet.seed_key, np.uint64(agent), INITIAL_WALK),
+            slot,
+            0.0,
+        )
     else:
         record.issued_s, due_s, ends_s = initial_slot(
             fleet.rule,
-            fleet.ttl_s,
+            agent_class.ttl_s,
             fleet.fraction,
             fleet.jitter,
             fleet.poll_s,
@@ -536,7 +604,7 @@ def catch_up(place: np.uint64, part: int, to_s: float) -> None:
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
             for slot in range(i, i + agent_class.slots):
-                shard.open_expired_s += overdue_s(fleet, records[slot], slot, to_s)
+                shard.open_expired_s += overdue_s(fleet, agent_class, records[slot], slot, to_s)
             i += agent_class.slots
 
 
@@ -548,7 +616,7 @@ def count_expired(place: np.uint64, part: int, now_s: float) -> None:
     begin, end = records_of(fleet, part, 1)
     count = 0
     for i in range(begin, end):
-        count += expires_s(fleet, records[i], i) <= now_s
+        count += expires_s(fleet, class_of(fleet, i), records[i], i) <= now_s
     table(fleet.lanes, LANES, LANE)[part].expired_slots = count
 
 
@@ -562,13 +630,13 @@ def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
 
 
 @kernel
-def must_ask(fleet: Fleet, issuer: Issuer, i: int, now_s: float) -> bool:
+def must_ask(fleet: Fleet, issuer: Issuer, agent_class: AgentClass, i: int, now_s: float) -> bool:
     """End the validity of what record ``i`` holds; return whether a request is made for it now."""
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     if issues(record) == NO_SERIAL:
         return False
     ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
-    ended_s[i] = min(expires_s(fleet, record, i), now_s)
+    ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
     retag(record, REVOKED, REVOKED)
     if in_flight(record, now_s):
         return False
@@ -576,9 +644,12 @@ def must_ask(fleet: Fleet, issuer: Issuer, i: int, now_s: float) -> bool:
     return True
 
 
-@entry(types.void(types.uint64, types.int64, types.float64))
-def replace(place: np.uint64, agent: int, now_s: float) -> None:
-    """End the validity of what an agent holds and attempt requests for its successors."""
+@entry(types.void(types.uint64, types.int64, types.float64, types.int64))
+def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
+    """End the validity of what an agent holds and attempt requests for its successors.
+
+    ``later`` leaves the requests for ``serve`` to execute, when the issuer has not yet come so far.
+    """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
@@ -586,10 +657,14 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
     records = table(fleet.records, fleet.record_count, RECORD)
     spare = table(fleet.spare, 1, ENTRY)
     first = first_record(fleet, agent)
-    for i in range(first, first + class_of(fleet, first).slots):
-        if not must_ask(fleet, issuer, i, now_s):
+    agent_class = class_of(fleet, first)
+    for i in range(first, first + agent_class.slots):
+        if not must_ask(fleet, issuer, agent_class, i, now_s):
             continue
         record = records[i]
+        if later:
+            order(issuer, now_s, i, issues(record))
+            continue
         issuer.requests += 1
         if fleet.tracing:
             log_attempt(fleet, lane, issuer, now_s, i, issues(record))
@@ -625,7 +700,11 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
         due_s = now_s + u * window_s
         was_s = record.event_s
-        if due_s >= (due_at_use(fleet, agent, slot, record, i) if fleet.rule == AT_USE else was_s):
+        if due_s >= (
+            due_at_use(fleet, agent_class, agent, slot, record, i)
+            if fleet.rule == AT_USE
+            else was_s
+        ):
             continue
         hurried_s[i] = due_s
         ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)

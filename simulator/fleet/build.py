@@ -1,5 +1,6 @@
 """Lays out the memory of one fleet from a scenario: the only place that allocates."""
 
+from collections.abc import Sequence
 from math import inf
 
 import numpy as np
@@ -11,8 +12,9 @@ from scenarios.errors import UsageError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import Grant, grants
 from simulator.fleet.desk import build_desk, needs_desk
-from simulator.fleet.issuer import DOUBTS, ISSUER
+from simulator.fleet.issuer import DOUBTS, ISSUER, ORDERS
 from simulator.fleet.layout import (
     AGENT_CLASS,
     BATCH,
@@ -38,8 +40,9 @@ from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 from simulator.layout import initial_ages
 
 MANUAL = 0
-BUCKETS_IN_AGE = 2000.0
-"""buckets that a renewal age spans"""
+BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
+"""buckets that a renewal age spans at most; entries of one, so that the ends of all and the whole
+of one stay in a core's own cache"""
 
 
 def build(
@@ -54,7 +57,8 @@ def build(
         batch: answers of the issuer that are settled at a time.
         trace: rows of trace that a lane can hold; 0 for no trace.
     """
-    classes = agent_classes(scenario, regime)
+    granted = grants(scenario, regime, seed_key)
+    classes = agent_classes(scenario, regime, granted)
     last, workload = classes[-1], scenario.workloads[-1]
     records = int(last["first_record"] + workload.count * last["slots"])
     memory = Memory(
@@ -67,11 +71,12 @@ def build(
         records=reserve(records, RECORD),
     )
     row = regime_row(regime)
-    _fleet(memory, scenario, row, seed_key, classes, batch, trace)
+    ages_s = extreme_ages_s(row, granted)
+    _fleet(memory, scenario, row, ages_s, seed_key, classes, batch, trace)
     ages = initial_ages(scenario, regime)
     memory.fleet["synchronised"], memory.fleet["cold"] = ages == "synchronised", ages == "cold"
-    _wheel(memory, row, records)
-    _issuer(memory, scenario, row, records)
+    _wheel(memory, ages_s, records)
+    _issuer(memory, scenario, row, ages_s, records)
     if needs_desk(scenario.issuer) and row.issuance != MANUAL:
         nodes = int(last["first_node"]) - (-workload.count // workload.agents_per_node)
         build_desk(memory, scenario.issuer, nodes, records)
@@ -82,7 +87,7 @@ def build(
 def refuse_overflow(scenario: Scenario, regime: Regime, exact: bool) -> None:
     """Raise UsageError when an agent may have more switches or issues than a record can number."""
     rates_hz = (sum(task.rate_hz for task in w.tasks) for w in scenario.workloads)
-    shortest_s, _ = extreme_ages_s(regime_row(regime))
+    shortest_s, _ = extreme_ages_s(regime_row(regime), grants(scenario, regime, np.uint64(0)))
     candidates, issues = max(rates_hz) * scenario.horizon_s, scenario.horizon_s / shortest_s
     for number, limit, what in (
         (candidates * exact, MAX_CANDIDATES, "task switches"),
@@ -95,21 +100,24 @@ def refuse_overflow(scenario: Scenario, regime: Regime, exact: bool) -> None:
             )
 
 
-def agent_classes(scenario: Scenario, regime: Regime) -> NDArray[np.void]:
+def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) -> NDArray[np.void]:
     """Return a row of ``AGENT_CLASS`` for each workload class."""
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
     agent = record = node = 0
-    for row, workload in zip(classes, scenario.workloads, strict=True):
+    for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
         row["agents_per_node"] = workload.agents_per_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
+        row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
+        row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
         row["active_masks"][:tasks] = law.active_masks
+        row["weighted"], row["weights"] = bool(law.diurnal), law.diurnal or 1.0
         for slot in range(row["slots"]):
             row["use_hz"][slot] = use_rate_hz(law, slot if one_task else None)
         agent += workload.count
@@ -130,13 +138,17 @@ def _shards(classes: NDArray[np.void], agents: int, records: int) -> NDArray[np.
     return shards
 
 
-def extreme_ages_s(row: RegimeRow, factor: float = 1.0) -> tuple[float, float]:
-    """Return bounds on the renewal age that any draw can give, for ``factor`` times the life."""
-    ttl_s, before_expiry_s = factor * row.ttl_s, factor * row.before_expiry_s
+def extreme_ages_s(
+    row: RegimeRow, granted: Sequence[Grant], factor: float = 1.0
+) -> tuple[float, float]:
+    """Return bounds on the renewal age that any draw can give, for ``factor`` times the lives."""
+    before_expiry_s = factor * row.before_expiry_s
     ages = [
         rules.renewal_age(
-            row.rule, ttl_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
+            row.rule, life_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
         )
+        for grant in granted
+        for life_s in (grant.shortest_s(factor), factor * grant.ttl_s)
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
     ]
     return min(ages), max(ages)
@@ -146,20 +158,21 @@ def _fleet(
     memory: Memory,
     scenario: Scenario,
     row: RegimeRow,
+    ages_s: tuple[float, float],
     seed_key: np.uint64,
     classes: NDArray[np.void],
     batch: int,
     trace: int,
 ) -> None:
     fleet, records = memory.fleet, len(memory.records)
-    for name in ("ttl_s", "rule", "fraction", "jitter", "poll_s", "before_expiry_s"):
+    for name in ("rule", "fraction", "jitter", "poll_s", "before_expiry_s"):
         fleet[name] = getattr(row, name)
     for name in ("base_s", "factor", "cap_s", "jitter"):
         fleet[f"backoff_{name}"] = getattr(scenario.issuer.backoff, name)
     fleet["seed_key"] = seed_key
     fleet["start_hour"] = scenario.start.hour_of_day
     fleet["one_task"] = row.scope == Scope.ONE_TASK
-    shortest_s, _ = extreme_ages_s(row)
+    shortest_s, _ = ages_s
     if row.rule == Renewal.AT_USE:
         fleet["margin_s"] = shortest_s
         fleet["scan_s"] = max(3600.0, 4.0 * shortest_s)
@@ -184,10 +197,11 @@ def _fleet(
     memory.hold(fleet, "issuer", memory.issuer)
 
 
-def _wheel(memory: Memory, row: RegimeRow, records: int) -> None:
+def _wheel(memory: Memory, ages_s: tuple[float, float], records: int) -> None:
     wheel = memory.wheel
-    _, longest_s = extreme_ages_s(row)
-    wheel["buckets_per_s"] = BUCKETS_IN_AGE / longest_s if 0.0 < longest_s < inf else 1.0
+    _, longest_s = ages_s
+    buckets = min(BUCKETS_IN_AGE, 1.0 + records / ENTRIES_IN_BUCKET)
+    wheel["buckets_per_s"] = buckets / longest_s if 0.0 < longest_s < inf else 1.0
     wheel["opened"] = -1
     memory.hold(wheel, "ends", reserve(BUCKETS, np.int64))
     memory.hold(wheel, "bins", reserve(BINS + 1, np.int64))
@@ -217,19 +231,21 @@ def _widen(memory: Memory, capacity: int) -> None:
     wheel["free_count"] = count + len(added)
 
 
-def set_life(memory: Memory, row: RegimeRow, from_s: float, factor: float) -> None:
+def set_life(
+    memory: Memory, row: RegimeRow, granted: Sequence[Grant], from_s: float, factor: float
+) -> None:
     """Let whatever is issued from an instant on live ``factor`` times its life."""
     lives = memory.arrays["lives"]
     memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
     memory.fleet["life_count"] = len(lives) + 1
-    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, factor)
+    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, granted, factor)
 
 
 def provide_entries(memory: Memory, more: int = SLOTS) -> None:
     """Make sure that the wheel has room for void entries of ``more`` slots."""
     wheel, issuer = memory.wheel[0], memory.issuer[0]
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
-    asked = int(memory.batches["count"].sum())
+    asked = int(memory.batches["count"].sum()) + ORDERS
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
     if "desk" in memory.arrays:
         in_flight -= int(memory.arrays["desk"]["timeouts"][0])
@@ -249,14 +265,16 @@ def provide_seconds(memory: Memory, to_s: float) -> None:
             memory.hold(issuer, name, grown)
 
 
-def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) -> None:
+def _issuer(
+    memory: Memory, scenario: Scenario, row: RegimeRow, ages_s: tuple[float, float], records: int
+) -> None:
     issuer = memory.issuer
     backoff = scenario.issuer.backoff
     issuer["servers"] = scenario.issuer.servers
     issuer["service_time_s"] = scenario.issuer.service_time_s
     issuer["signing_factor"] = 1.0
     issuer["by_hand"] = row.issuance == MANUAL
-    issuer["issue_lookahead_s"], _ = extreme_ages_s(row)
+    issuer["issue_lookahead_s"], _ = ages_s
     issuer["refuse_lookahead_s"] = rules.backoff_delay(
         1, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, 0.0
     )
@@ -265,6 +283,7 @@ def _issuer(memory: Memory, scenario: Scenario, row: RegimeRow, records: int) ->
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))
+    memory.hold(issuer, "orders", reserve(ORDERS, ENTRY))
     issuer["faults"] = len(scenario.faults)
     memory.hold(issuer, "cut_off_share", reserve(len(scenario.faults), np.float64))
     seconds = int(scenario.horizon_s) + 2
@@ -277,7 +296,7 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
     for i in range(len(memory.lanes)):
         lane = memory.lanes[i : i + 1]
         lane["trace_capacity"] = trace
-        memory.hold(lane, "gaps", reserve(BLOCK, np.float64), f"gaps{i}")
+        memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")
         memory.hold(lane, "spans", reserve(batch, SPAN), f"spans{i}")

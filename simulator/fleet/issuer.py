@@ -26,6 +26,7 @@ from simulator.fleet.layout import (
     RECORD,
     SERIAL_SHIFT,
     WAKE,
+    Entry,
     Fleet,
     Lane,
     Record,
@@ -34,14 +35,16 @@ from simulator.fleet.layout import (
     log_event,
     node_of,
 )
-from simulator.fleet.memory import F8, I8, U8, entry, int64, kernel, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, entry, int64, kernel, struct, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
 WASTED, TIMED_OUT = int(EventKind.WASTED), int(EventKind.TIMED_OUT)
 SERVICE, CUT_OFF = np.uint64(Stream.SERVICE), np.uint64(Stream.CUT_OFF)
-DOUBTS = 1 << 14
+DOUBTS = 1 << 12
+ORDERS = 256
+"""requests made by commands that may wait for their turn"""
 
 
 class Issuer:
@@ -74,6 +77,11 @@ class Issuer:
     queue_tail: I8
     doubts: U8
     """uint32 by record modulo ``DOUBTS``: requests on the wheel that a command overtook"""
+    orders: U8
+    """entries: requests made by commands at times not yet reached, in their order; each comes
+    before whatever else happens at its instant"""
+    order_next: I8
+    order_count: I8
     requests: I8
     refusals: I8
     issued: I8
@@ -222,13 +230,32 @@ def file_asked(fleet: Fleet, wheel: Wheel) -> None:
         batch.stage = FILED
 
 
+@kernel
+def order(issuer: Issuer, now_s: float, record: int, serial: int) -> None:
+    """Note a request that a command makes now, for ``serve`` to execute when it comes so far."""
+    orders = table(issuer.orders, ORDERS, ENTRY)
+    put(orders, issuer.order_count, now_s, record, serial)
+    issuer.order_count += 1
+
+
+@kernel
+def _order_s(issuer: Issuer) -> float:
+    """Return when the next order is due, inf when there is none."""
+    if issuer.order_next == issuer.order_count:
+        issuer.order_next = 0
+        issuer.order_count = 0
+        return np.inf
+    orders: Table[Entry] = table(issuer.orders, ORDERS, ENTRY)
+    return orders[issuer.order_next].t_s
+
+
 @entry(types.int64(types.uint64, types.int64, types.float64))
 def serve(place: np.uint64, b: int, to_s: float) -> int:
     """Execute what touches the issuer before ``to_s`` and leave the answers in batch ``b``.
 
-    Stops early at an instant from which on agents may ask because of these answers, or of those of
-    the other batch if they have not yet taken note of it, or when the batch is full. Returns 1 when
-    everything before ``to_s`` is done, else 0.
+    Orders of commands at ``to_s`` itself are executed, too. Stops early at an instant from which on
+    agents may ask because of these answers, or of those of the other batch if they have not yet
+    taken note of it, or when the batch is full. Returns 1 when everything is done, else 0.
     """
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
@@ -237,29 +264,38 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
     batches = table(fleet.batches, BATCHES, BATCH)
     answers = table(batches[b].entries, fleet.batch_capacity, ENTRY)
     serving = table(issuer.serving, issuer.servers, ENTRY)
+    orders = table(issuer.orders, ORDERS, ENTRY)
+    order_s = _order_s(issuer)
     file_asked(fleet, wheel)
     other = batches[1 - b]
     limit_s = min(to_s, other.limit_s) if other.stage == ANSWERED else to_s
     count = 0
     while count < fleet.batch_capacity:
         t_s = peek(wheel, limit_s)
-        if issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
+        next_s = min(t_s, serving[0].t_s) if issuer.busy > 0 else t_s
+        if order_s <= limit_s and order_s <= next_s:
+            ordered = orders[issuer.order_next]
+            t_s, record, note = order_s, int64(ordered.record), int64(ordered.note)
+            issuer.order_next += 1
+            order_s = _order_s(issuer)
+        elif issuer.busy > 0 and serving[0].t_s <= t_s and serving[0].t_s < limit_s:
             t_s, record = depart(fleet, issuer)
             count_issue(issuer, t_s)
             put(answers, count, t_s, record, ISSUED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
             continue
-        if t_s == np.inf:
+        elif t_s == np.inf:
             break
-        t_s, record, note = pop(wheel)
-        if note == WAKE:
-            put(answers, count, t_s, record, WAKE)
-            count += 1
-            limit_s = min(limit_s, t_s + fleet.margin_s)
-            continue
-        if overtaken(fleet, issuer, t_s, record, note):
-            continue
+        else:
+            t_s, record, note = pop(wheel)
+            if note == WAKE:
+                put(answers, count, t_s, record, WAKE)
+                count += 1
+                limit_s = min(limit_s, t_s + fleet.margin_s)
+                continue
+            if overtaken(fleet, issuer, t_s, record, note):
+                continue
         issuer.requests += 1
         if fleet.tracing:
             log_attempt(fleet, lane, issuer, t_s, record, note)

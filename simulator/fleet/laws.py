@@ -28,6 +28,8 @@ def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
 
 
 expiry = compilable(rules.expiry)
+ca_number = compilable(rules.ca_number)
+ca_truncation = compilable(rules.ca_truncation)
 polled_age = compilable(rules.polled_age)
 renewal_age = compilable(rules.renewal_age)
 stationary_position = compilable(rules.stationary_position)
@@ -37,5 +39,7 @@ hour_of_day = compilable(rules.hour_of_day)
 gap = compilable(switches.gap, inline=True)
 task_at = compilable(switches.task_at)
 active_at = compilable(switches.active_at)
+kept_at = compilable(switches.kept_at)
 polled_life = compilable(initial.polled_life)
 initial_slot = compilable(initial.initial_slot)
+walked_slot = compilable(initial.walked_slot)

@@ -6,6 +6,7 @@
 from typing import Annotated
 
 from scenarios.demand.initial import SLOTS
+from scenarios.spec.schema import HOURS
 from simulator.fleet.memory import F8, I1, I4, I8, U4, U8, Table, kernel, struct, table
 from simulator.population import TRACE_DTYPE
 
@@ -66,10 +67,21 @@ class AgentClass:
     slots: I8
     tasks: I8
     plain: I8
-    """one always-active task: no marks are drawn"""
+    """one always-active task and no profile: every candidate is a switch"""
+    ttl_s: F8
+    """life that its documents are asked for"""
+    ca_since_s: F8
+    ca_term_s: F8
+    ca_life_s: F8
+    shortened: I8
+    """the CA shortens some of its documents"""
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]
+    weighted: I8
+    """candidates are thinned by ``weights``"""
+    weights: Annotated[tuple[float, ...], "f8", HOURS]
+    """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
 
@@ -80,8 +92,8 @@ AGENT_CLASS = struct(AgentClass)
 class Lane:
     """What one part counts and logs, on cache lines of its own; the last is for commands."""
 
-    gaps: U8
-    """float64 × ``BLOCK``: gaps between switches drawn ahead"""
+    drawn: U8
+    """float64 × ``BLOCK``: switches drawn ahead, first their gaps, then their instants"""
     switches: I8
     auth_failures: I8
     waits: I8
@@ -98,7 +110,7 @@ class Lane:
 
 
 BLOCK = 8
-"""gaps drawn at a time"""
+"""switches drawn at a time"""
 LANE = struct(Lane, align=128)
 LANES = 9
 
@@ -173,7 +185,6 @@ class Fleet:
 
     seed_key: U8
     start_hour: F8
-    ttl_s: F8
     rule: I8
     fraction: F8
     jitter: F8

@@ -25,7 +25,7 @@ int64 = cast("type[int]", np.int64)
 """what kernels compute with; numba would take an int and an unsigned one for two floats"""
 
 _numba: Any = numba  # its stubs leave out much of what it documents
-_cgutils = _numba.core.cgutils
+_cgutils, _arrayobj = _numba.core.cgutils, _numba.np.arrayobj
 
 Row = TypeVar("Row", covariant=True)
 
@@ -66,11 +66,24 @@ def reserve(length: int, dtype: DTypeLike) -> NDArray[Any]:
 
 
 @intrinsic
-def _pointer(_typing: Any, place: Any) -> Any:  # noqa: ANN401
-    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
-        return builder.inttoptr(args[0], _cgutils.voidptr_t)
+def _table(_typing: Any, place: Any, _length: Any, dtype: Any) -> Any:  # noqa: ANN401
+    array = types.Array(dtype.dtype, 1, "C", aligned=False)
 
-    return types.voidptr(place), generate
+    def generate(context: Any, builder: Any, _signature: Any, args: Any) -> Any:  # noqa: ANN401
+        made = context.make_array(array)(context, builder)
+        size = context.get_abi_sizeof(context.get_data_type(array.dtype))
+        itemsize = context.get_constant(types.intp, size)
+        _arrayobj.populate_array(
+            made,
+            data=builder.inttoptr(args[0], made.data.type),
+            shape=[args[1]],
+            strides=[itemsize],
+            itemsize=itemsize,
+            meminfo=None,
+        )
+        return made._getvalue()  # noqa: SLF001  (numba's name for it)
+
+    return array(place, types.int64, dtype), generate
 
 
 @intrinsic
@@ -88,11 +101,13 @@ def _prefetch(_typing: Any, place: Any) -> Any:  # noqa: ANN401
     return types.none(place), generate
 
 
-_to_pointer = cast("Callable[[np.uint64], Any]", _pointer)
 prefetch = cast("Callable[[np.uint64], None]", _prefetch)
 """asks for the cache line at an address, which will soon be read and written"""
+table = cast("Callable[[np.uint64, int, DTypeLike], Any]", _table)
+"""gives the array of so many items at an address, without ownership; built in place, because a
+function would be compiled once for each type of its items"""
 
-_njit, carray = _numba.njit, _numba.carray
+_njit = _numba.njit
 _INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _OUTER = {"error_model": "numpy", "nogil": True, "cache": True}
 
@@ -100,19 +115,23 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 def kernel(function: Function) -> Function:
-    """Compile a part of a kernel; x / 0 is inf, without a branch that bars vectors."""
-    return cast("Function", _njit(**_INNER)(function))
+    """Compile a part of a kernel; x / 0 is inf, without a branch that bars vectors.
+
+    Once for each type of its arguments: numba would compile it anew for each literal number.
+    """
+    compiled = _njit(**_INNER)(function)
+    resolve = compiled.get_call_template
+
+    def without_literals(args: Any, kws: Any) -> Any:  # noqa: ANN401
+        return resolve(tuple(_numba.types.unliteral(arg) for arg in args), kws)
+
+    compiled.get_call_template = without_literals
+    return cast("Function", compiled)
 
 
 def entry(signature: Any) -> Callable[[Function], Function]:  # noqa: ANN401
     """Compile an entry point: at import, cached on disk, outside of Python's lock."""
     return cast("Callable[[Function], Function]", _njit(signature, **_OUTER))
-
-
-@kernel
-def table(place: np.uint64, length: int, dtype: Any) -> Any:  # noqa: ANN401
-    """Return the array of ``length`` items at an address, without ownership."""
-    return carray(_to_pointer(place), length, dtype)
 
 
 @dataclass(slots=True)

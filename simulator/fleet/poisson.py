@@ -131,7 +131,8 @@ def in_hour(fleet: Fleet, agent_class: AgentClass, agent: int, hour: int) -> int
     """Return the number of switches in a whole hour."""
     length_s = hour_begins_s(fleet, hour + 1) - hour_begins_s(fleet, hour)
     key = entity_key(fleet.seed_key, np.uint64(agent), COUNT)
-    mean = active_rate_hz(fleet, agent_class, hour) * length_s
+    weight = agent_class.weights[(int64(fleet.start_hour) + hour) % 24]
+    mean = active_rate_hz(fleet, agent_class, hour) * weight * length_s
     return poisson_draw(mean, key, np.uint64(hour << DRAWS))
 
 
@@ -238,7 +239,7 @@ def count_switches(place: np.uint64, part: int, to_s: float) -> None:
         agent_class = class_of(fleet, i)
         agent, _ = agent_and_slot(agent_class, i)
         switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
-        ends_s = max(0.0, expires_s(fleet, records[i], i))
+        ends_s = max(0.0, expires_s(fleet, agent_class, records[i], i))
         if ends_s < to_s:
             failures += switches_in(fleet, agent_class, agent, ends_s, to_s)
     lane.switches = switches

@@ -21,6 +21,7 @@ from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario
+from simulator.authority import grants
 from simulator.fleet import agents
 from simulator.fleet.build import (
     build,
@@ -30,7 +31,7 @@ from simulator.fleet.build import (
     set_life,
 )
 from simulator.fleet.desk import counted, order, provide_attempts, unfinished
-from simulator.fleet.issuer import serve
+from simulator.fleet.issuer import ORDERS, serve
 from simulator.fleet.layout import (
     ANSWERED,
     ASKED,
@@ -43,9 +44,10 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import address
 from simulator.forecast import switch_path
+from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
 
-BATCH = 1 << 16
+BATCH = 1 << 13
 """answers settled at a time"""
 WORTHWHILE = 2048
 """answers from which a second thread pays"""
@@ -64,14 +66,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="fleet")
 
 
-def _bulk() -> ModuleType:
-    """Return the kernels that few runs need, imported, hence compiled, only now."""
-    return import_module("simulator.fleet.poisson")
-
-
-def _staged() -> ModuleType:
-    """Return the kernels of an issuer with all that may be on, likewise."""
-    return import_module("simulator.fleet.stages")
+def _kernels(name: str) -> ModuleType:
+    """Return kernels that few runs need, imported, hence compiled, only now."""
+    return import_module(f"simulator.fleet.{name}")
 
 
 class FleetPopulation:
@@ -103,16 +100,17 @@ class FleetPopulation:
         threads: int | None = None,
         batch: int = BATCH,
     ) -> None:
-        self._regime = regime
+        self._regime, self._layout = regime, Layout(scenario, regime)
+        self._grants = grants(scenario, regime, seed_key)
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
         self.switch_path = "exact" if trace else switch_path(scenario, regime)
         refuse_overflow(scenario, regime, self.switch_path == "exact")
-        self._bulk = _bulk() if self.switch_path == "poisson" else None
+        self._bulk = _kernels("poisson") if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
-        self._stages = _staged() if "desk" in self._memory.arrays else None
+        self._stages = _kernels("stages") if "desk" in self._memory.arrays else None
         self._records = self._memory.records
         self._classes: list[tuple[int, int, int]] = [
             (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
@@ -227,7 +225,7 @@ class FleetPopulation:
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
                     if agent in self._watched:
-                        ends_s = self._expiry(issued_s)
+                        ends_s = self._expiry(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
@@ -253,6 +251,13 @@ class FleetPopulation:
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
 
+    def _expiry(self, agent: int, issued_s: float) -> float:
+        """Return when what an agent was issued at an instant ends by itself."""
+        lives = self._memory.arrays["lives"]
+        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        grant = self._grants[self._layout.index(agent)]
+        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
+
     def _slots(self, agent: int) -> slice:
         _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
         first = self._first_record(agent)
@@ -264,12 +269,6 @@ class FleetPopulation:
         if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
             self._work_to(self.now_s)
         return where
-
-    def _expiry(self, issued_s: float) -> float:
-        """Return when a credential issued at an instant expires, unless it was ended sooner."""
-        lives = self._memory.arrays["lives"]
-        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
-        return rules.expiry(issued_s, float(life["factor"]) * self._regime.ttl_s)
 
     # -- the port -------------------------------------------------------------------------------
 
@@ -289,7 +288,7 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0:
-                ends_s = self._expiry(issued_s)
+                ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
                 views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
@@ -300,18 +299,11 @@ class FleetPopulation:
         agent = command.agent
         match command.kind:
             case CommandKind.REPLACE:
-                self._work_to(self.now_s)
-                provide_seconds(self._memory, self.now_s)
-                provide_entries(self._memory)
-                if self._stages is not None:
-                    provide_attempts(self._memory)
-                    self._stages.replace(self._place, agent, self.now_s)
-                else:
-                    agents.replace(self._place, agent, self.now_s)
-                self._collect()
+                self._replace(agent)
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
-                set_life(self._memory, regime_row(self._regime), self.now_s, command.value)
+                row = regime_row(self._regime)
+                set_life(self._memory, row, self._grants, self.now_s, command.value)
             case CommandKind.RENEW_ALL:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
@@ -327,6 +319,21 @@ class FleetPopulation:
             case _:
                 self._work_to(self.now_s)
                 order(self._memory, command)
+
+    def _replace(self, agent: int) -> None:
+        """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
+        issuer = self._memory.issuer[0]
+        if issuer["by_hand"] or self._stages or issuer["order_count"] > ORDERS - SLOTS:
+            self._work_to(self.now_s)
+        self._settled(agent)
+        provide_seconds(self._memory, self.now_s)
+        provide_entries(self._memory)
+        if self._stages is None:
+            agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+        else:
+            provide_attempts(self._memory)
+            self._stages.replace(self._place, agent, self.now_s)
+        self._collect()
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""

@@ -350,8 +350,9 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
     records = table(fleet.records, fleet.record_count, RECORD)
     spare = table(fleet.spare, 1, ENTRY)
     first = first_record(fleet, agent)
-    for i in range(first, first + class_of(fleet, first).slots):
-        if not must_ask(fleet, issuer, i, now_s):
+    agent_class = class_of(fleet, first)
+    for i in range(first, first + agent_class.slots):
+        if not must_ask(fleet, issuer, agent_class, i, now_s):
             continue
         if offer(fleet, issuer, wheel, lane, now_s, i, issues(records[i])):
             back_off(fleet, lane, now_s, i, spare, 0)

@@ -9,11 +9,16 @@ that is already open goes to a small heap beside it. Order is by (time, record),
 import numpy as np
 
 from simulator.fleet.layout import ENTRY, Entry
-from simulator.fleet.memory import F8, I8, U8, Table, int64, kernel, struct, table
+from simulator.fleet.memory import F8, I8, U8, Table, int64, kernel, prefetch, struct, table
 
 BUCKETS = 4096
 CHUNK = 16
 """entries in a chunk"""
+CHUNKS_AHEAD = 4
+"""chunks between the request for one and its use"""
+LINE = 64
+"""bytes of a cache line"""
+CHUNK_BYTES = CHUNK * ENTRY.itemsize
 BINS = 1 << 16
 """parts of a bucket that are sorted apart, at most"""
 SMALL = 24
@@ -63,8 +68,8 @@ def bucket_of(wheel: Wheel, t_s: float) -> int:
 
 @kernel
 def precedes(a: Entry, b: Entry) -> bool:
-    """Return whether ``a`` comes before ``b``."""
-    return bool(a.t_s < b.t_s or (a.t_s == b.t_s and a.record < b.record))
+    """Return whether ``a`` comes before ``b``; without a branch, which nobody could foresee."""
+    return bool((a.t_s < b.t_s) | ((a.t_s == b.t_s) & (a.record < b.record)))
 
 
 @kernel
@@ -98,8 +103,8 @@ def sift_down(heap: Table[Entry], count: int, t_s: float, record: int, note: int
         child = 2 * i + 1
         if child >= count:
             break
-        if child + 1 < count and precedes(heap[child + 1], heap[child]):
-            child += 1
+        if child + 1 < count:
+            child += int64(precedes(heap[child + 1], heap[child]))
         below = heap[child]
         if t_s < below.t_s or (t_s == below.t_s and record < below.record):
             break
@@ -131,6 +136,18 @@ def file(wheel: Wheel, t_s: float, record: int, note: int) -> None:
 
 
 @kernel
+def _ask_for(wheel: Wheel, end: int) -> int:
+    """Prefetch the chunk whose entries end at ``end``; return where those before them end."""
+    if end == 0:
+        return 0
+    chunk = (end - 1) // CHUNK
+    for byte in range(0, CHUNK_BYTES, LINE):
+        prefetch(wheel.entries + np.uint64(chunk * CHUNK_BYTES + byte))
+    before: Table[int] = table(wheel.before, wheel.chunks, np.int64)
+    return before[chunk]
+
+
+@kernel
 def _gather(wheel: Wheel) -> int:
     """Move the entries of the newest opened bucket to ``scratch``; return their number."""
     ends = table(wheel.ends, BUCKETS, np.int64)
@@ -142,7 +159,11 @@ def _gather(wheel: Wheel) -> int:
     end = ends[slot]
     ends[slot] = 0
     count = 0
+    ahead = end
+    for _ in range(CHUNKS_AHEAD):
+        ahead = _ask_for(wheel, ahead)
     while end > 0:
+        ahead = _ask_for(wheel, ahead)
         chunk = (end - 1) // CHUNK
         for i in range(chunk * CHUNK, end):
             entry = entries[i]

@@ -1,7 +1,9 @@
 """Detectors: what raises them, what does not, and that identities never influence each other."""
 
 from math import nan
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
+from scenarios.detection.unknown import UnknownSerial
 
 BASELINE = {("w", "t"): frozenset({"a:read"}), ("w", ""): frozenset({"a:read", "b:read"})}
 
@@ -77,6 +80,38 @@ def test_a_permission_out_of_need() -> None:
     assert [a is not None for a in found] == [False, False, True, False]
 
 
+def issue(serial: str, issued_s: float, identity: str = "i") -> AuditEvent:
+    line = use(issued_s, identity, serial, issued_s, permission="")
+    return msgspec.structs.replace(line, operation="issue")
+
+
+def test_a_serial_that_nobody_issued() -> None:
+    detector = UnknownSerial()
+    found = alerts(
+        detector,
+        use(0, serial="before-the-log", issued_s=-5),
+        issue("1", 1),
+        use(2, serial="1", issued_s=1),
+        use(3, serial="before-the-log", issued_s=-5),
+        use(4, serial="forged", issued_s=1),
+        use(5, serial="forged", issued_s=1),
+    )
+    assert [a is not None for a in found] == [False, False, False, False, True, False]
+    detector.forget("i")
+    assert alerts(
+        detector, use(6, serial="forged", issued_s=1), use(7, serial="1", issued_s=1)
+    ) != [
+        None,
+        None,
+    ]
+
+
+def test_a_refused_issue_makes_no_document() -> None:
+    refused = msgspec.structs.replace(issue("2", 2), outcome="denied")
+    found = alerts(UnknownSerial(), issue("1", 1), refused, use(3, serial="2", issued_s=2))
+    assert [a is not None for a in found] == [False, False, True]
+
+
 def test_forgetting_lets_an_identity_be_reported_again() -> None:
     detector = TwoOrigins()
     pair = (use(0), use(1, origin="127.0.0.9"))
@@ -86,11 +121,16 @@ def test_forgetting_lets_an_identity_be_reported_again() -> None:
 
 
 def suite() -> list[Detector]:
-    return [SupersededSerial(), TwoOrigins(), NewPermission(BASELINE)]
+    return [SupersededSerial(), TwoOrigins(), NewPermission(BASELINE), UnknownSerial()]
+
+
+def either(operation: str, **fields: Any) -> AuditEvent:  # noqa: ANN401
+    return msgspec.structs.replace(use(**fields), operation=operation)
 
 
 event = st.builds(
-    use,
+    either,
+    operation=st.sampled_from(["use", "use", "issue"]),
     t_s=st.floats(0, 100),
     identity=st.sampled_from(["i", "j", "k"]),
     serial=st.sampled_from(["1", "2", "3"]),

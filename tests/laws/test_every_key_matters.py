@@ -21,6 +21,7 @@ REGIMES = [
         "name": "polled",
         "ttl_s": 300.0,
         "renewal": {"rule": "fraction-polled", "fraction": 0.5, "jitter": 0.2, "poll_s": 7.0},
+        "binding": "key",
         "revocation": DENY,
     },
     SVID
@@ -28,6 +29,9 @@ REGIMES = [
         "name": "before-expiry",
         "ttl_s": 400.0,
         "renewal": {"rule": "before-expiry", "before_expiry_s": 150.0},
+        "binding": "key",
+        "key_storage": "hardware",
+        "presign_s": 60.0,
         "revocation": {**DENY, "method": "delete"},
     },
     SVID
@@ -74,10 +78,17 @@ BASE: dict[str, Any] = {
     "horizon_s": 3600.0,
     "regimes": REGIMES,
     "workloads": [
-        {"name": "clerk", "count": 14, "agents_per_node": 4, "tasks": TASKS},
+        {
+            "name": "clerk",
+            "count": 14,
+            "agents_per_node": 4,
+            "tasks": TASKS,
+            "diurnal": [0.9] * 24,
+        },
         {
             "name": "bot",
             "count": 10,
+            "ttl_s": 450.0,
             "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
         },
     ],
@@ -90,19 +101,26 @@ BASE: dict[str, Any] = {
         "datastore": {"servers": 1, "service_time_s": 3.0},
         "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+        "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "threats": {
-        "leak": {"rate_per_secret_year": 9000.0},
+        "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
+        "issuer": {"rate_per_year": 9000.0},
+        "injected_issuer_compromises": 2,
         "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
     "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
-    "response": {"analysts": 1, "triage_mean_s": 200.0},
+    "response": {
+        "analysts": 1,
+        "triage_mean_s": 30.0,
+        "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+    },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 9000.0,
@@ -147,7 +165,8 @@ def ignored(key: str) -> bool:
 def others(key: str, value: object) -> Iterator[object]:
     """Yield values that another scenario could have there."""
     choices = {
-        "regimes.binding": ["node"],
+        "regimes.binding": ["node", "bearer"],
+        "regimes.key_storage": ["file", "hardware"],
         "regimes.revocation.method": ["none", "delete", "deny-list"],
         "regimes.scope": ["all-tasks", "one-task"],
         "regimes.scope_enforced_by": ["nobody", "authoriser"],
@@ -157,10 +176,13 @@ def others(key: str, value: object) -> Iterator[object]:
         "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
+        "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
-        "regimes.artifact": ["jwt-svid"],
+        "regimes.artifact": ["static-key"],
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
+        "issuer.ca.activate_fraction": [0.75],
+        "threats.issuer.forgery": ["copied-serial"],
         "faults.kind": ["issuer-outage"],
     }
     if key in choices:

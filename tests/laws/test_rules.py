@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scenarios.spec import rules
+from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.regime import Renewal
 
 unit = st.floats(1e-12, 1 - 1e-12)
@@ -78,3 +79,28 @@ def test_the_length_biased_life_grows_with_its_draw(
 def test_an_hour_range_and_its_complement_share_the_day(hour: float, begin: int, end: int) -> None:
     if begin % 24 != end % 24:
         assert rules.is_active(hour, begin, end % 24) != rules.is_active(hour, end % 24, begin % 24)
+
+
+@given(st.floats(-1e7, 1e7), ttl, st.floats(-1.0, 0.0), st.floats(60.0, 1e6), st.floats(0.5, 0.99))
+def test_no_leaf_outlives_its_ca_and_none_is_shortened_below_the_last_of_a_term(
+    issued_s: float, ttl_s: float, since: float, ca_ttl_s: float, activate: float
+) -> None:
+    ca = CertificateAuthority(ttl_s=ca_ttl_s, activate_fraction=activate, prepare_fraction=0.5)
+    term_s, since_s = ca.term_s, since * ca.term_s
+    life_s = rules.ca_truncation(issued_s, ttl_s, since_s, term_s, ca.longest_s)
+    number = rules.ca_number(issued_s, since_s, term_s)
+    ends_s = since_s + number * term_s + ca.longest_s
+    rounding = 1e-9 * (abs(issued_s) + ca_ttl_s)
+    assert life_s <= ttl_s
+    assert rules.expiry(issued_s, life_s) <= ends_s + rounding
+    assert life_s >= min(ttl_s, ca.shortest_s) - rounding
+    assert life_s <= ca.longest_s + rounding
+    if ttl_s <= ca.shortest_s - rounding:
+        assert life_s == ttl_s
+
+
+def test_spire_s_rotation() -> None:
+    ca = CertificateAuthority()
+    hours = (ca.term_s, ca.lead_s, ca.longest_s, ca.shortest_s, 24 * 3600 * ca.needed_ratio)
+    assert [h / 3600 for h in hours] == pytest.approx([12, 8, 16, 4, 144])
+    assert isinf(rules.ca_truncation(1.0, inf, 0.0, ca.term_s, ca.longest_s))

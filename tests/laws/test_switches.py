@@ -9,14 +9,24 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from scenarios.demand.streams import seed_key
-from scenarios.demand.switches import mean_rates_hz, switch_law, switches, use_rate_hz
+from scenarios.demand.switches import (
+    Switch,
+    SwitchLaw,
+    mean_rates_hz,
+    switch_law,
+    switches,
+    use_rate_hz,
+)
 from scenarios.spec.schema import Task, Workload
 
 
-def workload(*tasks: tuple[float, tuple[tuple[int, int], ...]]) -> Workload:
+def workload(
+    *tasks: tuple[float, tuple[tuple[int, int], ...]], diurnal: tuple[float, ...] = ()
+) -> Workload:
     return Workload(
         name="w",
         count=1,
+        diurnal=diurnal,
         tasks=tuple(
             Task(name=f"t{i}", rate_hz=rate, permissions=("a:b",), active_hours=hours)
             for i, (rate, hours) in enumerate(tasks)
@@ -64,6 +74,37 @@ def test_use_rate_counts_what_is_active_at_the_start() -> None:
     assert use_rate_hz(law) == pytest.approx(0.52)
     assert use_rate_hz(law, 1) == 0.0
     assert use_rate_hz(law, 2) == pytest.approx(0.5)
+
+
+PROFILE = tuple(0.25 if 6 <= hour < 18 else 1.0 for hour in range(24))
+
+
+def test_a_profile_thins_by_the_hour_and_moves_no_candidate() -> None:
+    day_s, rate_hz, agents = 86400.0, 0.02, 60
+    plain, weighted = (
+        switch_law(workload((rate_hz, ALWAYS), diurnal=weights), 3.0) for weights in ((), PROFILE)
+    )
+    by_hour = np.zeros(24)
+    for agent in range(agents):
+        every = {s.candidate: s.t_s for s in until(plain, agent, day_s)}
+        for s in until(weighted, agent, day_s):
+            assert every[s.candidate] == s.t_s
+            by_hour[int((3.0 + s.t_s / 3600) % 24)] += 1
+    expected = agents * 3600 * rate_hz * np.array(PROFILE)
+    z = (by_hour - expected) / np.sqrt(expected)
+    assert stats.chi2.sf(z @ z, 24) > 1e-3
+    assert by_hour.sum() < 0.7 * agents * day_s * rate_hz, "five eighths on average"
+
+
+def until(law: SwitchLaw, agent: int, to_s: float) -> list[Switch]:
+    return list(takewhile(lambda s: s.t_s < to_s, switches(seed_key(5), agent, law)))
+
+
+def test_mean_and_starting_rates_know_the_profile() -> None:
+    load = workload((0.02, ALWAYS), (0.01, ((0, 12),)), diurnal=PROFILE)
+    assert use_rate_hz(switch_law(load, 7.5)) == pytest.approx(0.25 * 0.03)
+    assert mean_rates_hz(load, 5.0, 2 * 3600.0) == pytest.approx((0.625 * 0.02, 0.625 * 0.01))
+    assert mean_rates_hz(load, 11.0, 2 * 3600.0) == pytest.approx((0.25 * 0.02, 0.125 * 0.01))
 
 
 def test_an_agent_without_rate_never_switches() -> None:

@@ -73,3 +73,14 @@ def test_erlang_c_of_one_and_two_servers() -> None:
 def test_drain_is_bounded_by_one_cycle() -> None:
     assert theory.drain(1000, T, F, 600.0, 2 * 1000 / (F * T)) == pytest.approx(600.0)
     assert theory.drain(1000, T, F, inf, 2 * 1000 / (F * T)) == pytest.approx(F * T / 2)
+
+
+def test_lives_under_a_ca_settle_where_the_fixed_point_says() -> None:
+    fraction, ttl_s, term_s, longest_s = 0.4, 86400.0, 43200.0, 57600.0
+    lives = theory.truncated_lives(lambda s: fraction * s, ttl_s, term_s, longest_s)
+    first = term_s / (1.0 - (1.0 - fraction) ** len(lives))
+    assert lives == pytest.approx([first * (1.0 - fraction) ** n for n in range(3)], rel=1e-4)
+    age_s = sum(fraction * life_s for life_s in lives)
+    assert age_s == pytest.approx(term_s, rel=1e-4)
+    # one life, all of it asked for: the residual of an ordinary document
+    assert theory.residual_of_lives((T,), lambda s: F * s) == T * (1 - F / 2)

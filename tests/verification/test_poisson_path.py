@@ -13,6 +13,7 @@ from simulator.fleet.population import FleetPopulation
 from simulator.population import Command, CommandKind
 from tests.scenes import NIGHT, WORK, make_regime, make_scenario
 
+PATHS = ("exact", "poisson")
 SEEDS = 80
 SIGNIFICANCE = 0.001
 AGENTS, END_S = 40, 20_000.0
@@ -25,6 +26,28 @@ def scenario(path: str) -> Scenario:
     start = base.start.model_copy(update={"hour_of_day": 17.5})
     engine = Engine(switches=path)  # type: ignore[arg-type]
     return base.model_copy(update={"start": start, "engine": engine})
+
+
+PROFILE = tuple(0.2 if hour % 2 else 0.9 for hour in range(24))
+
+
+def test_a_profile_thins_the_bulk_path_alike() -> None:
+    """Means of both paths against the integral of the weights from 17:30 on, 4 s.e."""
+    hours = np.arange(17.5, 17.5 + END_S / 3600, 1 / 7200) % 24
+    on = np.array(PROFILE)[hours.astype(int)]
+    night = (hours >= 20) | (hours < 6)
+    rate_hz = on * (WORK.rate_hz + NIGHT.rate_hz * night)
+    expected = AGENTS * float(rate_hz.mean()) * END_S
+    for path in PATHS:
+        base = scenario(path)
+        workloads = tuple(w.model_copy(update={"diurnal": PROFILE}) for w in base.workloads)
+        weighted = base.model_copy(update={"workloads": workloads})
+        totals = []
+        for seed in range(20):
+            population = FleetPopulation(weighted, REGIME, seed_key(seed))
+            population.advance(END_S)
+            totals.append(population.counters().switches)
+        assert abs(np.mean(totals) - expected) < 4 * np.sqrt(expected / 20)
 
 
 def run(path: str, seed: int, stops: tuple[float, ...] = ()) -> FleetPopulation:
@@ -70,9 +93,6 @@ def test_two_samples_agree(name: str) -> None:
 def test_current_tasks_agree() -> None:
     table = [np.bincount(sample(path)["task"].astype(int), minlength=2) for path in PATHS]
     assert stats.chi2_contingency(np.array(table)).pvalue > SIGNIFICANCE
-
-
-PATHS = ("exact", "poisson")
 
 
 def test_the_number_of_switches_is_poisson() -> None:

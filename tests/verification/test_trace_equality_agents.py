@@ -1,0 +1,61 @@
+"""The fleet is the reference, event for event, with everything on that agents can do."""
+
+import pytest
+
+from scenarios.demand.streams import seed_key
+from scenarios.spec.fault_kinds import Partition
+from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Backoff, Issuer, Scenario, Start, Workload
+from simulator.fleet.population import FleetPopulation
+from simulator.reference import ReferencePopulation
+from tests.histories import first_difference, roam, same_counters
+from tests.scenes import NIGHT, WORK, make_regime
+
+KEY = seed_key(21)
+HORIZON_S = 6000.0
+PROFILE = tuple(0.3 if hour % 2 else 0.8 for hour in range(24))
+REGIMES = [
+    make_regime("fraction", ttl_s=600.0),
+    make_regime("fraction-polled", ttl_s=900.0),
+    make_regime("before-expiry", ttl_s=900.0),
+    make_regime("at-use", ttl_s=300.0),
+    make_regime("at-use", ttl_s=300.0, scope="one-task"),
+    make_regime("never"),
+]
+IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
+
+
+def scene(regime: Regime, ages: str) -> Scenario:
+    """Return a weekday evening: two classes, one with a profile, a narrow issuer."""
+    return Scenario(
+        name="test",
+        title="",
+        question="",
+        expected="",
+        source="",
+        horizon_s=HORIZON_S,
+        regimes=(regime,),
+        workloads=(
+            Workload(
+                name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT), diurnal=PROFILE
+            ),
+            Workload(name="bot", count=15, agents_per_node=4, tasks=(WORK,), diurnal=PROFILE),
+            Workload(name="cron", count=10, tasks=(WORK,)),
+        ),
+        start=Start(ages=ages, hour_of_day=19.2),  # type: ignore[arg-type]
+        faults=(Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),),
+        issuer=Issuer(servers=1, service_time_s=2.0, backoff=Backoff(base_s=5.0, cap_s=40.0)),
+    )
+
+
+@pytest.mark.parametrize("ages", ["stationary", "synchronised"])
+@pytest.mark.parametrize("regime", REGIMES, ids=IDS)
+def test_equal_under_random_commands(regime: Regime, ages: str) -> None:
+    scenario = scene(regime, ages)
+    reference = ReferencePopulation(scenario, regime, KEY, trace=True)
+    fleet = FleetPopulation(scenario, regime, KEY, trace=True)
+    expected = roam(reference, scenario.agents, HORIZON_S, 150, seed=4)
+    found = roam(fleet, scenario.agents, HORIZON_S, 150, seed=4)
+    assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
+    assert found == expected
+    assert same_counters(fleet.counters(), reference.counters())
