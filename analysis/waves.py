@@ -36,7 +36,7 @@ def waves(record: RunRecord) -> dict[str, list[Estimate]]:
 
 
 def _by_timer(regime: Regime) -> bool:
-    return regime.renewal.rule not in {Renewal.NEVER, Renewal.AT_USE}
+    return regime.renewal.rule is not Renewal.NEVER and not regime.renewal.at_use
 
 
 def _peaks(

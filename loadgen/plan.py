@@ -29,7 +29,7 @@ from scenarios.demand.schedule import ISSUE, Demand
 from scenarios.demand.streams import seed_key
 from scenarios.demand.window import window
 from scenarios.errors import UsageError
-from scenarios.spec.regime import Artifact, Enforcer, Regime, Renewal, Scope
+from scenarios.spec.regime import Artifact, Enforcer, Regime, Scope
 from scenarios.spec.schema import Scenario, Task
 
 OPS = [Op.AUTHORIZE, Op.ISSUE_KEY, Op.ISSUE_X509, Op.ISSUE_JWT]
@@ -154,7 +154,7 @@ def plan(
     small, demand = shaped(window(scenario, regime, rate_hz, seconds), seed, shape)
     if not len(demand):
         raise UsageError(f"{rate_hz:g}/s for {seconds:g} s: no arrival falls into the window")
-    if small.regimes[0].renewal.rule is Renewal.AT_USE and shape.kind != "trace":
+    if small.regimes[0].renewal.at_use and shape.kind != "trace":
         demand = _use_after_issue(demand)
     if warmup_s is None:
         warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)

@@ -9,7 +9,7 @@ import psutil
 
 from scenarios.errors import UsageError
 from scenarios.spec import rules
-from scenarios.spec.regime import Regime, Renewal, regime_row
+from scenarios.spec.regime import Regime, regime_row
 from scenarios.spec.schema import Scenario, Workload
 from simulator.authority import grants
 from simulator.layout import Layout
@@ -47,7 +47,7 @@ def switch_path(scenario: Scenario, regime: Regime) -> Literal["exact", "poisson
     to draw more than ``POISSON_SWITCHES``.
     """
     wanted = scenario.engine.switches
-    if regime.renewal.rule is Renewal.AT_USE or wanted == "exact":
+    if regime.renewal.at_use or wanted == "exact":
         return "exact"
     rate_hz = _candidates(scenario, 1.0) / scenario.agents
     many = _candidates(scenario, scenario.horizon_s) > POISSON_SWITCHES
@@ -119,11 +119,8 @@ def _requests(scenario: Scenario, regime: Regime) -> float:
 
 def _cycle_s(regime: Regime, workload: Workload, slots: int, life_s: float) -> float:
     """Return the mean time between two issues to one slot of documents that live ``life_s``."""
-    row = regime_row(regime)
-    age_s = rules.renewal_age(
-        row.rule, life_s, row.fraction, 0.0, row.poll_s, row.before_expiry_s, 0.5, 0.5
-    )
-    if age_s == inf or regime.renewal.rule is not Renewal.AT_USE:
+    age_s = regime_row(regime)._replace(jitter=0.0).at(life_s).renewal_age(0.5, 0.5)
+    if age_s == inf or not regime.renewal.at_use:
         return age_s
     rate_hz = sum(task.rate_hz for task in workload.tasks) / slots
     return age_s + (1.0 / rate_hz if rate_hz > 0.0 else inf)

@@ -28,9 +28,9 @@ is finite, else the regime's, times the factor that SET_TTL last ordered at or b
 instant (1 before any order and for what is held at the start). What is granted is
 ``rules.ca_truncation`` of that (``simulator.authority``): expiry and renewal age follow from the
 granted life. ``before_expiry_s`` is scaled with the factor, or a short life would be due at its
-issue; the poll is not. A CA signs where issuance is by the issuer and the artifact is an SVID; the
-one active at t = 0 began to sign u(CA_PHASE)·term before, or ``active_for_s`` before where the
-scenario says so.
+issue; the poll and the availability target are not. A CA signs where issuance is by the issuer and
+the artifact is an SVID; the one active at t = 0 began to sign u(CA_PHASE)·term before, or
+``active_for_s`` before where the scenario says so.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
@@ -39,12 +39,16 @@ the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``i
 ``cold``: every slot is empty; under a rule other than AT_USE each makes a request at t = 0. What is
 issued by hand outlasts a cold start: under MANUAL it is ``synchronised``.
 
-*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY): when the current credential is due, a
-request is made, unless one is in flight in that slot. *Renewal at use* (AT_USE): at a switch whose
-slot is empty, expired or due (t ≥ due), a request is made unless one is in flight; otherwise the
-switch is private. NEVER makes no request by itself. A request is in flight from its first attempt
-until it is answered, back-off included. RENEW_ALL at t makes each credential due at
-t + u(RENEW_ALL)·window, if that is sooner; one whose request is in flight is left to it.
+*Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
+SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
+that slot. *Renewal at use* (AT_USE, PER_REQUEST): at a switch whose slot is empty, expired or due
+(t ≥ due), a request is made unless one is in flight; otherwise the switch is private. PER_REQUEST
+is AT_USE with a renewal age of 0, so every switch that finds no request in flight makes one; what
+is said of AT_USE holds for both. NEVER makes no request by itself. A request is in flight from its
+first attempt until it is answered, back-off included. RENEW_ALL at t makes each credential due at
+t + u(RENEW_ALL)·window, if that is sooner; one whose request is in flight is left to it. Under
+SERVER_DIRECTED the agent learns of it at its next check of the renewal information, so not before
+t + u(RENEWAL_CHECK)·``poll_s`` (RFC 9773, §4.2: a chosen instant in the past means at once).
 
 *Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
 is refused; the agent tries again after ``rules.backoff_delay`` of the number of failures of this
@@ -81,7 +85,8 @@ deadline is in time.
 
 *Failures.* A switch whose slot holds no valid credential at that instant (after the request that it
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
-request is being answered, and a failure only while the request backs off.
+request is being answered, and a failure only while the request backs off. Under PER_REQUEST no
+document that is held is valid for another task, so every switch is one or the other.
 
 *Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
 is the one that the draw is for (a class has at most 16 tasks):
@@ -93,12 +98,13 @@ SWITCH_GAP     number of the candidate
 SWITCH_MARK    number of the candidate
 DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
-POLL_PHASE     q of the same credential (``u_phase``); drawn under FRACTION_POLLED only
+POLL_PHASE     q of the same credential (``u_phase``); drawn under the polled rules only
 SERVICE        q of the credential that is asked for + 2⁴⁰·(time-outs of this request so far)
 DATASTORE      the same
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(failures of this request so far)
 CUT_OFF        number of the fault (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
+RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)

@@ -15,7 +15,7 @@ from scenarios.demand.initial import SLOTS, initial_slot, walked_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, Scope, regime_row
+from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Grant, grants
 from simulator.clock import Clock
@@ -49,7 +49,7 @@ class ReferencePopulation:
     ) -> None:
         self._scenario, self._regime, self._seed_key = scenario, regime, seed_key
         self._row = regime_row(regime)
-        self._at_use = regime.renewal.rule == Renewal.AT_USE
+        self._at_use = regime.renewal.at_use
         self._layout = Layout(scenario, regime)
         self._grants = grants(scenario, regime, seed_key)
         self._clock = Clock()
@@ -89,7 +89,7 @@ class ReferencePopulation:
     def _stationary(self, slot: Slot) -> tuple[float, float, float]:
         """Return issue, due and expiry of what a slot holds at t = 0 in the stationary state."""
         agent, index, grant = slot.agent, slot.index, self._grant(slot)
-        rule = self._renewal_rule(grant.ttl_s)
+        rule = self._row.at(grant.ttl_s).rule_numbers
         use_hz = self._layout.of(agent).use_hz(index)
         if grant.truncates:
             walk = self._key(agent, Stream.INITIAL_WALK)
@@ -108,7 +108,7 @@ class ReferencePopulation:
         self._task[agent] = task
         if self._at_use and (slot.serial < 0 or self.now_s >= min(slot.due_s, slot.expires_s)):
             self._ask(slot)
-        if slot.serial < 0 or self.now_s >= slot.expires_s:
+        if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
                 self._tally.waits += 1
             else:
@@ -120,17 +120,12 @@ class ReferencePopulation:
     def _grant(self, slot: Slot) -> Grant:
         return self._grants[self._layout.index(slot.agent)]
 
-    def _renewal_rule(self, life_s: float) -> tuple[int, float, float, float, float, float]:
-        row = self._row
-        before_expiry_s = self._life_factor * row.before_expiry_s
-        return row.rule, life_s, row.fraction, row.jitter, row.poll_s, before_expiry_s
-
     def _date(self, slot: Slot) -> None:
         """Write into a slot when what it was just issued is due and expires."""
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
         life_s = self._grant(slot).life_s(slot.issued_s, self._life_factor)
-        age_s = rules.renewal_age(*self._renewal_rule(life_s), u_phase, u_draw)
+        age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
         slot.due_s = slot.issued_s + age_s
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
@@ -160,9 +155,12 @@ class ReferencePopulation:
         for slot in (slot for slots in self._slots for slot in slots):
             if slot.serial < 0 or slot.request != IDLE:
                 continue
-            u = self._draw(slot, Stream.RENEW_ALL, slot.serial)
-            if self.now_s + u * window_s < slot.due_s:
-                slot.due_s = self.now_s + u * window_s
+            due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
+            if self._row.rule == rules.SERVER_DIRECTED:
+                u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
+                due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            if due_s < slot.due_s:
+                slot.due_s = due_s
                 self._await_due(slot)
 
     def _ask(self, slot: Slot) -> None:

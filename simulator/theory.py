@@ -64,6 +64,42 @@ def polled_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> M
     return Moments(float(p @ age_s), float(p @ age_s**2))
 
 
+def availability_age(
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    target_s: float,
+    target_jitter_s: float,
+) -> Moments:
+    """Return the moments of the renewal age under an availability target that is in force.
+
+    P(no renewal through poll j) = E_u ∏_{i≤j} (1 − p(aᵢ))(1 − q(aᵢ)), aᵢ = a₀ + u + i·δ the ages of
+    the polls, p and q the chances of target and half-life at a poll, each rising from 0 to 1 over
+    its width. Summed by E[R] = ∫ P(R > r) dr and E[R²] = ∫ 2r·P(R > r) dr over the polls.
+    """
+    half_s = (1.0 - fraction) * ttl_s
+    rising = (
+        (ttl_s - target_s - target_jitter_s, target_jitter_s),
+        (ttl_s - (1.0 + jitter) * half_s, 2.0 * jitter * half_s),
+    )
+    first_s = min(opens_s for opens_s, _ in rising)
+    surely_s = min(opens_s + width_s for opens_s, width_s in rising)
+    phases = (np.arange(_PHASES) + 0.5) / _PHASES * poll_s
+    polls = np.arange(int((surely_s - first_s) // poll_s) + 2)
+    age_s = first_s + phases[:, None] + polls[None, :] * poll_s
+    stays = np.ones_like(age_s)
+    for opens_s, width_s in rising:
+        stays *= 1.0 - np.clip((age_s - opens_s) / width_s, 0.0, 1.0)
+    survival = np.cumprod(stays, axis=1)
+    steps = np.diff(age_s, axis=1), np.diff(age_s**2, axis=1)
+    mean, square = (
+        float((first + (survival[:, :-1] * step).sum(axis=1)).mean())
+        for first, step in zip((age_s[:, 0], age_s[:, 0] ** 2), steps, strict=True)
+    )
+    return Moments(mean, square)
+
+
 def truncated_lives(
     age_s: Callable[[float], float], ttl_s: float, term_s: float, longest_s: float
 ) -> tuple[float, ...]:
@@ -115,6 +151,11 @@ def residual_validity(ttl_s: float, age: Moments) -> float:
     Theory", §5.2).
     """
     return ttl_s - age.square / (2.0 * age.mean)
+
+
+def residual_per_request(ttl_s: float, rate_hz: float) -> float:
+    """Return E[(T − A)⁺] = T − (1 − e^{−λT})/λ, A ~ Exp(λ) the time since the last task start."""
+    return ttl_s - (1.0 - exp(-rate_hz * ttl_s)) / rate_hz
 
 
 def last_of_node(ttl_s: float, fraction: float, documents: int) -> float:

@@ -28,20 +28,43 @@ EMPTY = (inf, -inf, -inf)
 
 
 def polled_life(
-    ttl_s: float, fraction: float, jitter: float, poll_s: float, life_key: np.uint64, slot: int
+    rule: int,
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    target_s: float,
+    target_jitter_s: float,
+    grace_s: float,
+    life_key: np.uint64,
+    slot: int,
 ) -> float:
-    """Return the length-biased renewal age under FRACTION_POLLED.
+    """Return the length-biased renewal age under FRACTION_POLLED or AVAILABILITY_TARGET.
 
     Accepts an ordinary age r with probability r/b, b the largest possible one; trial j uses draws
     3j, 3j+1 (the age's two uniforms) and 3j+2 (acceptance) of INITIAL_LIFE.
     """
     bound = ttl_s - (1.0 - jitter) * (1.0 - fraction) * ttl_s + poll_s
+    if rule == rules.AVAILABILITY_TARGET and ttl_s - target_s > grace_s:
+        bound = min(bound, ttl_s - target_s + poll_s)
     draw = 0
     while True:
         u_phase = keyed_uniform(life_key, np.uint64(slot + SLOTS * draw))
         u_draw = keyed_uniform(life_key, np.uint64(slot + SLOTS * (draw + 1)))
         u_accept = keyed_uniform(life_key, np.uint64(slot + SLOTS * (draw + 2)))
-        age = rules.polled_age(ttl_s, fraction, jitter, poll_s, u_phase, u_draw)
+        age = rules.renewal_age(
+            rule,
+            ttl_s,
+            fraction,
+            jitter,
+            poll_s,
+            0.0,
+            target_s,
+            target_jitter_s,
+            grace_s,
+            u_phase,
+            u_draw,
+        )
         if u_accept * bound <= age:
             return age
         draw += 3
@@ -54,6 +77,9 @@ def initial_slot(
     jitter: float,
     poll_s: float,
     before_expiry_s: float,
+    target_s: float,
+    target_jitter_s: float,
+    grace_s: float,
     use_hz: float,
     age_key: np.uint64,
     life_key: np.uint64,
@@ -67,8 +93,11 @@ def initial_slot(
         ttl_s: life of the credential.
         fraction: of the life at which renewal is due.
         jitter: half-width of its jitter.
-        poll_s: time between polls (FRACTION_POLLED).
+        poll_s: time between polls.
         before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        target_s: as ``rules.renewal_age`` has it, and so the next two.
+        target_jitter_s: see there.
+        grace_s: see there.
         use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
         age_key: ``entity_key`` of the agent's INITIAL_AGE.
         life_key: the same for INITIAL_LIFE.
@@ -81,8 +110,19 @@ def initial_slot(
         return 0.0, inf, rules.expiry(0.0, ttl_s)
     u_age = keyed_uniform(age_key, np.uint64(slot))
     u_life = keyed_uniform(life_key, np.uint64(slot))
-    if rule == rules.FRACTION_POLLED:
-        life = polled_life(ttl_s, fraction, jitter, poll_s, life_key, slot)
+    if rule in (rules.FRACTION_POLLED, rules.AVAILABILITY_TARGET):
+        life = polled_life(
+            rule,
+            ttl_s,
+            fraction,
+            jitter,
+            poll_s,
+            target_s,
+            target_jitter_s,
+            grace_s,
+            life_key,
+            slot,
+        )
     elif rule == rules.BEFORE_EXPIRY:
         life = max(0.0, ttl_s - before_expiry_s)
     else:
@@ -92,7 +132,17 @@ def initial_slot(
         fresh = fraction * ttl_s * use_hz
         if keyed_uniform(task_key, np.uint64(slot)) * (fresh + 1.0) >= fresh:
             life = rules.renewal_age(
-                rule, ttl_s, fraction, jitter, poll_s, before_expiry_s, 0.0, u_life
+                rule,
+                ttl_s,
+                fraction,
+                jitter,
+                poll_s,
+                before_expiry_s,
+                target_s,
+                target_jitter_s,
+                grace_s,
+                0.0,
+                u_life,
             )
             age = life - log(u_age) / use_hz
     issued_s = -age
@@ -106,6 +156,9 @@ def walked_slot(
     jitter: float,
     poll_s: float,
     before_expiry_s: float,
+    target_s: float,
+    target_jitter_s: float,
+    grace_s: float,
     use_hz: float,
     ca_since_s: float,
     ca_term_s: float,
@@ -125,8 +178,11 @@ def walked_slot(
         ttl_s: life that is asked for.
         fraction: of the life at which renewal is due.
         jitter: half-width of its jitter.
-        poll_s: time between polls (FRACTION_POLLED).
+        poll_s: time between polls.
         before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        target_s: as ``rules.renewal_age`` has it, and so the next two.
+        target_jitter_s: see there.
+        grace_s: see there.
         use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
         ca_since_s: see ``rules.ca_truncation``.
         ca_term_s: likewise.
@@ -148,7 +204,17 @@ def walked_slot(
         u_phase = keyed_uniform(walk_key, np.uint64(slot + SLOTS * draw))
         u_draw = keyed_uniform(walk_key, np.uint64(slot + SLOTS * (draw + 1)))
         age = rules.renewal_age(
-            rule, life_s, fraction, jitter, poll_s, before_expiry_s, u_phase, u_draw
+            rule,
+            life_s,
+            fraction,
+            jitter,
+            poll_s,
+            before_expiry_s,
+            target_s,
+            target_jitter_s,
+            grace_s,
+            u_phase,
+            u_draw,
         )
         next_s = issued_s + age
         if rule == rules.AT_USE:

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from scenarios.demand.initial import SLOTS, initial_slot
 from scenarios.demand.streams import Stream, entity_key, seed_key, uniform
 from scenarios.demand.switches import Switch, SwitchLaw, switch_law, switches, use_rate_hz
-from scenarios.spec.regime import RegimeRow, Renewal, Scope, regime_row
-from scenarios.spec.rules import renewal_age
+from scenarios.spec.regime import RegimeRow, Scope, regime_row
 from scenarios.spec.schema import Scenario
 
 AUTHORIZE, ISSUE = 0, 1
@@ -73,7 +72,7 @@ def arrivals(scenario: Scenario, seed: int) -> Demand:
             primed += [(agent, slot) for slot in held]
             primed_s += [issued_s for issued_s, _ in held.values()]
             due_s = {slot: due for slot, (_, due) in held.items()}
-            if regime.renewal.rule is Renewal.AT_USE:
+            if regime.renewal.at_use:
                 rows += owner.renewed_at_use(due_s, scenario.horizon_s)
             else:
                 rows += owner.renewed_by_timer(due_s, scenario.horizon_s)
@@ -114,12 +113,7 @@ class _Agent:
         row, held = self._row, {}
         for slot in range(self._slots):
             issued_s, due, _ = initial_slot(
-                row.rule,
-                row.ttl_s,
-                row.fraction,
-                row.jitter,
-                row.poll_s,
-                row.before_expiry_s,
+                *row.rule_numbers,
                 use_rate_hz(self._law, slot if self._per_task else None),
                 self._stream(Stream.INITIAL_AGE),
                 self._stream(Stream.INITIAL_LIFE),
@@ -166,14 +160,8 @@ class _Agent:
         return np.uint64(entity_key(self._key, np.uint64(self._agent), np.uint64(stream)))
 
     def _due_age(self, slot: int, serial: int) -> float:
-        row, occurrence = self._row, SLOTS * serial + slot
-        return renewal_age(
-            row.rule,
-            row.ttl_s,
-            row.fraction,
-            row.jitter,
-            row.poll_s,
-            row.before_expiry_s,
+        occurrence = SLOTS * serial + slot
+        return self._row.renewal_age(
             uniform(self._key, self._agent, Stream.POLL_PHASE, occurrence),
             uniform(self._key, self._agent, Stream.RENEWAL, occurrence),
         )

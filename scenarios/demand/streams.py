@@ -59,6 +59,7 @@ class Stream(IntEnum):
     DATASTORE = 41
     RENEW_ALL = 50
     DIURNAL = 51
+    RENEWAL_CHECK = 52
     CA_PHASE = 55
     INITIAL_WALK = 56
 

@@ -11,7 +11,6 @@ from scenarios.demand.switches import mean_rates_hz
 from scenarios.errors import UsageError
 from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
 from scenarios.spec.resolve import scale
-from scenarios.spec.rules import renewal_age
 from scenarios.spec.schema import Drive, Scenario, Threats, Workload
 
 SERIES_INTERVAL_S = 1.0
@@ -84,7 +83,7 @@ def issuances_hz(regime: Regime, rates_hz: tuple[float, ...]) -> float:
     if renewal.rule is Renewal.NEVER:
         return 0.0
     age_s = mean_renewal_age_s(regime)
-    if renewal.rule is not Renewal.AT_USE:
+    if not renewal.at_use:
         return 1.0 / age_s
     slots = rates_hz if regime.scope is Scope.ONE_TASK else (sum(rates_hz),)
     return sum(1.0 / (age_s + 1.0 / rate_hz) for rate_hz in slots if rate_hz > 0.0)
@@ -94,20 +93,7 @@ def mean_renewal_age_s(regime: Regime) -> float:
     """Return the mean of ``rules.renewal_age`` over its two draws, by the midpoint rule."""
     row = regime_row(regime)
     grid = [(i + 0.5) / _GRID for i in range(_GRID)]
-    ages = (
-        renewal_age(
-            row.rule,
-            row.ttl_s,
-            row.fraction,
-            row.jitter,
-            row.poll_s,
-            row.before_expiry_s,
-            phase,
-            draw,
-        )
-        for phase in grid
-        for draw in grid
-    )
+    ages = (row.renewal_age(phase, draw) for phase in grid for draw in grid)
     return sum(ages) / _GRID**2
 
 

@@ -33,6 +33,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _overload(regime, scenario)
         found += _beyond_the_limit(regime, scenario)
         found += _poll_wider_than_jitter(regime)
+        found += _target_without_grace(regime)
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
@@ -139,11 +140,12 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
-    if regime.scope is Scope.ONE_TASK and renewal.rule is not Renewal.AT_USE:
+    if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
             repr(renewal.rule.keyword),
-            'scope = "one-task" needs "at-use": a task\'s document is issued when it starts',
+            'scope = "one-task" needs "at-use" or "per-request": '
+            "a task's document is issued when it starts",
         )
     if finite:
         yield from _lifetime(regime, key)
@@ -157,7 +159,7 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             f"{renewal.before_expiry_s:g}",
             f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
         )
-    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE}:
+    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE, Renewal.SERVER_DIRECTED}:
         latest = renewal.fraction * (1 + renewal.jitter)
         if latest >= 1:
             yield Problem(
@@ -165,7 +167,16 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
                 f"{renewal.fraction:g}",
                 f"fraction·(1 + jitter) = {latest:g} must be < 1, or renewal comes after expiry",
             )
-    if renewal.rule is Renewal.FRACTION_POLLED:
+    if renewal.rule is Renewal.AVAILABILITY_TARGET:
+        left_s = ttl_s - renewal.target_s - renewal.target_jitter_s
+        if left_s <= 0:
+            yield Problem(
+                f"{key}.renewal.target_s",
+                f"{renewal.target_s:g}",
+                f"target_s + target_jitter_s must be < ttl_s = {ttl_s:g}, or renewal is due before "
+                "issue",
+            )
+    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
         opens_s = ttl_s * (1 - (1 + renewal.jitter) * (1 - renewal.fraction))
         if opens_s <= 0:
             yield Problem(
@@ -183,7 +194,7 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
 
 def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
     """Return how often the agents ask in all; None where nobody can say beforehand."""
-    if regime.renewal.rule in {Renewal.NEVER, Renewal.AT_USE}:
+    if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return None
     return sum(
         workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
@@ -239,6 +250,8 @@ def _late_answers(scenario: Scenario) -> Iterator[str]:
 def _age_s(regime: Regime, ttl_s: float) -> float:
     if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
         return ttl_s - regime.renewal.before_expiry_s
+    if regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
+        return min(ttl_s - regime.renewal.target_s, ttl_s * regime.renewal.fraction)
     return ttl_s * regime.renewal.fraction
 
 
@@ -249,6 +262,16 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _target_without_grace(regime: Regime) -> Iterator[str]:
+    renewal = regime.renewal
+    left_s = regime.ttl_s - renewal.target_s
+    if renewal.rule is Renewal.AVAILABILITY_TARGET and left_s <= renewal.grace_s:
+        yield (
+            f"{regime.name}: a life of {regime.ttl_s:g} s leaves {left_s:g} s beyond the target, "
+            f"not more than the grace of {renewal.grace_s:g} s, so the target is ignored"
         )
 
 

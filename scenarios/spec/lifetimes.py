@@ -67,7 +67,7 @@ def shortest_renewable_s(regime: Regime) -> float:
     renewal = regime.renewal
     if renewal.rule is Renewal.BEFORE_EXPIRY:
         return renewal.before_expiry_s
-    if renewal.rule is Renewal.FRACTION_POLLED:
+    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
         # from the first chance to expiry: (1 + j)(1 − f)T must exceed a poll
         return renewal.poll_s / ((1.0 + renewal.jitter) * (1.0 - renewal.fraction))
     return 0.0

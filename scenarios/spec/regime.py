@@ -20,6 +20,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError, core_schema
 
+from scenarios.spec.rules import renewal_age
+
 
 class Strict(BaseModel):
     """Base of every part of a scenario: frozen, no coercion, no unknown keys, no inf or nan."""
@@ -71,6 +73,12 @@ class Renewal(Keyword):
     """a fixed time before it expires"""
     AT_USE = 4
     """when it is next used after a fraction of its life (SPIRE's JWT-SVID rule: pull-through)"""
+    AVAILABILITY_TARGET = 5
+    """when the remaining life falls to a target (SPIRE's ``availability_target``), at polls"""
+    PER_REQUEST = 6
+    """at every task start: no document serves two (transaction tokens)"""
+    SERVER_DIRECTED = 7
+    """within a window that the issuer names (ACME Renewal Information, RFC 9773), drawn once"""
 
 
 class Scope(Keyword):
@@ -181,6 +189,17 @@ class RenewalRule(Strict):
     """half-width of the uniform jitter, as a share of ``fraction``"""
     poll_s: PositiveSeconds = 5.0
     before_expiry_s: PositiveSeconds = 600.0
+    target_s: PositiveSeconds = 86_400.0
+    """remaining life at which AVAILABILITY_TARGET renews"""
+    target_jitter_s: Seconds = 600.0
+    """width of what is added to the target, redrawn at every poll"""
+    grace_s: Seconds = 43_200.0
+    """a life that is not longer than the target by more than this is renewed by FRACTION_POLLED"""
+
+    @property
+    def at_use(self) -> bool:
+        """Whether a use makes the request, not a timer."""
+        return self.rule in {Renewal.AT_USE, Renewal.PER_REQUEST}
 
 
 class RevocationRule(Strict):
@@ -230,21 +249,58 @@ class RegimeRow(NamedTuple):
     jitter: float
     poll_s: float
     before_expiry_s: float
+    target_s: float
+    target_jitter_s: float
+    grace_s: float
+    per_request: int
     scope: int
     issuance: int
     shared_by: int
 
+    @property
+    def rule_numbers(
+        self,
+    ) -> tuple[int, float, float, float, float, float, float, float, float]:
+        """The arguments of ``rules.renewal_age`` before its draws."""
+        return (
+            self.rule,
+            self.ttl_s,
+            self.fraction,
+            self.jitter,
+            self.poll_s,
+            self.before_expiry_s,
+            self.target_s,
+            self.target_jitter_s,
+            self.grace_s,
+        )
+
+    def at(self, life_s: float, factor: float = 1.0) -> "RegimeRow":
+        """Return the row of a document of that life, ``factor`` times the one that was meant."""
+        return self._replace(ttl_s=life_s, before_expiry_s=factor * self.before_expiry_s)
+
+    def renewal_age(self, u_phase: float, u_draw: float) -> float:
+        """Return ``rules.renewal_age`` of two uniform draws."""
+        return renewal_age(*self.rule_numbers, u_phase, u_draw)
+
 
 def regime_row(regime: Regime) -> RegimeRow:
-    """Return the numbers of a regime that a population needs."""
+    """Return the numbers of a regime that a population needs.
+
+    PER_REQUEST is AT_USE of a document that is due as soon as it is issued.
+    """
     renewal = regime.renewal
+    per_request = renewal.rule is Renewal.PER_REQUEST
     return RegimeRow(
         ttl_s=regime.ttl_s,
-        rule=int(renewal.rule),
-        fraction=renewal.fraction,
+        rule=int(Renewal.AT_USE if per_request else renewal.rule),
+        fraction=0.0 if per_request else renewal.fraction,
         jitter=renewal.jitter,
         poll_s=renewal.poll_s,
         before_expiry_s=renewal.before_expiry_s,
+        target_s=renewal.target_s,
+        target_jitter_s=renewal.target_jitter_s,
+        grace_s=renewal.grace_s,
+        per_request=int(per_request),
         scope=int(regime.scope),
         issuance=int(regime.issuance),
         shared_by=regime.shared_by,

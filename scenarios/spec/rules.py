@@ -9,6 +9,7 @@ import math
 from math import inf, sqrt
 
 NEVER, FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AT_USE = range(5)
+AVAILABILITY_TARGET, PER_REQUEST, SERVER_DIRECTED = range(5, 8)
 """``regime.Renewal`` as plain ints, for a compiler that knows no enums"""
 
 SECONDS_PER_HOUR = 3600.0
@@ -74,6 +75,46 @@ def polled_age(
         age += poll_s
 
 
+def availability_age(
+    ttl_s: float,
+    fraction: float,
+    jitter: float,
+    poll_s: float,
+    target_s: float,
+    target_jitter_s: float,
+    grace_s: float,
+    u_phase: float,
+    u_draw: float,
+) -> float:
+    """Return the age at renewal under SPIRE's ``availability_target``.
+
+    A poll renews if the remaining life is at most target + U(0, w), or if ``polled_age`` would
+    renew then; both thresholds are redrawn at every poll. Where life − target ≤ grace only the
+    latter counts. P(no renewal through poll j) is the product of both rules' survivals. SPIRE:
+    w = 10 min, grace 12 h, f = ½, j = 0.1 (pkg/common/rotationutil/rotationutil.go, 1.15.3).
+    """
+    if ttl_s - target_s <= grace_s:
+        return polled_age(ttl_s, fraction, jitter, poll_s, u_phase, u_draw)
+    threshold = (1.0 - fraction) * ttl_s
+    half_opens, half_width = ttl_s - (1.0 + jitter) * threshold, 2.0 * jitter * threshold
+    opens = ttl_s - (target_s + target_jitter_s)
+    age = min(opens, half_opens) + u_phase * poll_s
+    survival = 1.0
+    while True:
+        survival *= passed_over(age, opens, target_jitter_s)
+        survival *= passed_over(age, half_opens, half_width)
+        if survival <= u_draw:
+            return age
+        age += poll_s
+
+
+def passed_over(age_s: float, opens_s: float, width_s: float) -> float:
+    """Return P(a poll does not renew), which falls from 1 to 0 over the width from the opening."""
+    if age_s < opens_s:
+        return 1.0
+    return 1.0 - (age_s - opens_s) / width_s if age_s < opens_s + width_s else 0.0
+
+
 def due_at_poll(remaining_s: float, ttl_s: float, fraction: float, jitter: float, u: float) -> bool:
     """Return whether a poll renews: the decision that ``polled_age`` repeats until it is taken.
 
@@ -89,6 +130,9 @@ def renewal_age(
     jitter: float,
     poll_s: float,
     before_expiry_s: float,
+    target_s: float,
+    target_jitter_s: float,
+    grace_s: float,
     u_phase: float,
     u_draw: float,
 ) -> float:
@@ -98,10 +142,13 @@ def renewal_age(
         rule: a member of ``regime.Renewal``.
         ttl_s: life of the credential.
         fraction: of the life at which renewal is due.
-        jitter: half-width as a share of the due age (FRACTION, AT_USE) or of the threshold on the
-            remaining life (FRACTION_POLLED).
-        poll_s: time between polls (FRACTION_POLLED).
+        jitter: half-width as a share of the due age (FRACTION, AT_USE, SERVER_DIRECTED) or of the
+            threshold on the remaining life (FRACTION_POLLED, AVAILABILITY_TARGET).
+        poll_s: time between polls (FRACTION_POLLED, AVAILABILITY_TARGET).
         before_expiry_s: distance from expiry (BEFORE_EXPIRY).
+        target_s: remaining life at renewal (AVAILABILITY_TARGET).
+        target_jitter_s: width of what is added to it (AVAILABILITY_TARGET).
+        grace_s: see ``availability_age``.
         u_phase: uniform draw for the phase of the first poll.
         u_draw: uniform draw for the jitter.
     """
@@ -109,6 +156,18 @@ def renewal_age(
         return inf
     if rule == FRACTION_POLLED:
         return polled_age(ttl_s, fraction, jitter, poll_s, u_phase, u_draw)
+    if rule == AVAILABILITY_TARGET:
+        return availability_age(
+            ttl_s,
+            fraction,
+            jitter,
+            poll_s,
+            target_s,
+            target_jitter_s,
+            grace_s,
+            u_phase,
+            u_draw,
+        )
     if rule == BEFORE_EXPIRY:
         return max(0.0, ttl_s - before_expiry_s)
     return ttl_s * fraction * (1.0 + jitter * (2.0 * u_draw - 1.0))
@@ -124,7 +183,7 @@ def stationary_position(
     """Return the renewal age of the credential that a random instant falls into.
 
     Length-biased law of ``renewal_age``: density ∝ r on [a, b] for a uniform r, so
-    r = √(a² + u(b² − a²)); the elapsed part is uniform on (0, r). For FRACTION_POLLED use
+    r = √(a² + u(b² − a²)); the elapsed part is uniform on (0, r). For the polled rules use
     acceptance with probability r/b instead (``scenarios.demand.initial``).
     """
     if rule == NEVER or ttl_s == inf:

@@ -1,5 +1,7 @@
 """Small scenarios in which one thing happens."""
 
+from typing import Any
+
 from scenarios.spec.regime import (
     Artifact,
     Issuance,
@@ -36,8 +38,12 @@ def regime(
     jitter: float = 0.0,
     poll_s: float = 5.0,
     revocation: RevocationRule | None = None,
+    **more: Any,  # noqa: ANN401
 ) -> Regime:
-    """Return a regime whose credentials live ``ttl_s``; without end and by hand under NEVER."""
+    """Return a regime whose credentials live ``ttl_s``; without end and by hand under NEVER.
+
+    ``more`` are further keys of the renewal rule.
+    """
     return Regime(
         name="checked",
         title="",
@@ -45,7 +51,7 @@ def regime(
         artifact=Artifact.X509_SVID,
         ttl_s=ttl_s,
         issuance=Issuance.MANUAL if rule is Renewal.NEVER else Issuance.ISSUER,
-        renewal=RenewalRule(rule=rule, fraction=fraction, jitter=jitter, poll_s=poll_s),
+        renewal=RenewalRule(rule=rule, fraction=fraction, jitter=jitter, poll_s=poll_s, **more),
         revocation=revocation or RevocationRule(method=Revocation.NONE),
         attribution="workload",
     )

@@ -26,7 +26,6 @@ from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.suite import detectors
-from scenarios.spec.regime import Renewal
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from simulator.control.feed import Feed
 from simulator.control.owner import Access, Owner
@@ -221,7 +220,7 @@ class Benign:
 
     def _first_use(self, owner: Owner, view: CredentialView, to_s: float) -> Access | None:
         """Return the first use of a document before ``to_s``, as far as the log of the run goes."""
-        if self._world.regime.renewal.rule is Renewal.AT_USE and view.issued_s >= 0.0:
+        if self._world.regime.renewal.at_use and view.issued_s >= 0.0:
             return Access(view.issued_s, view.slot, view)
         at = owner.first(view.slot, max(0.0, view.issued_s), to_s)
         return None if at is None else Access(*at, view)

@@ -16,7 +16,6 @@ from numba import njit
 
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.demand.switches import gap, switches
-from scenarios.spec.regime import Renewal
 from simulator.control.documents import Documents
 from simulator.control.world import World
 from simulator.population import CredentialView
@@ -75,7 +74,7 @@ class Owner:
         self._law = agent_class.law
         self._slotted = agent_class.slots > 1
         self._durations_s = [task.duration_s for task in agent_class.workload.tasks]
-        self._at_use = world.regime.renewal.rule is Renewal.AT_USE
+        self._at_use = world.regime.renewal.at_use
         gaps = entity_key(self._seed_key, np.uint64(agent), np.uint64(Stream.SWITCH_GAP))
         self._gaps = np.uint64(gaps)
         self._t_s, self._candidate = 0.0, 0

@@ -22,8 +22,8 @@ import numpy as np
 from scenarios.demand.initial import walked_slot
 from scenarios.demand.streams import Stream, entity_key
 from scenarios.demand.switches import gap
-from scenarios.spec.regime import Issuance, Renewal, regime_row
-from scenarios.spec.rules import SECONDS_PER_YEAR, expiry, renewal_age
+from scenarios.spec.regime import Issuance, regime_row
+from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import Case, first_use_s, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
 from simulator.control.threats import Threats
@@ -161,17 +161,8 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
         u_phase, u_draw, u_wait = (
             world.uniform(newest.agent, Stream.OPEN_AT_START, 3 * k + i) for i in range(3)
         )
-        life_s = renewal_age(
-            row.rule,
-            grant.ttl_s,
-            row.fraction,
-            row.jitter,
-            row.poll_s,
-            row.before_expiry_s,
-            u_phase,
-            u_draw,
-        )
-        if world.regime.renewal.rule is Renewal.AT_USE:
+        life_s = row.at(grant.ttl_s).renewal_age(u_phase, u_draw)
+        if world.regime.renewal.at_use:
             life_s += gap(u_wait, agent_class.use_hz(newest.slot))
         successor_s = view.issued_s
         issued_s = view.issued_s - life_s
@@ -187,12 +178,7 @@ def _before(world: World, view: CredentialView) -> CredentialView:
     row, agent = regime_row(world.regime), view.agent
     key = entity_key(world.seed_key, np.uint64(agent), np.uint64(Stream.INITIAL_WALK))
     issued_s, _, expires_s = walked_slot(
-        row.rule,
-        world.grant(agent).ttl_s,
-        row.fraction,
-        row.jitter,
-        row.poll_s,
-        row.before_expiry_s,
+        *row.at(world.grant(agent).ttl_s).rule_numbers,
         world.layout.of(agent).use_hz(view.slot),
         *world.grant(agent).ca,
         np.uint64(key),

@@ -12,7 +12,7 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from scenarios.spec.rules import AT_USE, FRACTION_POLLED
+from scenarios.spec.rules import AT_USE, AVAILABILITY_TARGET, FRACTION_POLLED, SERVER_DIRECTED
 from simulator.fleet import laws  # noqa: F401  (makes the laws callable from here)
 from simulator.fleet.issuer import (
     ISSUED,
@@ -83,7 +83,7 @@ GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
 DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
-RENEW_ALL = np.uint64(Stream.RENEW_ALL)
+RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL_CHECK)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
@@ -169,7 +169,7 @@ def age_at_renewal(
     factor = life_factor(fleet, issued_s)
     k = np.uint64(SLOTS * serial + slot)
     u_phase = 0.0
-    if fleet.rule == FRACTION_POLLED:
+    if fleet.rule in (FRACTION_POLLED, AVAILABILITY_TARGET):
         u_phase = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), POLL_PHASE), k)
     u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
     return renewal_age(
@@ -179,6 +179,9 @@ def age_at_renewal(
         fleet.jitter,
         fleet.poll_s,
         factor * fleet.before_expiry_s,
+        fleet.target_s,
+        fleet.target_jitter_s,
+        fleet.grace_s,
         u_phase,
         u_draw,
     )
@@ -299,7 +302,11 @@ def _switch(
     lane.switches += 1
     i = first + task if fleet.one_task else first
     record = records[i]
-    if issues(record) == NO_SERIAL or t_s >= expires_s(fleet, agent_class, record, i):
+    if (
+        fleet.per_request
+        or issues(record) == NO_SERIAL
+        or t_s >= expires_s(fleet, agent_class, record, i)
+    ):
         backs_off = flag(record, REFUSED) and t_s < record.event_s
         if fleet.rule == AT_USE and not backs_off:
             lane.waits += 1
@@ -475,6 +482,21 @@ def look_further(
 
 
 @kernel
+def take_note(fleet: Fleet, lane: Lane, answers: Table[Entry], position: int) -> None:
+    """Let an agent take note of one answer; what it asks for next is left in its place."""
+    answer = answers[position]
+    t_s, i, kind = answer.t_s, int64(answer.record), int64(answer.note)
+    if kind == ISSUED:
+        renew(fleet, lane, t_s, i, answers, position)
+    elif kind == WAKE:
+        look_further(fleet, lane, t_s, i, answers, position)
+    else:
+        if kind == TIMED_OUT:
+            table(fleet.timeouts, fleet.record_count, np.uint32)[i] += np.uint32(1)
+        back_off(fleet, lane, t_s, i, answers, position)
+
+
+@kernel
 def _begin_slot(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
 ) -> float:
@@ -497,6 +519,9 @@ def _begin_slot(
             fleet.jitter,
             fleet.poll_s,
             fleet.before_expiry_s,
+            fleet.target_s,
+            fleet.target_jitter_s,
+            fleet.grace_s,
             agent_class.use_hz[slot],
             agent_class.ca_since_s,
             agent_class.ca_term_s,
@@ -513,6 +538,9 @@ def _begin_slot(
             fleet.jitter,
             fleet.poll_s,
             fleet.before_expiry_s,
+            fleet.target_s,
+            fleet.target_jitter_s,
+            fleet.grace_s,
             agent_class.use_hz[slot],
             entity_key(fleet.seed_key, np.uint64(agent), INITIAL_AGE),
             entity_key(fleet.seed_key, np.uint64(agent), INITIAL_LIFE),
@@ -555,17 +583,7 @@ def settle(place: np.uint64, b: int, part: int, parts: int) -> None:
     for j in range(mine):
         if j + AHEAD < mine:
             prefetch(fleet.records + np.uint64(answers[picks[j + AHEAD]].record) * STRIDE)
-        position = int64(picks[j])
-        answer = answers[position]
-        t_s, i, kind = answer.t_s, int64(answer.record), int64(answer.note)
-        if kind == ISSUED:
-            renew(fleet, lane, t_s, i, answers, position)
-        elif kind == WAKE:
-            look_further(fleet, lane, t_s, i, answers, position)
-        else:
-            if kind == TIMED_OUT:
-                table(fleet.timeouts, fleet.record_count, np.uint32)[i] += np.uint32(1)
-            back_off(fleet, lane, t_s, i, answers, position)
+        take_note(fleet, lane, answers, int64(picks[j]))
 
 
 @entry(types.void(types.uint64, types.int64, types.int64, types.int64))
@@ -699,6 +717,9 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         k = np.uint64(SLOTS * (issues(record) - 1) + slot)
         u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
         due_s = now_s + u * window_s
+        if fleet.rule == SERVER_DIRECTED:
+            key = entity_key(fleet.seed_key, np.uint64(agent), RENEWAL_CHECK)
+            due_s = max(due_s, now_s + keyed_uniform(key, k) * fleet.poll_s)
         was_s = record.event_s
         if due_s >= (
             due_at_use(fleet, agent_class, agent, slot, record, i)

@@ -86,9 +86,10 @@ def build(
 
 def refuse_overflow(scenario: Scenario, regime: Regime, exact: bool) -> None:
     """Raise UsageError when an agent may have more switches or issues than a record can number."""
-    rates_hz = (sum(task.rate_hz for task in w.tasks) for w in scenario.workloads)
+    rate_hz = max(sum(task.rate_hz for task in w.tasks) for w in scenario.workloads)
     shortest_s, _ = extreme_ages_s(regime_row(regime), grants(scenario, regime, np.uint64(0)))
-    candidates, issues = max(rates_hz) * scenario.horizon_s, scenario.horizon_s / shortest_s
+    cycle_s = shortest_s + (1.0 / rate_hz if regime.renewal.at_use else 0.0)
+    candidates, issues = rate_hz * scenario.horizon_s, scenario.horizon_s / cycle_s
     for number, limit, what in (
         (candidates * exact, MAX_CANDIDATES, "task switches"),
         (issues, MAX_ISSUES, "credentials"),
@@ -142,11 +143,8 @@ def extreme_ages_s(
     row: RegimeRow, granted: Sequence[Grant], factor: float = 1.0
 ) -> tuple[float, float]:
     """Return bounds on the renewal age that any draw can give, for ``factor`` times the lives."""
-    before_expiry_s = factor * row.before_expiry_s
     ages = [
-        rules.renewal_age(
-            row.rule, life_s, row.fraction, row.jitter, row.poll_s, before_expiry_s, *u
-        )
+        row.at(life_s, factor).renewal_age(*u)
         for grant in granted
         for life_s in (grant.shortest_s(factor), factor * grant.ttl_s)
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
@@ -165,8 +163,9 @@ def _fleet(
     trace: int,
 ) -> None:
     fleet, records = memory.fleet, len(memory.records)
-    for name in ("rule", "fraction", "jitter", "poll_s", "before_expiry_s"):
-        fleet[name] = getattr(row, name)
+    for name in row._fields:
+        if name in FLEET.fields:  # type: ignore[operator]
+            fleet[name] = getattr(row, name)
     for name in ("base_s", "factor", "cap_s", "jitter"):
         fleet[f"backoff_{name}"] = getattr(scenario.issuer.backoff, name)
     fleet["seed_key"] = seed_key
@@ -174,7 +173,7 @@ def _fleet(
     fleet["one_task"] = row.scope == Scope.ONE_TASK
     shortest_s, _ = ages_s
     if row.rule == Renewal.AT_USE:
-        fleet["margin_s"] = shortest_s
+        fleet["margin_s"] = shortest_s or 600.0
         fleet["scan_s"] = max(3600.0, 4.0 * shortest_s)
     fleet["agents"], fleet["record_count"] = scenario.agents, records
     fleet["class_count"], fleet["batch_capacity"] = len(classes), batch

@@ -190,6 +190,11 @@ class Fleet:
     jitter: F8
     poll_s: F8
     before_expiry_s: F8
+    target_s: F8
+    target_jitter_s: F8
+    grace_s: F8
+    per_request: I8
+    """no document serves a second task (AT_USE)"""
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8

@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
-from scenarios.spec import rules
-from scenarios.spec.regime import Issuance, Regime, Renewal, regime_row
+from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import grants
 from simulator.fleet import agents
@@ -43,6 +42,7 @@ from simulator.fleet.layout import (
     WATCHED,
 )
 from simulator.fleet.memory import address
+from simulator.fleet.numbering import Numbering
 from simulator.forecast import switch_path
 from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
@@ -112,10 +112,7 @@ class FleetPopulation:
         self._place = address(self._memory.fleet)
         self._stages = _kernels("stages") if "desk" in self._memory.arrays else None
         self._records = self._memory.records
-        self._classes: list[tuple[int, int, int]] = [
-            (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
-            for row in self._memory.arrays["classes"]
-        ]
+        self._numbering = Numbering(self._memory.arrays["classes"])
         self._agents = scenario.agents
         self.now_s = 0.0
         self._done_s = self._caught_up_s = 0.0
@@ -133,11 +130,11 @@ class FleetPopulation:
 
     def _begin(self) -> None:
         batch = self._memory.batches[0]
-        block = self._capacity // max(slots for _, _, slots in self._classes)
+        block = self._capacity // self._numbering.most_slots
         for first in range(0, self._agents, block):
             end = min(self._agents, first + block)
             self._start(partial(self._begin_part, first, end))()
-            batch["count"] = self._first_record(end) - self._first_record(first)
+            batch["count"] = self._numbering.first_record(end) - self._numbering.first_record(first)
             batch["stage"] = ASKED
             self._serve(0, 0.0)
 
@@ -147,13 +144,30 @@ class FleetPopulation:
     # -- work -----------------------------------------------------------------------------------
 
     def _work_to(self, to_s: float) -> None:
-        """Execute everything that touches the issuer strictly before ``to_s``.
-
-        While agents take note of one batch of answers, the issuer works on the next.
-        """
+        """Execute everything that touches the issuer strictly before ``to_s``."""
         if self._done_s >= to_s:
             return
         provide_seconds(self._memory, to_s)
+        if self._memory.issuer["issue_lookahead_s"] <= 0.0:
+            self._take_turns(to_s)
+        else:
+            self._work_in_batches(to_s)
+        self._done_s = to_s
+        if self._rows is not None:
+            self._catch_up()
+            self._collect_rows(self._rows)
+
+    def _take_turns(self, to_s: float) -> None:
+        turns = self._stages or _kernels("turns")
+        done = 0
+        while not done:
+            if self._stages is not None:
+                provide_attempts(self._memory)
+            done = turns.take_turns(self._place, to_s)
+            self._collect()
+
+    def _work_in_batches(self, to_s: float) -> None:
+        """Let agents take note of one batch of answers while the issuer works on the next."""
         batches = self._memory.batches
         b, done = 0, 0
         while not done or batches["stage"][b] == ANSWERED:
@@ -168,10 +182,6 @@ class FleetPopulation:
             batches["stage"][b] = ASKED
             b = 1 - b
             self._collect()
-        self._done_s = to_s
-        if self._rows is not None:
-            self._catch_up()
-            self._collect_rows(self._rows)
 
     def _serve(self, b: int, to_s: float) -> int:
         """Let the issuer work to an instant, or as far as it may; return whether it got there."""
@@ -223,7 +233,7 @@ class FleetPopulation:
             if count:
                 log = self._memory.arrays[f"log{i}"]
                 for issued_s, record, serial in log[:count].tolist():
-                    agent, slot = self._agent_and_slot(record)
+                    agent, slot = self._numbering.agent_and_slot(record)
                     if agent in self._watched:
                         ends_s = self._expiry(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s)
@@ -238,18 +248,7 @@ class FleetPopulation:
             rows.append(self._memory.arrays[f"trace{i}"][:count].copy())
             lane["trace_rows"] = 0
 
-    # -- numbers --------------------------------------------------------------------------------
-
-    def _first_record(self, agent: int) -> int:
-        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
-        return first_record + (agent - first_agent) * slots
-
-    def _agent_and_slot(self, record: int) -> tuple[int, int]:
-        first_agent, first_record, slots = next(
-            c for c in reversed(self._classes) if c[1] <= record
-        )
-        offset = record - first_record
-        return first_agent + offset // slots, offset % slots
+    # -- state ----------------------------------------------------------------------------------
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
@@ -258,14 +257,9 @@ class FleetPopulation:
         grant = self._grants[self._layout.index(agent)]
         return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
 
-    def _slots(self, agent: int) -> slice:
-        _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
-        first = self._first_record(agent)
-        return slice(first, first + slots)
-
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
-        where = self._slots(agent)
+        where = self._numbering.records_of(agent)
         if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
             self._work_to(self.now_s)
         return where
@@ -315,7 +309,7 @@ class FleetPopulation:
                 self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
-                self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+                self._records["tag"][self._numbering.records_of(agent).start] &= ~np.uint32(WATCHED)
             case _:
                 self._work_to(self.now_s)
                 order(self._memory, command)
@@ -384,7 +378,7 @@ class FleetPopulation:
 
     def expired_now(self) -> int:
         """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
-        if self._regime.renewal.rule == Renewal.AT_USE:
+        if self._regime.renewal.at_use:
             return 0
         self._work_to(self.now_s)
         self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()

@@ -11,7 +11,7 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from simulator.fleet.agents import back_off, file_entry, issues, must_ask
+from simulator.fleet.agents import back_off, file_entry, issues, must_ask, take_note
 from simulator.fleet.desk import (
     DATASTORE,
     DESK,
@@ -41,6 +41,7 @@ from simulator.fleet.issuer import (
 from simulator.fleet.laws import limiter
 from simulator.fleet.layout import (
     ANSWERED,
+    ASKED,
     BATCH,
     BATCHES,
     ENTRY,
@@ -338,6 +339,28 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
     batches[b].stage = ANSWERED if count > 0 else FILED
     room = count < fleet.batch_capacity and desk.next - desk.oldest <= desk.mask
     return int64(limit_s >= to_s and room)
+
+
+@entry(types.int64(types.uint64, types.float64))
+def take_turns(place: np.uint64, to_s: float) -> int:
+    """Do what ``turns.take_turns`` does, with all that may be on; stops for a full ring, too."""
+    fleet = table(place, 1, FLEET)[0]
+    issuer = table(fleet.issuer, 1, ISSUER)[0]
+    desk = table(issuer.desk, 1, DESK)[0]
+    lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
+    batch = table(fleet.batches, BATCHES, BATCH)[0]
+    answers = table(batch.entries, fleet.batch_capacity, ENTRY)
+    noted = 0
+    while noted < fleet.batch_capacity and desk.next - desk.oldest <= desk.mask:
+        done = serve(place, 0, to_s)
+        for position in range(batch.count):
+            take_note(fleet, lane, answers, position)
+        if batch.count > 0:
+            batch.stage = ASKED
+        elif done:
+            return 1
+        noted += batch.count
+    return 0
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))

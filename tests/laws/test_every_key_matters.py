@@ -44,6 +44,20 @@ REGIMES = [
         "attribution": "task",
         "revocation": DENY,
     },
+    SVID
+    | {
+        "name": "targeted",
+        "ttl_s": 300.0,
+        "renewal": {
+            "rule": "availability-target",
+            "jitter": 0.1,
+            "poll_s": 7.0,
+            "target_s": 200.0,
+            "target_jitter_s": 30.0,
+            "grace_s": 90.0,
+        },
+        "revocation": DENY,
+    },
     COMMON
     | {
         "name": "shared-key",

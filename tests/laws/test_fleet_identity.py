@@ -33,6 +33,7 @@ REGIMES = [
     make_regime("at-use", ttl_s=300.0),
     make_regime("at-use", ttl_s=300.0, scope="one-task"),
     make_regime("never"),
+    make_regime("per-request", ttl_s=20.0),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 

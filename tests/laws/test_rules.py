@@ -10,6 +10,7 @@ from scenarios.spec import rules
 from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.regime import Renewal
 
+NO_TARGET = 0.0, 0.0, 0.0
 unit = st.floats(1e-12, 1 - 1e-12)
 ttl = st.floats(1.0, 1e8)
 
@@ -21,6 +22,9 @@ def test_the_rules_number_the_keywords() -> None:
         rules.FRACTION_POLLED,
         rules.BEFORE_EXPIRY,
         rules.AT_USE,
+        rules.AVAILABILITY_TARGET,
+        rules.PER_REQUEST,
+        rules.SERVER_DIRECTED,
     ]
 
 
@@ -28,8 +32,8 @@ def test_the_rules_number_the_keywords() -> None:
 def test_renewal_by_fraction_stays_in_its_jitter(
     ttl_s: float, fraction: float, jitter: float, u: float, v: float
 ) -> None:
-    for rule in (rules.FRACTION, rules.AT_USE):
-        age = rules.renewal_age(rule, ttl_s, fraction, jitter, 5.0, 1.0, u, v)
+    for rule in (rules.FRACTION, rules.AT_USE, rules.SERVER_DIRECTED):
+        age = rules.renewal_age(rule, ttl_s, fraction, jitter, 5.0, 1.0, *NO_TARGET, u, v)
         centre = ttl_s * fraction
         assert centre * (1 - jitter) * (1 - 1e-12) <= age <= centre * (1 + jitter) * (1 + 1e-12)
 
@@ -45,13 +49,30 @@ def test_polled_renewal_comes_between_its_first_chance_and_the_poll_after_its_la
     assert opens <= age <= closes + poll_s
 
 
+@given(st.floats(2000.0, 1e6), st.floats(0.05, 0.95), st.floats(1.0, 600.0), unit, unit)
+def test_a_target_renews_within_its_window_or_that_of_half_life_whichever_comes_first(
+    ttl_s: float, share: float, width_s: float, u: float, v: float
+) -> None:
+    poll_s, target_s = 5.0, share * (ttl_s - 600.0)
+    age = rules.availability_age(ttl_s, 0.5, 0.1, poll_s, target_s, width_s, 0.0, u, v)
+    opens = min(ttl_s - target_s - width_s, 0.45 * ttl_s)
+    closes = min(ttl_s - target_s, 0.55 * ttl_s)
+    assert opens * (1 - 1e-9) <= age <= closes * (1 + 1e-9) + poll_s
+
+
+@given(st.floats(60.0, 1e6), unit, unit)
+def test_a_target_without_grace_is_the_half_life_rule(ttl_s: float, u: float, v: float) -> None:
+    age = rules.availability_age(ttl_s, 0.5, 0.1, 5.0, 0.9 * ttl_s, 10.0, 0.2 * ttl_s, u, v)
+    assert age == rules.polled_age(ttl_s, 0.5, 0.1, 5.0, u, v)
+
+
 @given(ttl, unit)
 def test_the_fixed_rules(ttl_s: float, u: float) -> None:
-    assert isinf(rules.renewal_age(rules.NEVER, ttl_s, 0.5, 0.0, 5.0, 1.0, u, u))
-    assert isinf(rules.renewal_age(rules.FRACTION, inf, 0.5, 0.0, 5.0, 1.0, u, u))
-    assert rules.renewal_age(rules.BEFORE_EXPIRY, ttl_s, 0.5, 0.0, 5.0, 0.25 * ttl_s, u, u) == (
-        pytest.approx(0.75 * ttl_s)
-    )
+    assert isinf(rules.renewal_age(rules.NEVER, ttl_s, 0.5, 0.0, 5.0, 1.0, *NO_TARGET, u, u))
+    assert isinf(rules.renewal_age(rules.FRACTION, inf, 0.5, 0.0, 5.0, 1.0, *NO_TARGET, u, u))
+    before_s = 0.25 * ttl_s
+    age = rules.renewal_age(rules.BEFORE_EXPIRY, ttl_s, 0.5, 0.0, 5.0, before_s, *NO_TARGET, u, u)
+    assert age == pytest.approx(0.75 * ttl_s)
     assert isinf(rules.expiry(3.0, inf))
 
 

@@ -21,6 +21,8 @@ REGIMES = [
     make_regime("at-use", ttl_s=300.0),
     make_regime("at-use", ttl_s=300.0, scope="one-task"),
     make_regime("never"),
+    make_regime("server-directed", ttl_s=600.0),
+    make_regime("per-request", ttl_s=20.0),
 ]
 
 

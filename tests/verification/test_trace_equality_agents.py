@@ -4,7 +4,7 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.fault_kinds import Partition
-from scenarios.spec.regime import Regime
+from scenarios.spec.regime import Regime, Renewal, RenewalRule
 from scenarios.spec.schema import Backoff, Issuer, Scenario, Start, Workload
 from simulator.fleet.population import FleetPopulation
 from simulator.reference import ReferencePopulation
@@ -21,6 +21,20 @@ REGIMES = [
     make_regime("at-use", ttl_s=300.0),
     make_regime("at-use", ttl_s=300.0, scope="one-task"),
     make_regime("never"),
+    make_regime(
+        "availability-target",
+        ttl_s=900.0,
+        renewal=RenewalRule(
+            rule=Renewal.AVAILABILITY_TARGET,
+            jitter=0.1,
+            target_s=500.0,
+            target_jitter_s=30.0,
+            grace_s=200.0,
+        ),
+    ),
+    make_regime("server-directed", ttl_s=900.0),
+    make_regime("per-request", ttl_s=300.0),
+    make_regime("per-request", ttl_s=20.0, scope="one-task"),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 
