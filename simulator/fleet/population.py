@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scenarios.demand.initial import SLOTS
 from scenarios.errors import RunError
+from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import grants
