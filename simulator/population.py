@@ -274,6 +274,10 @@ class Population(Protocol):
         """Return how many accepted requests are unfinished, those given up on included."""
         ...
 
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
+        ...
+
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; raises ValueError when none was asked for."""
         ...

@@ -291,6 +291,10 @@ class ReferencePopulation:
         """Return how many accepted requests are unfinished."""
         return self._issuer.unfinished
 
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
+        return sum(slot.request != IDLE for slots in self._slots for slot in slots)
+
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""
         return self._tally.trace()

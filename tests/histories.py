@@ -81,7 +81,8 @@ def roam(
         population.advance(stop_s)
         actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
         if rng.random() < 0.1:
-            answers.append(population.expired_now())
+            answers.append((population.expired_now(), population.in_flight()))
+            answers.append(population.backlog())
     population.advance(horizon_s)
     return answers
 

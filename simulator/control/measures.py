@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
-from simulator.control.faults import outages
+from simulator.control.faults import windows
 from simulator.control.threats import Threats
 from simulator.control.world import World
+from simulator.layout import initial_ages
 from simulator.population import Counters
 
 Series = list[tuple[float, str, float]]
@@ -56,11 +57,14 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold an expired credential, in every outage and until all recovered."""
+        """Sample how many hold no valid credential, in every fault and until nobody does."""
         world = self._world
         interval_s = world.scenario.series_interval_s
         step = 0
-        for start_s, end_s in outages(world.scenario):
+        spans = [(start_s, end_s) for start_s, end_s, _ in windows(world.scenario)]
+        if initial_ages(world.scenario, world.regime) == "cold":
+            spans.insert(0, (0.0, 0.0))
+        for start_s, end_s in spans:
             step = max(step, int(start_s // interval_s) + 1)
             while step * interval_s < world.horizon_s:
                 yield world.clock.at(step * interval_s)
@@ -115,7 +119,7 @@ class Measures:
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the start of an outage until nobody's is expired.
+        ``expired_agents`` likewise, from the start of a fault until nobody's is expired.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s

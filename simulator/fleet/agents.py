@@ -639,6 +639,18 @@ def count_expired(place: np.uint64, part: int, now_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
+def count_in_flight(place: np.uint64, part: int, now_s: float) -> None:
+    """Count the slots of a part that have a request under way."""
+    fleet = table(place, 1, FLEET)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    begin, end = records_of(fleet, part, 1)
+    count = 0
+    for i in range(begin, end):
+        count += in_flight(records[i], now_s)
+    table(fleet.lanes, LANES, LANE)[part].in_flight_slots = count
+
+
+@entry(types.void(types.uint64, types.int64, types.float64))
 def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]

@@ -100,6 +100,7 @@ class Lane:
     open_failures: I8
     """failures since the expiry of what is expired now, where switches are counted in bulk"""
     expired_slots: I8
+    in_flight_slots: I8
     trace: U8
     trace_rows: I8
     trace_capacity: I8

@@ -390,6 +390,12 @@ class FleetPopulation:
         self._work_to(self.now_s)
         return unfinished(self._memory)
 
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
+        self._work_to(self.now_s)
+        self._start(lambda part: agents.count_in_flight(self._place, part, self.now_s))()
+        return int(self._memory.lanes["in_flight_slots"].sum())
+
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""
         if self._rows is None:
