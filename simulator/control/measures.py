@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
 from simulator.control.faults import windows
+from simulator.control.recovery import at_rest, servers
 from simulator.control.threats import Threats
 from simulator.control.world import World
 from simulator.layout import initial_ages
@@ -57,13 +58,14 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold no valid credential, in every fault and until nobody does."""
+        """Sample how many hold no valid credential, in every fault and until all is at rest."""
         world = self._world
         interval_s = world.scenario.series_interval_s
         step = 0
         spans = [(start_s, end_s) for start_s, end_s, _ in windows(world.scenario)]
         if initial_ages(world.scenario, world.regime) == "cold":
             spans.insert(0, (0.0, 0.0))
+        levels = (servers(world.scenario),) * 2
         for start_s, end_s in spans:
             step = max(step, int(start_s // interval_s) + 1)
             while step * interval_s < world.horizon_s:
@@ -71,7 +73,7 @@ class Measures:
                 expired = world.population.expired_now()
                 self._expired.append((step * interval_s, expired))
                 step += 1
-                if world.now_s >= end_s and expired == 0:
+                if world.now_s >= end_s and expired == 0 and at_rest(world.population, *levels):
                     break
 
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
@@ -119,7 +121,8 @@ class Measures:
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the start of a fault until nobody's is expired.
+        ``expired_agents`` likewise, from the start of a fault until nobody's is expired and no more
+        requests are open than the issuer has servers.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s

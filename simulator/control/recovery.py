@@ -15,12 +15,29 @@ from typing import Final
 
 import simpy
 
+from scenarios.spec.schema import Scenario
 from simulator.control.faults import Window, windows
 from simulator.control.world import World
 from simulator.layout import initial_ages
+from simulator.population import Population
 
 COLD: Final = -1
 """number of the fault that a cold start counts as"""
+
+
+def servers(scenario: Scenario) -> int:
+    """Return the servers of all stages of the issuer."""
+    store = scenario.issuer.datastore
+    return scenario.issuer.servers + (0 if store is None else store.servers)
+
+
+def at_rest(population: Population, backlog: float, in_flight: float) -> bool:
+    """Return whether nobody lacks a credential and no more is open than these levels."""
+    return (
+        population.expired_now() == 0
+        and population.backlog() <= backlog
+        and population.in_flight() <= in_flight
+    )
 
 
 class Recovery:
@@ -35,8 +52,7 @@ class Recovery:
     def __init__(self, world: World) -> None:
         self._world = world
         self._counts: defaultdict[str, float] = defaultdict(float)
-        issuer = world.scenario.issuer
-        self._servers = issuer.servers + (issuer.datastore.servers if issuer.datastore else 0)
+        self._servers = servers(world.scenario)
         if initial_ages(world.scenario, world.regime) == "cold":
             world.clock.process(self._watch(Window(0.0, 0.0, COLD)))
         for window in windows(world.scenario):
@@ -63,7 +79,7 @@ class Recovery:
         while not recovered and at_s < until_s:
             yield world.clock.at(at_s)
             peak = max(peak, world.population.backlog())
-            recovered = at_s >= window.end_s and self._at_rest(*levels)
+            recovered = at_s >= window.end_s and at_rest(world.population, *levels)
             step += 1
             from_s = window.start_s if at_s < window.end_s else window.end_s
             at_s = from_s + step * interval_s
@@ -92,14 +108,6 @@ class Recovery:
         horizon_s, faults = self._world.horizon_s, self._world.scenario.faults
         every_s = None if window.number == COLD else faults[window.number].every_s
         return horizon_s if every_s is None else min(horizon_s, window.start_s + every_s)
-
-    def _at_rest(self, backlog: float, in_flight: float) -> bool:
-        population = self._world.population
-        return (
-            population.backlog() <= backlog
-            and population.in_flight() <= in_flight
-            and population.expired_now() == 0
-        )
 
     def _add(self, window: Window, name: str, value: float) -> None:
         what = "cold_start" if window.number == COLD else f"fault_{window.number}"
