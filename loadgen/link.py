@@ -14,12 +14,11 @@ from loadgen.generator.protocol import (
     GeneratorResult,
     Line,
     Progress,
-    Start,
     Steal,
     StolenReply,
     decode_line,
-    encode,
 )
+from loadgen.lines import Start, encode
 from loadgen.supervise import Child
 from loadgen.targets.port import Stolen
 from scenarios.errors import ProcessError

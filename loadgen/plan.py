@@ -148,7 +148,7 @@ def plan(
         shape: how the arrivals lie in time.
 
     Raises:
-        UsageError: the window offers nothing at all.
+        UsageError: the window offers nothing at all, or is all warm-up.
         ScenarioError: a recording cannot be read or does not fit.
     """
     small, demand = shaped(window(scenario, regime, rate_hz, seconds), seed, shape)
@@ -158,6 +158,8 @@ def plan(
         demand = _use_after_issue(demand)
     if warmup_s is None:
         warmup_s = 0.0 if shape.kind == "herd" else default_warmup_s(seconds)
+    if warmup_s >= seconds:
+        raise UsageError(f"warm-up: found {warmup_s:g} s, must be shorter than {seconds:g} s")
     ttl_s = small.regimes[0].ttl_s
     return Plan(
         scenario=small,

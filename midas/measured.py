@@ -29,6 +29,10 @@ class Options(NamedTuple):
     """URLs outside this machine that may be loaded"""
     arrivals: str = "scenario"
     """how arrivals lie in time: ``loadgen.shapes.parse_shape``"""
+    warmup_s: float | None = None
+    """reported apart; None for the usual rule"""
+    lag_bound_s: float = 0.010
+    """p99 of the generator's own delay above which the run is not valid"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
         link.until(lambda progress: progress.t_s >= settle_s, settle_s + 60.0)
         meter = Meter(server)
         link.until(lambda progress: progress.t_s >= fleet.seconds - 1.0, steady_s + 60.0)
+        server.check()
         share, rss_mb = meter.share(), meter.rss_mb()
         result = link.finish(60.0)
         rows = read_rows(link.rundir, "operations")

@@ -20,7 +20,10 @@ from pathlib import Path
 import locust.main
 
 from loadgen.generator.plan import read_plan
-from loadgen.generator.protocol import Fault, Line, encode
+from loadgen.generator.protocol import (
+    Line,
+)
+from loadgen.lines import Fault, encode
 from loadgen.generator.schedule import load_schedule
 from scenarios.errors import InputError
 

@@ -25,7 +25,6 @@ from loadgen.generator.protocol import (
     RESULT_FILE,
     UNSENT,
     Command,
-    Fault,
     GeneratorPlan,
     GeneratorResult,
     Line,
@@ -34,9 +33,9 @@ from loadgen.generator.protocol import (
     Steal,
     StolenReply,
     decode_command,
-    encode,
 )
 from loadgen.generator.recorder import SLOTS, Counts, add_sparse, percentile_s
+from loadgen.lines import Fault, encode
 from loadgen.targets.port import Stolen
 
 LEAD_S = 0.3

@@ -49,6 +49,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from loadgen.lines import Fault, Start
 from loadgen.targets.port import Endpoint, Op, Stolen
 
 PLAN_FILE = "plan.json"
@@ -133,12 +134,6 @@ def default_warmup_s(seconds: float) -> float:
     return min(5.0, 0.1 * seconds)
 
 
-class Start(msgspec.Struct, frozen=True):
-    """The start: ``zero_monotonic_s`` is run clock zero as CLOCK_MONOTONIC seconds."""
-
-    zero_monotonic_s: float
-
-
 class Steal(msgspec.Struct, frozen=True):
     """Ask for a copy of what an agent holds for a task; ``id`` comes back with the answer."""
 
@@ -220,13 +215,6 @@ class GeneratorResult(msgspec.Struct, kw_only=True, frozen=True):
     versions: dict[str, str]
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One line in plain words; ``exit_code`` is what the process will return."""
-
-    message: str
-    exit_code: int
-
-
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line on the generator's stdout: exactly one field is set."""
 
@@ -235,11 +223,6 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     stolen: StolenReply | None = None
     done: GeneratorResult | None = None
     error: Fault | None = None
-
-
-def encode(message: Line | Command) -> bytes:
-    """Return one JSON line, newline included."""
-    return msgspec.json.encode(message) + b"\n"
 
 
 def decode_line(line: bytes) -> Line:

@@ -11,13 +11,12 @@ from pathlib import Path
 import msgspec
 import uvloop
 
+from loadgen.lines import Fault, encode
 from loadgen.swarm.protocol import (
     PLAN_FILE,
     Command,
-    Fault,
     Line,
     SwarmPlan,
-    encode,
 )
 from loadgen.swarm.swarm import Swarm
 from scenarios.errors import InputError

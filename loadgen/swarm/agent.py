@@ -18,15 +18,15 @@ import asyncio
 import os
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
 from math import inf
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 
-from loadgen.http2 import Answer, Http2Error, header_block, message, messages
+from loadgen.http2 import Answer, Http2Error, messages
 from loadgen.swarm.connection import Connection
+from loadgen.swarm.documents import Documents
 from loadgen.swarm.protocol import (
     ATTEST_OP,
     BUNDLE_OP,
@@ -38,54 +38,28 @@ from loadgen.swarm.protocol import (
     Backoff,
 )
 from loadgen.swarm.recorder import OK
-from loadgen.targets.spire.call import (
-    ATTEST,
-    BATCH_NEW_X509,
-    GET_BUNDLE,
-    RENEW,
-    SYNC_ENTRIES,
-    code_name,
+from loadgen.swarm.requests import (
+    BUNDLE_BODY,
+    HEADERS,
+    SYNC_BODY,
+    attest_body,
+    challenge_body,
+    entry_ids,
+    renew_agent_body,
+    renew_body,
 )
-from loadgen.targets.spire.credentials import (
-    Svid,
-    client_context,
-    csr,
-    new_key,
-    x509pop_payload,
-    x509pop_response,
-)
+from loadgen.targets.spire.call import code_name
+from loadgen.targets.spire.credentials import Svid, client_context, new_key, x509pop_response
 from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.demand.streams import Stream, uniform
 from scenarios.errors import TargetProtocol
-from scenarios.spec.rules import backoff_delay, due_at_poll
+from scenarios.spec.rules import backoff_delay
 
 if TYPE_CHECKING:
     from loadgen.swarm.swarm import Swarm
 
-_HEADERS = {
-    ATTEST_OP: header_block(ATTEST),
-    SYNC_OP: header_block(SYNC_ENTRIES),
-    BUNDLE_OP: header_block(GET_BUNDLE),
-    RENEW_OP: header_block(BATCH_NEW_X509),
-    RENEW_AGENT_OP: header_block(RENEW),
-}
-_SYNC_BODY = message(
-    api.SyncAuthorizedEntriesRequest(
-        output_mask=api.EntryMask(
-            spiffe_id=True,
-            selectors=True,
-            federates_with=True,
-            admin=True,
-            downstream=True,
-            revision_number=True,
-            store_svid=True,
-            hint=True,
-            created_at=True,
-        )
-    ).SerializeToString()
-)
-_BUNDLE_BODY = message(api.GetBundleRequest().SerializeToString())
 _NONCE_BYTES = 32
+_RENEWALS = (RENEW_OP, RENEW_AGENT_OP, ATTEST_OP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +80,6 @@ class _Call:
         self.op, self.intended_s, self.sent_s, self.entries = op, intended_s, sent_s, entries
 
 
-@lru_cache(64)
-def _entry_ids(body: bytes) -> tuple[str, ...]:
-    """Return the ids of the entries in a sync's answer; agents alike get the same bytes."""
-    ids: list[str] = []
-    for one in messages(body):
-        ids += [entry.id for entry in api.SyncAuthorizedEntriesResponse.FromString(one).entries]
-    return tuple(ids)
-
-
 class HollowAgent:
     """One agent.
 
@@ -130,22 +95,21 @@ class HollowAgent:
         "_connect_intended_s",
         "_connection",
         "_draws",
-        "_expiries",
         "_failures",
         "_fresh_key",
         "_ids",
-        "_lifetime_s",
         "_node",
         "_origin",
         "_renew_again_s",
-        "_soonest_s",
         "_swarm",
         "_sync_intended_s",
         "_timer",
+        "documents",
         "number",
         "own",
         "own_expires_at",
         "own_lifetime_s",
+        "own_signer",
         "synced",
     )
 
@@ -154,10 +118,8 @@ class HollowAgent:
         self._origin = f"127.{32 + (number >> 14)}.{number >> 7 & 127}.{1 + (number & 127)}"
         self._connection: Connection | None = None
         self._calls: dict[int, _Call] = {}
-        self._expiries: dict[str, float] = {}
         self._ids: tuple[str, ...] = ()
-        self._lifetime_s = inf
-        self._soonest_s = inf
+        self.documents = Documents(swarm, number, self._u)
         self._draws = 0
         self._failures = 0
         self._attempts = 0
@@ -169,6 +131,7 @@ class HollowAgent:
         self.own: tuple[tuple[bytes, ...], ec.EllipticCurvePrivateKey] | None = None
         self.own_expires_at = 0.0
         self.own_lifetime_s = inf
+        self.own_signer = 0
         self.synced = False
 
     # -- time
@@ -214,7 +177,7 @@ class HollowAgent:
         elif self.own is None:
             self._attest()
         else:
-            self._call(SYNC_OP, intended_s, _SYNC_BODY)
+            self._call(SYNC_OP, intended_s, SYNC_BODY)
 
     # -- connection
 
@@ -222,15 +185,16 @@ class HollowAgent:
         swarm = self._swarm
         self._connect_intended_s = now_s
         swarm.recorder.calls[CONNECT_OP] += 1
-        context = swarm.anonymous if self.own is None else self._own_context()
+        shared = swarm.authority.anonymous
+        context = shared if self.own is None else self._own_context()
         self._connection = Connection(
-            swarm.loop, self, swarm.plan.port, self._origin, context, swarm.server_id
+            swarm.loop, self, swarm.plan.port, self._origin, context, shared, swarm.server_id
         )
 
     def _own_context(self) -> ssl.SSLContext:
         assert self.own is not None  # noqa: S101  (asked by the caller)
         svid = Svid("", self.own[0], self.own[1], 0.0, 0.0, "")
-        return client_context(self._swarm.authorities, svid)
+        return client_context(self._swarm.authority.certificates, svid)
 
     def connected(self) -> None:
         """See ``connection.Owner``."""
@@ -239,7 +203,7 @@ class HollowAgent:
         if self.own is None:
             self._attest()
         else:
-            self._call(SYNC_OP, self._sync_intended_s, _SYNC_BODY)
+            self._call(SYNC_OP, self._sync_intended_s, SYNC_BODY)
 
     def lost(self, code: str) -> None:
         """See ``connection.Owner``."""
@@ -293,7 +257,7 @@ class HollowAgent:
         swarm, connection = self._swarm, self._connection
         assert connection is not None  # noqa: S101  (asked by the caller)
         swarm.recorder.calls[op] += 1
-        number = connection.client.request(_HEADERS[op], body, end=end)
+        number = connection.client.request(HEADERS[op], body, end=end)
         self._calls[number] = _Call(op, intended_s, swarm.now_s(), entries)
         connection.flush()
 
@@ -341,16 +305,9 @@ class HollowAgent:
     # -- own document
 
     def _attest(self) -> None:
-        swarm, node = self._swarm, self._node
-        key = self._key()
-        pop = swarm.plan.attestor == "x509pop"
-        payload = x509pop_payload(node.certificate) if pop else node.token.encode()
-        params = api.AttestAgentRequest.Params(
-            data=api.AttestationData(type=swarm.plan.attestor, payload=payload),
-            params=api.AgentX509SvidParams(csr=csr(key)),
-        )
-        body = message(api.AttestAgentRequest(params=params).SerializeToString())
-        self._call(ATTEST_OP, self._sync_intended_s, body, end=not pop)
+        node, attestor = self._node, self._swarm.plan.attestor
+        body = attest_body(attestor, node.token, node.certificate, self._key())
+        self._call(ATTEST_OP, self._sync_intended_s, body, end=attestor != "x509pop")
 
     def _key(self) -> ec.EllipticCurvePrivateKey:
         if self._fresh_key is None:
@@ -364,8 +321,7 @@ class HollowAgent:
         (one,) = messages(answer.body)
         challenge = api.AttestAgentResponse.FromString(one).challenge
         response = x509pop_response(challenge, key, os.urandom(_NONCE_BYTES))
-        body = api.AttestAgentRequest(challenge_response=response).SerializeToString()
-        connection.client.send(answer.stream, message(body), end=True)
+        connection.client.send(answer.stream, challenge_body(response), end=True)
         connection.flush()
 
     def _own_renewed(self, op: str, body: bytes) -> None:
@@ -379,6 +335,7 @@ class HollowAgent:
         self.own = tuple(svid.cert_chain), key
         self.own_expires_at = float(svid.expires_at)
         swarm = self._swarm
+        self.own_signer = swarm.authority.signer_of(self.own[0][0])
         self.own_lifetime_s = self.own_expires_at - swarm.wall_s() + swarm.plan.backdate_s
         self._failures = 0
         self._drop_connection()
@@ -388,86 +345,57 @@ class HollowAgent:
         if self._swarm.plan.attestor == "x509pop":
             self._attest()
             return
-        params = api.AgentX509SvidParams(csr=csr(self._key()))
-        body = message(api.RenewAgentRequest(params=params).SerializeToString())
-        self._call(RENEW_AGENT_OP, self._swarm.now_s(), body)
+        self._call(RENEW_AGENT_OP, self._swarm.now_s(), renew_agent_body(self._key()))
 
     # -- workloads' documents
 
     def _synced(self, body: bytes) -> None:
         self._failures = 0
         self.synced = True
-        self._ids = _entry_ids(body)
+        self._ids = entry_ids(body)
         self._next_sync()
-        self._call(BUNDLE_OP, self._swarm.now_s(), _BUNDLE_BODY)
+        self._call(BUNDLE_OP, self._swarm.now_s(), BUNDLE_BODY)
 
     def _bundled(self, body: bytes) -> None:
         """Take the trust bundle into account, and renew what is due."""
         swarm = self._swarm
-        swarm.trust(body)
+        swarm.authority.update(body, swarm.wall_s())
         if self._renewing:
             return
-        if self._is_due(self.own_expires_at - swarm.wall_s(), self.own_lifetime_s):
+        left_s = self.own_expires_at - swarm.wall_s()
+        if self.own_signer in swarm.authority.tainted or self.documents.at_threshold(
+            left_s, self.own_lifetime_s
+        ):
             self._renew_own()  # and with it the connection: the workloads' turn is the next sync
         elif swarm.now_s() >= self._renew_again_s:
             self._renew_due()
 
     @property
     def _renewing(self) -> bool:
-        return any(call.op == RENEW_OP for call in self._calls.values())
-
-    def _entry_due(self, entry: str, wall_s: float) -> bool:
-        expires_at = self._expiries.get(entry)
-        return expires_at is None or self._is_due(expires_at - wall_s, self._lifetime_s)
-
-    def _is_due(self, left_s: float, lifetime_s: float) -> bool:
-        plan = self._swarm.plan
-        # the draw costs more than the comparison that most polls end with
-        if left_s > (1.0 - plan.fraction) * (1.0 + plan.renew_jitter) * lifetime_s:
-            return False
-        u = self._u(Stream.RENEWAL)
-        return due_at_poll(left_s, lifetime_s, plan.fraction, plan.renew_jitter, u)
+        return any(call.op in _RENEWALS for call in self._calls.values())
 
     def _renew(self, entries: tuple[str, ...]) -> None:
         swarm = self._swarm
-        params = [
-            api.NewX509SvidParams(entry_id=entry, csr=swarm.csr(self.number + i))
-            for i, entry in enumerate(entries)
-        ]
-        body = message(api.BatchNewX509SvidRequest(params=params).SerializeToString())
+        body = renew_body([(e, swarm.csr(self.number + i)) for i, e in enumerate(entries)])
         self._call(RENEW_OP, swarm.now_s(), body, entries)
 
     def _renewed(self, call: _Call, body: bytes) -> None:
         (one,) = messages(body)
-        swarm = self._swarm
-        wall_s = swarm.wall_s()
+        wall_s = self._swarm.wall_s()
         results = api.BatchNewX509SvidResponse.FromString(one).results
         failed = False
         for entry, result in zip(call.entries, results, strict=True):
             if result.status.code != 0:
                 failed = True
                 continue
-            before = self._expiries.get(entry)
-            if before is not None and before < wall_s:
-                swarm.expired_identity_s += wall_s - before
-            swarm.signed += 1
-            self._lifetime_s = result.svid.expires_at - wall_s + swarm.plan.backdate_s
-            first = before is None and swarm.plan.stationary
-            aged_s = self._pretended_age_s() if first else 0.0
-            self._expiries[entry] = result.svid.expires_at - aged_s
-        self._soonest_s = min(self._expiries.values(), default=inf)
+            svid = result.svid
+            self.documents.take(entry, float(svid.expires_at), svid.cert_chain[0], wall_s)
+        self.documents.taken()
         if failed:
             self._renewal_failed()
         else:
             self._attempts = 0
             self._renew_again_s = -inf
-
-    def _pretended_age_s(self) -> float:
-        """Return a part of the renewal interval, the same for all documents of one call."""
-        plan = self._swarm.plan
-        interval_s = max(0.0, plan.fraction * self._lifetime_s - plan.backdate_s)
-        u = uniform(self._swarm.seed_key, self.number, Stream.INITIAL_AGE, 0)
-        return u * interval_s
 
     def _renewal_failed(self) -> None:
         self._attempts += 1
@@ -480,33 +408,17 @@ class HollowAgent:
         """Ask for what is missing or due; also between two syncs, after a refusal."""
         if self._connection is None or not self.synced or self._renewing:
             return
-        plan, wall_s = self._swarm.plan, self._swarm.wall_s()
-        horizon_s = (1.0 - plan.fraction) * (1.0 + plan.renew_jitter) * self._lifetime_s
-        if len(self._expiries) == len(self._ids) and self._soonest_s - wall_s > horizon_s:
-            return  # nothing can be due yet: what most polls find
-        due = [entry for entry in self._ids if self._entry_due(entry, wall_s)]
+        due = self.documents.due(self._ids, self._swarm.wall_s())
         if due:
             self._renew(tuple(due[: self._swarm.plan.batch_size]))
 
     # -- for the outside
 
-    def identities(self, wall_s: float) -> tuple[int, int]:
-        """Return how many workload identities are valid now, and how many are expired."""
-        if self._soonest_s > wall_s:
-            return len(self._expiries), 0
-        valid = sum(expires_at > wall_s for expires_at in self._expiries.values())
-        return valid, len(self._expiries) - valid
-
-    def expired_so_far_s(self, wall_s: float) -> float:
-        """Return the identity-seconds since the expiry of what is expired now."""
-        return sum(max(0.0, wall_s - expires_at) for expires_at in self._expiries.values())
-
     def restart(self, t_s: float) -> None:
         """Lose the connection and every workload's document; attest again where that is allowed."""
         self._swarm.cancel(self._timer)
         self._drop_connection()
-        self._expiries.clear()
-        self._soonest_s = inf
+        self.documents.clear()
         self._failures = self._attempts = 0
         self._renew_again_s = -inf
         self.synced = False

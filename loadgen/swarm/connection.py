@@ -2,7 +2,9 @@
 
 No transport, no protocol object, no stream: the event loop watches the bare descriptor, OpenSSL
 reads and writes it, and ``Http2Client`` understands the bytes. asyncio's own TLS keeps buffers of
-256 kB a connection, which would decide how many agents fit.
+256 kB a connection, which would decide how many agents fit. A context of one's own weighs 20 kB and
+is needed for the handshake only, so a connection begins and ends with one that all share (OpenSSL
+keeps the first context of a connection to its end: SSL_set_SSL_CTX).
 """
 
 import asyncio
@@ -43,6 +45,7 @@ class Connection:
         port: of the server on 127.0.0.1.
         origin: source address, one of 127.0.0.0/8.
         context: TLS settings with the agent's document in them.
+        shared: the same TLS settings without a document, before and after the handshake.
         server_id: SPIFFE ID that the server must have.
     """
 
@@ -53,6 +56,7 @@ class Connection:
         "_out",
         "_owner",
         "_server_id",
+        "_shared",
         "_socket",
         "_tls",
         "client",
@@ -65,11 +69,13 @@ class Connection:
         port: int,
         origin: str,
         context: ssl.SSLContext,
+        shared: ssl.SSLContext,
         server_id: str,
     ) -> None:
         self.client = Http2Client()
         self._loop, self._owner = loop, owner
         self._context: ssl.SSLContext | None = context
+        self._shared = shared
         self._server_id = server_id
         self._tls: ssl.SSLSocket | None = None
         self._out = b""
@@ -95,7 +101,8 @@ class Connection:
             self._break("refused")
             return
         try:
-            self._tls = self._context.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._tls = self._shared.wrap_socket(self._socket, do_handshake_on_connect=False)
+            self._tls.context = self._context
         except OSError:
             self._break("refused")
             return
@@ -115,6 +122,7 @@ class Connection:
         if peer_id(self._tls) != self._server_id:
             self._break("tls")
             return
+        self._tls.context = self._shared  # which frees the other one
         self._loop.remove_reader(self._fd)
         self._loop.add_reader(self._fd, self._on_readable)
         self._owner.connected()

@@ -16,3 +16,5 @@ class Kind(StrEnum):
     """somebody else holds SQLite's write lock for ``down_s``"""
     CA_ROTATED = "ca-rotated"
     """a new CA is prepared and activated at once"""
+    CA_REVOKED = "ca-revoked"
+    """the same, the old CA tainted at once and, ``down_s`` later, revoked"""

@@ -11,6 +11,7 @@ from typing import Self
 import msgspec
 
 from loadgen.clock import RunClock
+from loadgen.lines import Start, encode
 from loadgen.supervise import Child
 from loadgen.swarm.protocol import (
     PLAN_FILE,
@@ -19,11 +20,9 @@ from loadgen.swarm.protocol import (
     Progress,
     Ready,
     Result,
-    Start,
     Steal,
     Stolen,
     SwarmPlan,
-    encode,
 )
 from scenarios.errors import ProcessError
 

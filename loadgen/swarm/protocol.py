@@ -24,6 +24,8 @@ from typing import Literal
 
 import msgspec
 
+from loadgen.lines import Fault, Start
+
 PLAN_FILE = "swarm.json"
 RESULT_FILE = "result.json"
 ROWS_FILE = "operations-0.msgpack"
@@ -86,12 +88,6 @@ class SwarmPlan(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields
     point: str = "0"
     regime: str = ""
     replication: int = 0
-
-
-class Start(msgspec.Struct, frozen=True):
-    """The start: run clock zero as CLOCK_MONOTONIC seconds."""
-
-    zero_monotonic_s: float
 
 
 class Steal(msgspec.Struct, frozen=True):
@@ -177,13 +173,6 @@ class Result(msgspec.Struct, kw_only=True, frozen=True):
     signed: int
 
 
-class Fault(msgspec.Struct, frozen=True):
-    """One line in plain words; ``exit_code`` is what the process will return."""
-
-    message: str
-    exit_code: int
-
-
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line on the swarm's stdout: exactly one field is set."""
 
@@ -192,8 +181,3 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     stolen: Stolen | None = None
     done: Result | None = None
     error: Fault | None = None
-
-
-def encode(message: Line | Command) -> bytes:
-    """Return one JSON line, newline included."""
-    return msgspec.json.encode(message) + b"\n"

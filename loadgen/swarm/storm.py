@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from time import monotonic
 
@@ -23,9 +24,8 @@ from loadgen.swarm.field import Fleet, Meter, spire, swarm
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.link import SwarmLink
 from loadgen.swarm.protocol import ATTEST_OP, RENEW_AGENT_OP, RENEW_OP, Progress
-from loadgen.targets.spire.call import ACTIVATE_X509_AUTHORITY, PREPARE_X509_AUTHORITY
 from loadgen.targets.spire.process import ServerSettings, SpireServer
-from loadgen.targets.spire.proto import spire_api_pb2 as api
+from loadgen.targets.spire.rotation import replace_authority, revoke_authority, taint_authority
 from scenarios.record.tables import Count, OperationRow, Sample
 
 ATTEST_HZ = 50.0
@@ -36,6 +36,7 @@ STEADY_S = 10.0
 ALL_WELL_S = 3.0
 """of whole health in a row that count as recovered, from their first second"""
 _SERIES = ("attested", "connected", "synced", "identities", "expired", "signed")
+_LASTING = (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED, Kind.CA_REVOKED)
 _SIGNING = (ATTEST_OP, RENEW_OP, RENEW_AGENT_OP)
 
 
@@ -50,6 +51,8 @@ class StormReport(msgspec.Struct, kw_only=True, frozen=True):
     backoff: bool
     control_frame_limit: int | None
     down_s: float
+    start_s: float
+    """from the start of a killed server's successor until it answered; 0 for other storms"""
     watched_s: float
     """after the fault began"""
     up_s: float | None
@@ -79,6 +82,8 @@ class Storm(msgspec.Struct, frozen=True):
     fault_s: float
     """run clock"""
     rows: list[OperationRow]
+    started_utc: str = ""
+    wall_s: float = 0.0
 
 
 def storm(
@@ -101,9 +106,10 @@ def storm(
         on_step: called with a few words before each step.
 
     Raises:
-        TargetError: SPIRE is not installed or does not start.
+        TargetError: SPIRE is not installed, does not start, or ends by itself.
         ProcessError: the swarm failed.
     """
+    started_utc, began_s = datetime.now(UTC).isoformat(timespec="seconds"), monotonic()
     settings = settings or ServerSettings()
     settings = replace(settings, keys_on_disk=kind is Kind.SERVER_KILLED)
     cold = kind is Kind.COLD_START
@@ -114,19 +120,23 @@ def storm(
     with spire(settings) as server, swarm(server, fleet) as link:
         on_step(f"{kind}: {fleet.agents} agents start")
         link.start(RunClock.starting_in(0.2))
-        up_s = None if cold else _whole(link, fleet, 0.0, 3.0 * prelude_s)
+        up_s = None if cold else _whole(server, link, fleet, 0.0, 3.0 * prelude_s)
         if up_s is not None:
             link.until(lambda progress: progress.t_s > up_s + STEADY_S, STEADY_S + 5.0)
         before = link.progress[-1] if link.progress else None
         fault_s = before.t_s if before is not None else 0.0
         on_step(f"{kind}: the fault, at {fault_s:.0f} s")
         meter = Meter(server)
-        cpu_s = _break(kind, server, link, down_s, meter)
-        lasts_s = down_s if kind in (Kind.SERVER_KILLED, Kind.DATASTORE_LOCKED) else 0.0
+        cpu_s, start_s = _break(kind, server, link, down_s, meter)
+        lasts_s = down_s if kind in _LASTING else 0.0
         hold_s = ALL_WELL_S
         if kind is Kind.CA_ROTATED:  # what a new CA breaks shows when documents are renewed
             hold_s += fleet.x509_ttl_s / 2.0 + 2.0 * fleet.sync_s
-        whole_s = _whole(link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s)
+        elif kind is Kind.CA_REVOKED:  # agents see that an authority is gone at their next sync
+            hold_s += 2.0 * fleet.sync_s
+        whole_s = _whole(
+            server, link, fleet, fault_s + max(lasts_s, 1.0), watch_s - lasts_s, hold_s=hold_s
+        )
         rss_mb = Meter(server).rss_mb()
         cpu_s += meter.cpu_s() if kind is not Kind.SERVER_KILLED else 0.0
         link.stop()
@@ -143,6 +153,7 @@ def storm(
         backoff=fleet.backoff,
         control_frame_limit=settings.control_frame_limit,
         down_s=lasts_s,
+        start_s=start_s,
         watched_s=link.progress[-1].t_s - fault_s,
         up_s=up_s,
         recovery_s=None if whole_s is None else max(0.0, whole_s - fault_s - lasts_s),
@@ -159,17 +170,29 @@ def storm(
         swarm_lag_p99_s=result.lag_p99_s,
         swarm_valid=result.valid or result.reason == "stopped",
     )
-    return Storm(report, list(link.progress), fault_s, rows)
+    wall_s = monotonic() - began_s
+    return Storm(report, list(link.progress), fault_s, rows, started_utc, wall_s)
 
 
 def _whole(
-    link: SwarmLink, fleet: Fleet, from_s: float, within_s: float, *, hold_s: float = ALL_WELL_S
+    server: SpireServer,
+    link: SwarmLink,
+    fleet: Fleet,
+    from_s: float,
+    within_s: float,
+    *,
+    hold_s: float = ALL_WELL_S,
 ) -> float | None:
-    """Wait for ``hold_s`` of whole health after run time ``from_s``; return when it began."""
+    """Wait for ``hold_s`` of whole health after run time ``from_s``; return when it began.
+
+    Raises:
+        TargetUnavailable: the server has ended by itself.
+    """
     wanted = fleet.agents * fleet.identities
     deadline = monotonic() + within_s + max(0.0, from_s - _now(link))
     since: float | None = None
     while monotonic() < deadline and link.result is None and not link.child.exited():
+        server.check()
         last = link.progress[-1] if link.progress else None
         whole = last is not None and last.synced == fleet.agents and last.identities >= wanted
         if last is None or not whole or last.t_s < from_s:
@@ -186,31 +209,32 @@ def _now(link: SwarmLink) -> float:
     return link.progress[-1].t_s if link.progress else 0.0
 
 
-def _break(kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, meter: Meter) -> float:
-    """Do it; return the CPU seconds of a server that is no more."""
+def _break(
+    kind: Kind, server: SpireServer, link: SwarmLink, down_s: float, meter: Meter
+) -> tuple[float, float]:
+    """Do it; return the CPU seconds of a server that is no more, and how long its successor took.
+
+    The second is from the start of the process until it answers.
+    """
     if kind is Kind.MASS_RESTART:
         link.restart()
     elif kind is Kind.SERVER_KILLED:
         used_s = meter.cpu_s()
         server.kill()
         time.sleep(down_s)
+        began_s = monotonic()
         server.launch()
-        return used_s
+        return used_s, monotonic() - began_s
     elif kind is Kind.DATASTORE_LOCKED:
         _lock(server, down_s)
     elif kind is Kind.CA_ROTATED:
-        with server.admin() as caller:
-            prepared = caller.call(
-                PREPARE_X509_AUTHORITY,
-                api.PrepareX509AuthorityRequest(),
-                api.PrepareX509AuthorityResponse,
-            ).prepared_authority
-            caller.call(
-                ACTIVATE_X509_AUTHORITY,
-                api.ActivateX509AuthorityRequest(authority_id=prepared.authority_id),
-                api.ActivateX509AuthorityResponse,
-            )
-    return 0.0
+        replace_authority(server)
+    elif kind is Kind.CA_REVOKED:
+        old = replace_authority(server)
+        taint_authority(server, old)
+        time.sleep(down_s)
+        revoke_authority(server, old)
+    return 0.0, 0.0
 
 
 def _lock(server: SpireServer, seconds: float) -> None:

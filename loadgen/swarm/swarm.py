@@ -12,8 +12,8 @@ import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from loadgen.http2 import messages
 from loadgen.swarm.agent import HollowAgent, Node
+from loadgen.swarm.authority import Authority
 from loadgen.swarm.protocol import (
     RESULT_FILE,
     ROWS_FILE,
@@ -24,8 +24,7 @@ from loadgen.swarm.protocol import (
     SwarmPlan,
 )
 from loadgen.swarm.recorder import Recorder
-from loadgen.targets.spire.credentials import Svid, client_context, csr, new_key
-from loadgen.targets.spire.proto import spire_api_pb2 as api
+from loadgen.targets.spire.credentials import Svid, csr, new_key
 from scenarios.demand.streams import seed_key
 from scenarios.errors import InputError
 
@@ -52,10 +51,8 @@ class Swarm:
         began_s = time.monotonic()
         self.recorder = Recorder(plan)
         self.seed_key = seed_key(plan.seed, plan.replication)
-        self.authorities = [base64.b64decode(der) for der in plan.authorities]
-        self.anonymous = client_context(self.authorities, None)
+        self.authority = Authority([base64.b64decode(der) for der in plan.authorities])
         self.server_id = f"spiffe://{plan.trust_domain}/spire/server"
-        self._bundle = b""
         self._looked = 0
         self.signed = 0
         self.expired_identity_s = 0.0
@@ -95,17 +92,6 @@ class Swarm:
     def csr(self, number: int) -> bytes:
         """Return a certificate request of the pool, DER."""
         return self._csrs[number % CSR_POOL]
-
-    def trust(self, body: bytes) -> None:
-        """Take a trust bundle (the answer to GetBundle) into account; agents share it."""
-        if body == self._bundle:
-            return
-        self._bundle = body
-        (one,) = messages(body)
-        found = [authority.asn1 for authority in api.Bundle.FromString(one).x509_authorities]
-        if found != self.authorities:
-            self.authorities = found
-            self.anonymous = client_context(found, None)
 
     # -- life
 
@@ -162,7 +148,7 @@ class Swarm:
             attested += agent.own is not None and agent.own_expires_at > wall_s
             connected += agent.is_connected
             synced += agent.synced
-            valid, gone = agent.identities(wall_s)
+            valid, gone = agent.documents.counts(wall_s)
             identities += valid
             expired += gone
         return Progress(
@@ -201,7 +187,7 @@ class Swarm:
         if not reason and lag is not None and lag > plan.lag_bound_s:
             reason = f"swarm saturated: its own lag p99 {lag:.3f} s, allowed {plan.lag_bound_s:g} s"
         wall_s = self.wall_s()
-        still = sum(agent.expired_so_far_s(wall_s) for agent in self.agents)
+        still = sum(agent.documents.ended_for_s(wall_s) for agent in self.agents)
         return Result(
             valid=not reason,
             reason=reason,

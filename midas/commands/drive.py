@@ -41,6 +41,21 @@ def drive(
         ),
     ] = "scenario",
     workers: Annotated[int, typer.Option(min=1, max=64, help="Generator processes.")] = 1,
+    warmup_s: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=86_400,
+            help="Report so much of the beginning apart. [default: a tenth, at most 5 s]",
+            show_default=False,
+        ),
+    ] = None,
+    lag_bound_ms: Annotated[
+        float,
+        typer.Option(
+            min=0.001, max=60_000, help="Not valid if the generator's own lag p99 is above."
+        ),
+    ] = 10.0,
     seed: Seed = 1,
     out: Out = None,
     json: Json = False,
@@ -59,7 +74,17 @@ def drive(
 
     scenario = inputs.load(file)
     allowed = i_am_allowed_to_load or []
-    options = Options(regime, rate_hz, seconds, attack or [], workers, allowed, arrivals)
+    options = Options(
+        regimes=regime,
+        rate_hz=rate_hz,
+        seconds=seconds,
+        attacks=attack or [],
+        workers=workers,
+        allowed=allowed,
+        arrivals=arrivals,
+        warmup_s=warmup_s,
+        lag_bound_s=lag_bound_ms / 1e3,
+    )
     output = Output(json, quiet)
     run = measure(scenario, target, seed, options, fail_if or [], out, output)
     output.result(run.document(), *render.lines(run.summary, run.path), *run.judged())

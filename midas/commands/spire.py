@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from loadgen.swarm.kinds import Kind
-from midas.options import Json, Quiet, Seed
+from midas.options import Json, Out, Quiet, Seed
 from midas.output import Output
 
 app = typer.Typer(
@@ -36,18 +36,21 @@ def storm(
     down_s: Annotated[float, typer.Option(min=1, help="Length of the fault.")] = 20.0,
     watch_s: Annotated[float, typer.Option(min=10, help="Wait so long for recovery.")] = 90.0,
     seed: Seed = 1,
+    out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Break something under a fleet of hollow agents and see whether it recovers by itself.
 
-    Exit code 1 if it did not.
+    Exit code 1 if it did not. The run is kept; see `midas runs list`.
 
     Example: `midas spire storm cold-start --agents 1000 --watch-s 120`
     """
     from loadgen.swarm.field import Fleet
+    from loadgen.swarm.records import storm_record
     from loadgen.swarm.storm import storm as run
     from loadgen.targets.spire.process import ServerSettings
+    from midas import provenance, results
     from midas.render import swarm as render
     from midas.storms import predict
 
@@ -57,7 +60,9 @@ def storm(
     )
     settings = ServerSettings(control_frame_limit=control_frame_limit)
     found = run(kind, fleet, down_s=down_s, watch_s=watch_s, settings=settings, on_step=output.note)
+    path = results.save(storm_record(found, seed, provenance.machine()), out)
     prediction = predict(found, seed)
+    output.note(f"kept as {path}")
     output.result(
         render.storm_document(found, prediction), *render.storm_lines(found.report, prediction)
     )
@@ -77,14 +82,21 @@ def theft(
         typer.Option(metavar="DETECTOR", help="Ban at its alert. [default: the certain sign]"),
     ] = None,
     seed: Seed = 1,
+    out: Out = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Steal node identities and time what SPIRE's log shows of it, and what a ban ends.
 
+    The run is kept; see `midas runs list`.
+
     Example: `midas spire theft --victims 30 --agent-ttl-s 60`
     """
-    from loadgen.swarm.theft import Heist, heist, respond_set
+    from loadgen.swarm.records import theft_record
+    from loadgen.swarm.theft import heist, respond_set
+    from loadgen.swarm.theft_report import Heist
+    from midas import provenance, results
+    from midas.heists import predict
     from midas.render import swarm as render
 
     output = Output(json, quiet)
@@ -96,4 +108,10 @@ def theft(
         seed=seed,
     )
     found = heist(asked, on_step=output.note)
-    output.result(render.theft_document(found), *render.theft_lines(found.report))
+    path = results.save(theft_record(found, provenance.machine()), out)
+    output.note(f"kept as {path}")
+    output.note("simulating the same thefts")
+    prediction = predict(asked)
+    output.result(
+        render.theft_document(found, prediction), *render.theft_lines(found.report, prediction)
+    )

@@ -7,7 +7,8 @@ import msgspec
 
 if TYPE_CHECKING:
     from loadgen.swarm.storm import Storm, StormReport
-    from loadgen.swarm.theft import Heisted, TheftReport
+    from loadgen.swarm.theft_report import Heisted, TheftReport
+    from midas.heists import Prediction as TheftPrediction
     from midas.storms import Prediction
 
 _STATES = ("t_s", "attested", "connected", "synced", "identities", "expired", "signed")
@@ -58,8 +59,8 @@ def storm_lines(report: "StormReport", prediction: "Prediction") -> list[str]:
     ]
 
 
-def theft_document(found: "Heisted") -> dict[str, Any]:
-    """Return the report of a heist with its incidents; medians with their intervals."""
+def theft_document(found: "Heisted", prediction: "TheftPrediction") -> dict[str, Any]:
+    """Return the report of a heist, the simulator's word, incidents, medians with intervals."""
     from analysis.estimators import median as estimate
 
     document: dict[str, Any] = msgspec.to_builtins(found.report)
@@ -67,10 +68,11 @@ def theft_document(found: "Heisted") -> dict[str, Any]:
         name: msgspec.to_builtins(estimate(times, "s"))
         for name, times in found.report.time_to_detection_s.items()
     }
+    document["simulated"] = msgspec.to_builtins(prediction)
     return document | {"incidents": msgspec.to_builtins(found.incidents)}
 
 
-def theft_lines(report: "TheftReport") -> list[str]:
+def theft_lines(report: "TheftReport", prediction: "TheftPrediction") -> list[str]:
     """Return what people want to know of a heist."""
     lines = [
         (
@@ -83,6 +85,13 @@ def theft_lines(report: "TheftReport") -> list[str]:
         lines.append(f"{name}: {report.detected[name]} of {report.used} seen, {when}")
     if report.predicted_median_s is not None:
         lines.append(f"predicted by the renewal law: median {report.predicted_median_s:.1f} s")
+    said = prediction.median_s
+    if said.value is not None and said.low is not None and said.high is not None:
+        lines.append(
+            f"simulated, until the sign that is responded to: median {said.value:.1f} s "
+            f"({said.low:.1f} … {said.high:.1f}); a run of {report.victims} thefts has its median "
+            f"between {prediction.run_median_low_s:.1f} and {prediction.run_median_high_s:.1f} s"
+        )
     if report.time_to_containment_s:
         lines.append(
             f"banned {len(report.time_to_containment_s)}, median "

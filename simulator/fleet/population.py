@@ -112,8 +112,8 @@ class FleetPopulation:
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
         self._stages = _kernels("stages") if "desk" in self._memory.arrays else None
-        self._records = self._memory.records
-        self._numbering = Numbering(self._memory.arrays["classes"])
+        self._records, self._event_s = self._memory.records, self._memory.records["event_s"]
+        self._numbering = Numbering(self._memory.arrays["classes"], self._layout)
         self._agents = scenario.agents
         self.now_s = 0.0
         self._done_s = self._caught_up_s = 0.0
@@ -135,7 +135,8 @@ class FleetPopulation:
         for first in range(0, self._agents, block):
             end = min(self._agents, first + block)
             self._start(partial(self._begin_part, first, end))()
-            batch["count"] = self._numbering.first_record(end) - self._numbering.first_record(first)
+            of = self._numbering.records_of
+            batch["count"] = of(end - 1).stop - of(first).start
             batch["stage"] = ASKED
             self._serve(0, 0.0)
 
@@ -253,15 +254,17 @@ class FleetPopulation:
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
-        lives = self._memory.arrays["lives"]
-        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        lives, factor = self._memory.arrays["lives"], 1.0
+        if len(lives) > 1:  # the first is in force from before the start
+            place = np.searchsorted(lives["from_s"], issued_s, side="right") - 1
+            factor = float(lives["factor"][place])
         grant = self._grants[self._layout.index(agent)]
-        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
+        return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
         where = self._numbering.records_of(agent)
-        if self._done_s < self.now_s and (self._records["event_s"][where] < self.now_s).any():
+        if self._done_s < self.now_s and min(self._event_s[where].tolist()) < self.now_s:
             self._work_to(self.now_s)
         return where
 

@@ -18,16 +18,15 @@ from numpy.typing import NDArray
 from loadgen.generator.protocol import (
     OWN_OPS,
     Command,
-    Fault,
     GeneratorPlan,
     GeneratorResult,
     Line,
     Progress,
     WirePlan,
     decode_line,
-    encode,
 )
 from loadgen.histogram import decode
+from loadgen.lines import Fault, encode
 from loadgen.targets.port import Endpoint, Op
 from scenarios.record.tables import OperationRow
 

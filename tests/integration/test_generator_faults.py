@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from loadgen.generator.plan import read_plan
-from loadgen.generator.protocol import Command, Start
+from loadgen.generator.protocol import (
+    Command,
+)
 from loadgen.generator.schedule import load_schedule
+from loadgen.lines import Start
 from loadgen.targets.port import Endpoint
 from scenarios.errors import InputError
 from tests.integration.generator_runs import Generator, rogue_server, run, write_run

@@ -11,7 +11,11 @@ import numpy as np
 import psutil
 import pytest
 
-from loadgen.generator.protocol import Command, Start, Steal
+from loadgen.generator.protocol import (
+    Command,
+    Steal,
+)
+from loadgen.lines import Start
 from loadgen.targets.port import Endpoint
 from tests.integration.generator_runs import ROOT, Generator, rogue_server, run, write_run
 

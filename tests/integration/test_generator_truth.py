@@ -7,7 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from loadgen.generator.protocol import Command, Start
+from loadgen.generator.protocol import (
+    Command,
+)
+from loadgen.lines import Start
 from loadgen.targets.port import Endpoint
 from tests.integration.generator_runs import Generator, rogue_server, write_run
 

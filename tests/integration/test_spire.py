@@ -1,11 +1,13 @@
 """SPIRE itself: attestation, the Workload API, a swarm, and what its log shows of a theft."""
 
+import contextlib
 import os
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from spiffe import WorkloadApiClient
 
@@ -41,6 +43,7 @@ from loadgen.targets.spire.detectors import InactiveAgentSvid, TwoAgentOrigins
 from loadgen.targets.spire.process import ServerSettings, SpireAgent, SpireServer
 from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.detection.audit import AuditEvent
+from scenarios.errors import TargetUnavailable
 from tests.spire_programs import spire_programs
 
 DOMAIN = "spire.example"
@@ -277,3 +280,51 @@ def test_a_swarm_ends_when_its_parent_does(server: SpireServer) -> None:
         link.child.stop()  # closes its stdin first
         assert time.monotonic() - began_s < 3.0
         assert link.result is None
+
+
+def spire_servers() -> list[psutil.Process]:
+    """Return the running SPIRE servers that are descendants of ours."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if child.name() == "spire-server":
+                found.append(child)
+    return found
+
+
+def test_a_server_that_dies_while_agents_attest_is_said_in_one_line_and_leaves_nothing() -> None:
+    before = set(spire_servers())
+    configurations: list[Path] = []
+
+    def kill_it() -> None:
+        while not (fresh := set(spire_servers()) - before):
+            time.sleep(0.1)
+        time.sleep(2.0)
+        for process in fresh:
+            configurations.append(Path(process.cmdline()[-1]))
+            process.kill()
+
+    threading.Thread(target=kill_it, daemon=True).start()
+    fleet = Fleet(agents=200, identities=1)  # they take 4 s to be brought up
+    with pytest.raises(TargetUnavailable, match="spire-server ended") as caught:
+        storm(Kind.MASS_RESTART, fleet, watch_s=20.0)
+    assert "\n" not in str(caught.value)
+    assert set(spire_servers()) == before
+    (configuration,) = configurations
+    assert not configuration.parents[1].exists()  # data, log, everything
+    found = storm(Kind.COLD_START, Fleet(agents=2, identities=1, sync_s=1.0), watch_s=20.0)
+    assert found.report.recovered  # the next call works
+
+
+def test_a_revoked_authority_takes_nothing_with_it_when_agents_had_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Tainted for 5 s, which is several syncs: everything is signed anew before the revocation."""
+    monkeypatch.setattr("loadgen.swarm.storm.STEADY_S", 1.0)
+    fleet = Fleet(agents=6, identities=2, sync_s=1.0)
+    found = storm(Kind.CA_REVOKED, fleet, down_s=5.0, watch_s=60.0)
+    assert found.report.recovered
+    assert found.report.expired_identity_s == 0.0
+    before = max(p.signed for p in found.progress if p.t_s <= found.fault_s)
+    at_revocation = max(p.signed for p in found.progress if p.t_s <= found.fault_s + 5.0)
+    assert (before, at_revocation) == (12, 24)

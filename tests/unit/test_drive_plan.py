@@ -155,3 +155,11 @@ def test_a_window_without_arrivals_is_refused() -> None:
 def test_every_op_has_its_index() -> None:
     assert OPS.index(Op.AUTHORIZE) == 0
     assert len(set(OPS)) == len(OPS)
+
+
+def test_a_warm_up_is_what_was_asked_for_and_never_the_whole_window() -> None:
+    scenario = load(Path("customer-service")).scenario
+    one = plan(scenario, "static-key", 3, rate_hz=50.0, seconds=20.0, warmup_s=7.5)
+    assert one.warmup_s == 7.5
+    with pytest.raises(UsageError, match="found 20 s, must be shorter than 20 s"):
+        plan(scenario, "static-key", 3, rate_hz=50.0, seconds=20.0, warmup_s=20.0)

@@ -2,6 +2,7 @@
 
 from math import inf
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -64,6 +65,16 @@ def test_median_lies_between_order_statistics_and_says_what_few_are_worth() -> N
     assert estimators.median([3.0], "s").low is None
 
 
+def test_share_and_rank_agree_with_scipy_s_own() -> None:
+    sizes = np.arange(1, 400)
+    for probability, q in [(0.025, 0.5), (0.025, 0.9), (0.975, 0.9), (0.975, 0.1)]:
+        ranks = [estimators._binomial_quantile(probability, int(n), q) for n in sizes]
+        assert ranks == stats.binom.ppf(probability, sizes, q).astype(int).tolist()
+    for k, n in [(0, 1), (1, 1), (1, 3), (37, 370), (400, 401)]:
+        wilson = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+        assert ends(estimators.share(k, n)) == pytest.approx((wilson.low, wilson.high), rel=1e-12)
+
+
 def test_difference_and_ratio_combine_intervals() -> None:
     a, b = Estimate(10.0, 8.0, 12.0, 5, "s"), Estimate(4.0, 3.0, 5.0, 9, "s")
     apart = estimators.difference(a, b)
@@ -84,3 +95,22 @@ def test_a_comparison_covers_what_its_parts_cover() -> None:
     b = Estimate(4.0, 3.0, 5.0, 9, "s")
     assert estimators.difference(b, a).covers == "sampling+parameters"
     assert estimators.difference(b, b).covers == "sampling"
+
+
+def test_a_quantile_has_the_interval_of_its_order_statistics() -> None:
+    """Of 59 values the largest exceeds the 95 % quantile with probability 1 − 0.95⁵⁹ = 0.95."""
+    values = [float(k) for k in range(1, 60)]
+    found = estimators.quantile(values, 0.5, "s")
+    assert found.value == 30.0
+    assert ends(found) == ends(estimators.median(values, "s"))
+    tail = estimators.quantile(values, 0.95, "s")
+    assert tail.high is None  # not 97.5 %
+    longer = estimators.quantile([float(k) for k in range(1, 74)], 0.95, "s")
+    assert longer.high == 73.0  # 1 − 0.95⁷³ = 0.976
+
+
+def test_the_median_of_a_run_spreads_as_beta_says() -> None:
+    """The median of 30 uniform numbers has standard deviation 1/(2·√32) = 0.088."""
+    uniform = [k / 1000.0 for k in range(1001)]
+    low, high = estimators.spread_of_median(uniform, 30)
+    assert (low, high) == pytest.approx((0.5 - 1.96 * 0.088, 0.5 + 1.96 * 0.088), abs=0.005)

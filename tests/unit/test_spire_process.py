@@ -1,5 +1,7 @@
 """A SPIRE that does not come up: one line, nothing left running, nothing left behind."""
 
+import errno
+import os
 import socket
 import stat
 from pathlib import Path
@@ -68,6 +70,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     subject = server(tmp_path, "#!/bin/sh\n")
     subject.workdir.write_text("a file")
     assert str(subject.workdir) in refused(subject)
+
+
+def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_self: object, path: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+
+    monkeypatch.setattr("loadgen.targets.spire.credentials.NodeAuthority.save", full)
+    subject = server(tmp_path, "#!/bin/sh\n")
+    assert "No space left on device" in refused(subject)
+
+
+def test_a_server_that_ends_later_is_found_out(tmp_path: Path) -> None:
+    """Healthy at first, as far as this test lets it be, then gone."""
+    subject = server(tmp_path, DYING % (tmp_path / "work" / "server.log"))
+    subject.check()  # not started: nothing to complain of
+    refused(subject)
+    with pytest.raises(TargetUnavailable, match="database or disk is full"):
+        subject.check()
 
 
 def test_settings_reach_the_configuration(tmp_path: Path) -> None:

@@ -224,6 +224,15 @@ class SpireServer:
             request = api.CreateJoinTokenRequest(ttl=_TOKEN_TTL_S)
             return caller.call(CREATE_JOIN_TOKEN, request, api.JoinToken).value
 
+    def check(self) -> None:
+        """Find out whether it still runs.
+
+        Raises:
+            TargetUnavailable: it has ended, in its last words.
+        """
+        if self._child is not None and self._child.exited():
+            raise TargetUnavailable(f"spire-server ended: {last_words(self.log, self._child)}")
+
     def kill(self) -> None:
         """End the process with SIGKILL, as a crash does; its data stay for ``launch``."""
         process = self.process
