@@ -13,7 +13,16 @@ import msgspec
 from scipy import special
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import authority, benign, issuer, lateral, lifetimes, renewal, thefts
+from simulator.checks import (
+    authority,
+    benign,
+    issuer,
+    lateral,
+    lifetimes,
+    renewal,
+    stages,
+    thefts,
+)
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -31,6 +40,11 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     issuer.waiting,
     issuer.outage,
     issuer.drain,
+    stages.bound,
+    stages.tandem,
+    stages.deadline,
+    stages.turns,
+    stages.cold_start,
     thefts.notice,
     thefts.superseded,
     thefts.foothold,
