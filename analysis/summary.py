@@ -44,6 +44,7 @@ from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
+from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from scenarios.record.estimate import Estimate
@@ -74,6 +75,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     thefts: int
     detectors: dict[str, int]
     """thefts that each detector saw first"""
+    tenants: dict[str, TenantSummary]
+    """each tenant of the shared issuer by itself; none where there are none"""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -125,11 +128,17 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys)]
     )
     reasons: dict[str, str] = {}
-    regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
+    measured = record.manifest.world == "measured"
+    regimes = {
+        name: _regime(
+            part, until_s, reasons, name, {} if measured else tenants(record, point, name, until_s)
+        )
+        for name, part in parts.items()
+    }
     totals = whole.totals()
     pooled = None
-    if record.manifest.world == "measured":
-        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "")
+    if measured:
+        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "", {})
     return Summary(
         manifest=record.manifest,
         point=point,
@@ -137,7 +146,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         pooled=pooled,
         within_s=until_s,
         thefts=tuple(whole.incidents),
-        splits=splits(record, point) if record.manifest.world == "measured" else None,
+        splits=splits(record, point) if measured else None,
         exposure_name=_exposure_name(until_s),
         lag_p99_s=lag_p99_s(whole.operations),
         events_executed=int(totals.get("events_executed", 0)),
@@ -149,7 +158,13 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
 # --- estimates ------------------------------------------------------------------------------------
 
 
-def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> RegimeSummary:
+def _regime(
+    part: Part,
+    until_s: float,
+    reasons: dict[str, str],
+    name: str,
+    tenants: dict[str, TenantSummary],
+) -> RegimeSummary:
     missing: dict[str, str] = {}
     metrics = _means(part, missing) | _measured_rate(part)
     metrics |= _residual_validity(part, missing)
@@ -171,6 +186,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
         thefts=len(part.thefts),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
+        tenants=tenants,
     )
 
 

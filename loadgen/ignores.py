@@ -26,6 +26,7 @@ IGNORES: Final = {
     "threats": _SIMULATED,
     "detection.coverage": "every identity of the target is watched",
     "detection.external_notice_mean_s": "nobody outside watches a measured run",
+    "tenants": "a measured run has one owner of everything",
     "benign": "harmless events are simulated; a target has its own",
     "response": "a measured run responds at once; triage by people is simulated",
     "regimes.title": _WORDS,
@@ -40,6 +41,8 @@ IGNORES: Final = {
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",
     "workloads.ttl_s": "a target is provisioned with one lifetime, that of the regime",
+    "workloads.clock_skew": "agents of a measured run share one clock",
+    "federation": "simulated only; a target has one trust domain",
     "workloads.tasks.duration_s": "a task of a measured run is one use, at its start",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

@@ -49,6 +49,12 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
             if name.endswith(recovery.SHARE):
                 yield from (f"  {r}: {recovery.verdict(share)}" for r, share in found.items())
     yield from _detection(summary)
+    for name, of in summary.regimes.items():
+        if of.tenants:
+            told = terse.tenants(summary, name)
+            yield heading(told.title)
+            yield table(told.columns, told.rows, wrap=told.columns[1:])
+            yield f"{told.note}\n"
 
 
 def _measured(summary: "Summary") -> Iterator["RenderableType"]:

@@ -55,6 +55,8 @@ class Stream(IntEnum):
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
     LEAK_CHANNEL = 69
+    TENANT_SAMPLE = 70
+    TENANT_ACCEPT = 71
     CUT_OFF = 40
     DATASTORE = 41
     RENEW_ALL = 50
@@ -62,6 +64,8 @@ class Stream(IntEnum):
     RENEWAL_CHECK = 52
     CA_PHASE = 55
     INITIAL_WALK = 56
+    BUNDLE_PHASE = 57
+    CLOCK_SKEW = 58
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

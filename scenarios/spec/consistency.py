@@ -18,7 +18,13 @@ MANY_EVENTS = 100_000
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [
+        *_workloads(scenario),
+        *_tenants(scenario),
+        *_channels(scenario),
+        *_faults(scenario),
+        *_drive(scenario),
+    ]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
@@ -98,6 +104,30 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
                 f"must be > duration_s = {fault.length_s:g}, or {ends}",
+            )
+
+
+def _tenants(scenario: Scenario) -> Iterator[Problem]:
+    tenants = scenario.tenants
+    if not tenants:
+        return
+    yield from _duplicates("tenants", (tenant.name for tenant in tenants))
+    if len(tenants) > scenario.agents:
+        yield Problem("tenants", f"{len(tenants)}", f"must be ≤ the {scenario.agents} agents")
+        return
+    classes = [workload.name for workload in scenario.workloads]
+    claims = Counter(name for tenant in tenants for name in tenant.workloads)
+    for index, tenant in enumerate(tenants):
+        for name in tenant.workloads:
+            if name not in classes:
+                allowed = f"must be one of {', '.join(classes)}"
+                yield Problem(f"tenants[{index}].workloads", repr(name), allowed)
+    for name in classes:
+        if claims[name] != 1:
+            yield Problem(
+                "tenants[*].workloads",
+                f"{name!r} {claims[name]} times",
+                "each class must have one tenant",
             )
 
 

@@ -9,12 +9,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.spec.authority import CertificateAuthority
+from scenarios.spec.authority import (
+    CertificateAuthority,
+    ClockSkew,
+    Federation,
+    TrustDomain,
+)
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
-TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
 HOURS = 24
 Hour = Annotated[int, Field(ge=0, le=HOURS)]
@@ -50,6 +54,7 @@ class Workload(Strict):
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
+    clock_skew: ClockSkew = ClockSkew()
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
@@ -99,6 +104,8 @@ class Issuer(Strict):
     backoff: Backoff = Backoff()
     ca: CertificateAuthority | None = None
     """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
+    not_before_backdate_s: Seconds = 10.0
+    """how long before its issue a document's validity begins: clocks may be that far behind"""
 
 
 class Start(Strict):
@@ -249,6 +256,26 @@ class Benign(Strict):
         )
 
 
+class Tenant(Strict):
+    """A customer of the one issuer: classes of its own, and what its people do differently.
+
+    What is absent is as the scenario says for everybody. Lifetimes of its own its classes have.
+    """
+
+    name: Name
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """each class belongs to one tenant"""
+    leak_rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    foothold_rate_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    coverage: Share | None = None
+    delivery_s: Seconds | None = None
+    external_notice_mean_s: PositiveSeconds | None = None
+    analysts: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """analysts of its own; when absent its alerts queue with everybody's"""
+    triage_mean_s: Seconds | None = None
+    automatic: bool | None = None
+
+
 class Engine(Strict):
     """How the simulator computes what it computes."""
 
@@ -283,16 +310,19 @@ class Scenario(Strict):
     expected: str
     source: str
     horizon_s: Annotated[float, Field(gt=0, le=3.2e8)]
-    trust_domain: Annotated[str, Field(pattern=TRUST_DOMAIN_PATTERN)] = "example.org"
+    trust_domain: TrustDomain = "example.org"
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     workloads: Annotated[tuple[Workload, ...], Field(min_length=1)]
     start: Start = Start()
     issuer: Issuer = Issuer()
+    federation: tuple[Federation, ...] = ()
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()
     benign: Benign = Benign()
     faults: tuple[Fault, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
+    """customers that share the issuer, each class with one of them; none: one owner of all"""
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

@@ -21,6 +21,7 @@ from scenarios.detection.audit import Alert, AuditEvent, Outcome
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
+from scenarios.spec.lifetimes import trust_domain
 from simulator.control.case import Case, Use, permissions_of
 from simulator.control.owner import Access, Owner
 from simulator.control.world import World
@@ -45,6 +46,7 @@ class Feed:
         )
         self._origins_matter = any(isinstance(d, TwoOrigins) for d in world.detectors)
         self._permissions_matter = any(isinstance(d, NewPermission) for d in world.detectors)
+        self._delivery_s = world.rules(owner).delivery_s
         self._every = world.every_access
         self._fed_s: float | None = None
         if self.reads_owner:
@@ -162,7 +164,7 @@ class Feed:
         named = self._world.regime.attribution == "task"
         return AuditEvent(
             occurred_s=t_s,
-            observed_s=t_s + self._world.scenario.detection.delivery_s,
+            observed_s=t_s + self._delivery_s,
             identity=self.identity,
             workload=workload.name,
             task=workload.tasks[task].name if named else "",
@@ -206,7 +208,7 @@ def identity_of(world: World, owner: int) -> str:
     name, number = agent_class.workload.name, world.layout.number(owner)
     if world.regime.attribution == "secret":
         return f"key://{name}/{number // world.regime.shared_by}"
-    return f"spiffe://{world.scenario.trust_domain}/{name}/{number}"
+    return f"spiffe://{trust_domain(world.scenario, agent_class.workload)}/{name}/{number}"
 
 
 def node_address(world: World, agent: int) -> str:

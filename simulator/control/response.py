@@ -27,7 +27,7 @@ class Response:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._analysts = simpy.Resource(world.clock, world.scenario.response.analysts)
+        self._analysts: dict[str, simpy.Resource] = {}
         self._cases: dict[int, list[Case]] = {}
         self.alerts: list[tuple[Case, AlertRow]] = []
         self._reported: set[tuple[int, str]] = set()
@@ -68,8 +68,8 @@ class Response:
         if case.alert_s is not None:
             return
         case.alert_s, case.detector = alert_s, detector
-        if not world.scenario.response.automatic:
-            yield from self._triage(case.entity)
+        if not world.rules(case.owner).automatic:
+            yield from self._triage(case.entity, case.owner)
         case.decided_s = world.now_s
         if answer is not None:
             yield from answer(case)
@@ -109,18 +109,21 @@ class Response:
                 "", world.regime.name, 0, world.now_s, event_s, alert.detector, alert.identity, None
             )
         )
-        if world.scenario.response.automatic:
+        if world.rules(owner).automatic:
             yield from self._replace_healthy(entity, owner, document)
         else:
-            yield from self._triage(entity)
+            yield from self._triage(entity, owner)
         self._reported.discard(key)
 
-    def _triage(self, entity: int) -> Generator[simpy.Event, object, None]:
-        world = self._world
-        with self._analysts.request() as turn:
+    def _triage(self, entity: int, owner: int) -> Generator[simpy.Event, object, None]:
+        """Wait for an analyst of the owner's tenant, or of everybody, and for his decision."""
+        world, rules = self._world, self._world.rules(owner)
+        if rules.analysts_of not in self._analysts:
+            self._analysts[rules.analysts_of] = simpy.Resource(world.clock, rules.analysts)
+        with self._analysts[rules.analysts_of].request() as turn:
             yield turn
-            mean_s = world.scenario.response.triage_mean_s
-            yield world.clock.at(world.now_s + world.exponential(mean_s, entity, Stream.TRIAGE))
+            length_s = world.exponential(rules.triage_mean_s, entity, Stream.TRIAGE)
+            yield world.clock.at(world.now_s + length_s)
 
     def _replace_healthy(
         self, entity: int, owner: int, document: CredentialView
@@ -201,8 +204,8 @@ def notice(
     world: World, response: Response, case: Case, answer: Answer | None = None
 ) -> Generator[simpy.Event, object, None]:
     """Let somebody outside notice the theft after an exponential time, whatever is logged."""
-    mean_s = world.scenario.detection.external_notice_mean_s
-    if mean_s is None:
+    mean_s = world.rules(case.owner).external_notice_mean_s
+    if mean_s == inf:
         return
     at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
     if at_s >= world.horizon_s or at_s == inf:

@@ -15,6 +15,7 @@ from simulator.control.measures import Measures, Series
 from simulator.control.recovery import Recovery
 from simulator.control.response import Response
 from simulator.control.start import open_thefts
+from simulator.control.tenant_sample import TenantSample
 from simulator.control.threats import Threats
 from simulator.control.world import World
 from simulator.population import Population
@@ -48,6 +49,7 @@ def run(
     measures = Measures(world)
     benign = Benign(world, threats, response) if scenario.benign.per_agent_year > 0.0 else None
     clean = CleanSample(world, threats)
+    tenants = TenantSample(world, threats) if scenario.tenants else None
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
     incidents = [rows.incident(world, case) for case in threats.cases]
@@ -56,6 +58,8 @@ def run(
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
+    if tenants is not None:
+        counts |= tenants.counts()
     law = scenario.threats
     if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
         counts |= authority.counts()

@@ -15,9 +15,10 @@ from scenarios.detection.detector import Detector
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
-from simulator.authority import Grant, grants
+from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
+from simulator.control.tenants import Rules, hazards, rules
 from simulator.layout import Layout
 from simulator.population import Population
 
@@ -57,7 +58,9 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
-        self._grants = grants(scenario, regime, seed_key)
+        self._rules = rules(scenario)
+        self.hazards = hazards(self._rules)
+        self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
         self.detectors: list[Detector] = detectors(scenario, regime)
         self.passed_over = 0.0
@@ -85,9 +88,9 @@ class World:
         """Return one keyed draw of the exponential law with this mean."""
         return -log(self.uniform(entity, stream, k)) * mean
 
-    def grant(self, agent: int) -> Grant:
-        """Return what decides the life of an agent's documents."""
-        return self._grants[self.layout.index(agent)]
+    def rules(self, agent: int) -> Rules:
+        """Return what an agent's tenant has decided, or the scenario for everybody."""
+        return self._rules[self.layout.index(agent)]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""

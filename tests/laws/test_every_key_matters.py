@@ -103,6 +103,7 @@ BASE: dict[str, Any] = {
             "name": "bot",
             "count": 10,
             "ttl_s": 450.0,
+            "clock_skew": {"share": 0.6, "offset_s": -60.0},
             "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
         },
     ],
@@ -117,6 +118,14 @@ BASE: dict[str, Any] = {
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
+    "federation": [
+        {
+            "trust_domain": "partner.example",
+            "workloads": ["bot"],
+            "bundle_refresh_s": 800.0,
+            "ca": {"ttl_s": 1200.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
+        }
+    ],
     "threats": {
         "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
@@ -146,6 +155,21 @@ BASE: dict[str, Any] = {
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
         {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
         {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
+    ],
+    "tenants": [
+        {
+            "name": "office",
+            "workloads": ["clerk"],
+            "leak_rate_per_secret_year": 7000.0,
+            "foothold_rate_per_agent_year": 2500.0,
+            "coverage": 0.8,
+            "delivery_s": 8.0,
+            "external_notice_mean_s": 700.0,
+            "analysts": 1,
+            "triage_mean_s": 45.0,
+            "automatic": False,
+        },
+        {"name": "works", "workloads": ["bot"]},
     ],
     "probes": 20,
 }
@@ -196,7 +220,12 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
+        "federation.ca.activate_fraction": [0.75],
+        "federation.workloads": [["clerk"]],
+        "workloads.clock_skew.share": [0.02, 1.0],
+        "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
+        "tenants.workloads": [["bot"]],
         "faults.kind": ["issuer-outage"],
     }
     if key in choices:
@@ -219,10 +248,20 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    consistent_tenants(copy, path)
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
         place.pop("factor", None)
     return copy
+
+
+def consistent_tenants(scenario: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    """Keep each class with one tenant: where one takes the other's they swap, and follow a name."""
+    before, one, other = RESOLVED["tenants"], *scenario["tenants"]
+    if path[0] == "tenants" and path[-1] == "workloads":
+        one["workloads"], other["workloads"] = (tenant["workloads"] for tenant in before[::-1])
+    if path[0] == "workloads" and path[-1] == "name":
+        one["workloads"], other["workloads"] = ([w["name"]] for w in scenario["workloads"])
 
 
 def tables(record: RunRecord) -> tuple[object, ...]:
