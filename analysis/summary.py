@@ -21,6 +21,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
 ``FAULT_recovered_share``      Wilson, over strikes (``recovery``)
 ``FAULT_…``                    Student's t over replications
+``triage_wait_…_s``            Student's t over replications
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
@@ -47,6 +48,7 @@ from analysis.split import Splits, splits
 from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
+from analysis.watch import watch
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -170,8 +172,8 @@ def _regime(
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
-    metrics |= _precision(part)
     metrics |= recovery.estimates(part, missing)
+    metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
@@ -314,26 +316,6 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     found[name] = estimators.rate(false, watched_s / SECONDS_PER_DAY, unit)
     if not watched_s:
         missing[name] = _why(part, "watched_identity_s")
-    return found
-
-
-def _precision(part: Part) -> dict[str, Estimate]:
-    """Share of each detector's alerts that a theft was behind, at the scenario's own frequencies.
-
-    Alerts of injected thefts are left out: their number is a choice. So is the notice from outside,
-    of which no false one is modelled. The hazards' own uncertainty is not in the interval.
-    """
-    benign = part.manifest.scenario.get("benign", {})
-    if part.manifest.world == "measured" or not any(
-        rate for name, rate in benign.items() if name.endswith("_per_agent_year")
-    ):
-        return {}
-    counted = [alert for alert in part.alerts if alert.incident not in part.injected]
-    found = {}
-    for name in sorted({alert.detector for alert in counted} - {"external-notice"}):
-        true = [alert.incident is not None for alert in counted if alert.detector == name]
-        metric = f"{name.replace('-', '_')}_precision"
-        found[metric] = estimators.share(sum(true), len(true))
     return found
 
 

@@ -7,6 +7,7 @@ from analysis.metrics import METRICS
 from analysis.summary import Summary
 from analysis.tenants import TITLES as TENANT_TITLES
 from analysis.thefts import as_expected, outcome
+from analysis.watch import TITLES as WATCH_TITLES
 from scenarios.record.estimate import Estimate
 
 
@@ -20,21 +21,22 @@ class Table:
     note: str = ""
 
 
-TITLES = {
-    "residual_validity_s": "Life left in a credential stolen now",
-    "exposure_s": "Theft until the thief's last possible use, mean",
-    "agent_key_s": "Node agent's key until the thief's last access, mean",
-    "issuer_key_s": "Issuer's key until the thief's last access, mean",
-    "foothold_s": "Foothold until the thief's last access, mean",
-    "thefts_in_vain_share": "Thefts that found nothing usable",
-    "detector_latency_s": "Event to alert, median",
-    "permissions_per_theft": "Permissions that a theft opens",
-    "incidents_per_agent_year": "Incidents per agent and year",
-    "false_alarms_per_identity_day": "False alarms per identity and day",
-    "new_permission_precision": "True share of alerts, new permission",
-    "superseded_serial_precision": "True share of alerts, superseded serial",
-    "two_origins_precision": "True share of alerts, two origins",
-} | {metric.name: metric.title for metric in METRICS}
+TITLES = (
+    {
+        "residual_validity_s": "Life left in a credential stolen now",
+        "exposure_s": "Theft until the thief's last possible use, mean",
+        "agent_key_s": "Node agent's key until the thief's last access, mean",
+        "issuer_key_s": "Issuer's key until the thief's last access, mean",
+        "foothold_s": "Foothold until the thief's last access, mean",
+        "thefts_in_vain_share": "Thefts that found nothing usable",
+        "detector_latency_s": "Event to alert, median",
+        "permissions_per_theft": "Permissions that a theft opens",
+        "incidents_per_agent_year": "Incidents per agent and year",
+        "false_alarms_per_identity_day": "False alarms per identity and day",
+    }
+    | WATCH_TITLES
+    | {metric.name: metric.title for metric in METRICS}
+)
 
 
 def title(name: str, summary: Summary) -> str:

@@ -22,6 +22,7 @@ from simulator.checks import (
     renewal,
     stages,
     thefts,
+    watching,
 )
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
@@ -54,6 +55,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
+    watching.single_lines,
+    watching.run_length,
+    watching.shared_documents,
+    watching.queue,
     lifetimes.truncation,
     lifetimes.federation,
     lifetimes.skew,

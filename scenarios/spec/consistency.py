@@ -12,8 +12,12 @@ from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
 
+CANARIES = "canary:"
+"""resource of the permissions that nobody needs"""
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
+MANY_LINES = 20_000_000
+"""lines counted for changed rates, likewise"""
 
 
 def problems(scenario: Scenario) -> list[Problem]:
@@ -44,6 +48,7 @@ def warnings(scenario: Scenario) -> list[str]:
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
+    found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
     return found
 
@@ -76,6 +81,13 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
+            for permission in task.permissions:
+                if permission.startswith(CANARIES):
+                    yield Problem(
+                        f"{key}[{number}].permissions",
+                        f"{permission!r}",
+                        f"a task must not need a canary: nobody needs {CANARIES}…",
+                    )
             for begin, end in task.active_hours:
                 if begin == end:
                     yield Problem(
@@ -292,6 +304,24 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _many_counted_lines(scenario: Scenario) -> Iterator[str]:
+    if not scenario.detection.rate_change.armed:
+        return
+    lines = (
+        2.0
+        * scenario.horizon_s
+        * sum(
+            workload.count * sum(task.rate_hz for task in workload.tasks)
+            for workload in scenario.workloads
+        )
+    )
+    if lines > MANY_LINES:
+        yield (
+            f"detection.rate_change: {lines:,.0f} lines of {scenario.agents} agents in "
+            f"{scenario.horizon_s:g} s are counted one by one, so this takes minutes"
         )
 
 

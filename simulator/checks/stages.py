@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scenarios.demand.streams import seed_key
 from scenarios.spec.regime import Renewal
 from scenarios.spec.schema import Backoff, Datastore, Issuer, RateLimit, Start, Task
-from simulator import theory
+from simulator import queueing, theory
 from simulator.checks import scenes
 from simulator.checks.finding import SEED, Finding
 from simulator.population import EventKind
@@ -61,7 +61,7 @@ def bound(engine: Engine) -> list[Finding]:
             "share of requests that M/M/2/3 at three quarters of its load refuses",
             "1",
             found.refusals / found.requests.mean(),
-            theory.blocked(servers, RATE_HZ * service_s, places),
+            queueing.blocked(servers, RATE_HZ * service_s, places),
             0.03,
             "three points of a hundred",
         )
@@ -102,7 +102,7 @@ def deadline(engine: Engine) -> list[Finding]:
             "share of requests given up after two service times in M/M/1 at half load",
             "1",
             found.timeouts / found.requests.mean(),
-            theory.response_beyond(RATE_HZ, service_s, 2.0 * service_s),
+            queueing.response_beyond(RATE_HZ, service_s, 2.0 * service_s),
             0.03,
             "three points of a hundred",
         )
@@ -115,7 +115,7 @@ def turns(engine: Engine) -> list[Finding]:
     limit = RateLimit(rate_hz=limit_hz, nodes_per_address=ONE_ADDRESS)
     issuer = Issuer(servers=64, service_time_s=scenes.INSTANT_S, rate_limit=limit)
     found = poisson_attempts(engine, issuer, 133)
-    wait_s = theory.limiter_wait(RATE_HZ, limit_hz)
+    wait_s = queueing.limiter_wait(RATE_HZ, limit_hz)
     return [
         Finding(
             "mean wait at a rate limit of twice the rate (M/D/1, Pollaczek-Khinchine)",
@@ -148,7 +148,7 @@ def cold_start(engine: Engine) -> list[Finding]:
             "until the last of 500 agents behind one address has had its turn of 100 s",
             "s",
             np.array(last_s),
-            theory.limited_drain(agents, rate_hz),
+            queueing.limited_drain(agents, rate_hz),
             1.0,
             "a second of 13.9 hours: nothing here is random but the signing",
         )

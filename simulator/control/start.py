@@ -10,7 +10,7 @@ Exact: the age under external notice (exponential) and under expiry, the documen
 Approximate: a theft that detectors watch counts as ended at the first use that would have alerted
 them, response time left out; a notice is taken to lead to revocation at once and always.
 Left out: thefts without any law that ends them (no expiry, no notice), for which there is no
-stationary state; a foothold's alerts before t = 0.
+stationary state; a foothold's alerts before t = 0; what a changed rate would have told before.
 """
 
 from collections.abc import Iterator
@@ -22,10 +22,12 @@ import numpy as np
 from scenarios.demand.initial import walked_slot
 from scenarios.demand.streams import Stream, entity_key
 from scenarios.demand.switches import gap
+from scenarios.detection.canaries import TOUCH
 from scenarios.spec.regime import Issuance, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
-from simulator.control.case import Case, first_use_s, usable_elsewhere
+from simulator.control.case import Case, first_use_s, hidden, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
+from simulator.control.sight import CANARY, NEW_ORIGIN, seen
 from simulator.control.threats import Threats
 from simulator.control.world import (
     AGENT_KEY_AT_START,
@@ -222,11 +224,24 @@ def _before(world: World, view: CredentialView) -> CredentialView:
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:
     """Return whether a use before t = 0 would have alerted a detector that watches the identity."""
     names = {detector.name for detector in world.detectors}
-    if not names - {"new-permission"} and not any_out_of_need(world, case):
+    elsewhere = not hidden(world, case)
+    apart = world.canary is not None or (world.new_origin is not None and elsewhere)
+    if not names - {"new-permission"} and not apart and not any_out_of_need(world, case):
         return False
     for use in case.uses_before_start(world):
-        if "two-origins" in names or ("new-permission" in names and out_of_need(world, case, use)):
+        if "two-origins" in names and elsewhere:
+            return True
+        if "new-permission" in names and out_of_need(world, case, use):
             return True
         if "superseded-serial" in names and use.t_s > successor_s:
+            return True
+        if (
+            world.new_origin is not None
+            and elsewhere
+            and seen(world, case.entity, use.n, NEW_ORIGIN)
+        ):
+            return True
+        touched = world.canary is not None and use.permission == TOUCH
+        if touched and seen(world, case.entity, use.n, CANARY):
             return True
     return False

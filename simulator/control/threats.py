@@ -31,6 +31,7 @@ from simulator.control.case import (
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
+from simulator.control.signals import Signals
 from simulator.control.world import (
     AGENT_KEY,
     FOOTHOLD,
@@ -65,6 +66,7 @@ class Threats:
         self._world, self._response = world, response
         self._feeds: dict[int, Feed] = {}
         self._lateral = Lateral(world, self)
+        self.signals = Signals(world, response)
         self.cases: list[Case] = []
         self.robbed_in_vain: list[int] = []
         threats = world.scenario.threats
@@ -245,7 +247,10 @@ class Threats:
             world.documents(case.owner)
             world.clock.process(self._evict(case))
         if self.watched(case.owner):
-            world.clock.process(self._abuse(case))
+            feed = self.feed(case.owner)
+            self.signals.follow(case, feed)
+            if world.detectors:
+                world.clock.process(self._abuse(case, feed))
         if world.scenario.threats.lateral.max_depth > case.depth:
             world.clock.process(self._lateral.step(case))
 
@@ -253,7 +258,7 @@ class Threats:
         """Return whether an identity's log reaches an armed detector."""
         world = self._world
         covered = world.uniform(owner, Stream.COVERAGE, 0) < world.rules(owner).coverage
-        return covered and bool(world.detectors)
+        return covered and world.watches
 
     def feed(self, owner: int) -> Feed:
         """Return the log of an identity under attack, the same for all of its thieves."""
@@ -276,10 +281,9 @@ class Threats:
 
     # -- abuse, as far as a detector may see it --------------------------------------------------
 
-    def _abuse(self, case: Case) -> Events:
+    def _abuse(self, case: Case, feed: Feed) -> Events:
         """Wake at the uses that can raise an alert, and at the owner's answers to them."""
         world = self._world
-        feed = self.feed(case.owner)
         if case.document is not None:
             feed.open(case.document)
         uses = case.uses(world)

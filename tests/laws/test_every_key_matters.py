@@ -104,7 +104,14 @@ BASE: dict[str, Any] = {
             "count": 10,
             "ttl_s": 450.0,
             "clock_skew": {"share": 0.6, "offset_s": -60.0},
-            "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
+            "tasks": [
+                {
+                    "name": "run",
+                    "rate_hz": 0.01,
+                    "permissions": ["jobs:run", "mail:send"],
+                    "sensitivity": "medium",
+                }
+            ],
         },
     ],
     "start": {"hour_of_day": 0.2},
@@ -129,7 +136,12 @@ BASE: dict[str, Any] = {
     "threats": {
         "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
-        "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
+        "abuse": {
+            "first_use_median_s": 50.0,
+            "use_rate_hz": 0.02,
+            "canary_share": 0.1,
+            "known_address_share": 0.3,
+        },
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
         "issuer": {"rate_per_year": 9000.0},
@@ -138,17 +150,36 @@ BASE: dict[str, Any] = {
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
-    "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
+    "detection": {
+        "delivery_s": 5.0,
+        "coverage": 0.7,
+        "external_notice_mean_s": 900.0,
+        "new_origin": {"armed": True, "sensitivity": 0.6, "delay_s": 20.0},
+        "rate_change": {
+            "armed": True,
+            "sensitivity": 0.9,
+            "delay_s": 10.0,
+            "reference": 1.5,
+            "threshold": 6.0,
+        },
+        "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
+        "issue_log": True,
+    },
     "response": {
         "analysts": 1,
         "triage_mean_s": 30.0,
         "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+        "priority": {"by_sensitivity": True},
     },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 9000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
+        "address_reuses_per_agent_year": 4000.0,
+        "shared_documents_per_agent_year": 4000.0,
+        "canary_scans_per_agent_year": 4000.0,
+        "batch_jobs_per_agent_year": 9000.0,
     },
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},

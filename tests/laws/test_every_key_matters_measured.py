@@ -43,7 +43,7 @@ def run(scenario: Scenario, regime: str | None) -> tuple[object, ...]:
     """Return what decides a measured run."""
     names = None if regime is None else [regime]
     (one,) = plans_of(scenario, 3, names, None, None, None, SCENARIO_SHAPE)
-    armed = detectors(one.scenario, one.regime)
+    armed = detectors(one.scenario, one.regime, measured=True)
     thefts, notes = cast(
         Stage(one, frozenset(d.name for d in armed), "127.0.0.1"), parse_attacks(())
     )
