@@ -103,7 +103,9 @@ def run_session(
     Raises:
         TargetError, ProcessError: the run never began.
     """
-    outcome = Outcome(plan, sight(detectors(plan.scenario, plan.regime), target.audit_fields))
+    outcome = Outcome(
+        plan, sight(detectors(plan.scenario, plan.regime, measured=True), target.audit_fields)
+    )
     rundir = workdir / "run"
     _tell(
         control,
