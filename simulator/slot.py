@@ -1,6 +1,7 @@
 """One place for a credential in the reference, and the request that is under way for it."""
 
 from dataclasses import dataclass
+from math import inf
 
 from scenarios.demand.initial import SLOTS
 from simulator.population import CredentialView
@@ -23,6 +24,9 @@ class Slot:
     refusals: int = 0
     """of the request that is under way"""
     accepted_s: float = 0.0
+    """when the request that is under way was accepted"""
+    accepted_from_s: float = -inf
+    """when verifiers begin to accept what the slot holds"""
 
     def occurrence(self, serial: int) -> int:
         """Return the occurrence number of draws for one of this slot's credentials."""
@@ -30,4 +34,11 @@ class Slot:
 
     def view(self) -> CredentialView:
         """Return the credential as others see it."""
-        return CredentialView(self.agent, self.index, self.serial, self.issued_s, self.expires_s)
+        return CredentialView(
+            self.agent,
+            self.index,
+            self.serial,
+            self.issued_s,
+            self.expires_s,
+            self.accepted_from_s,
+        )
