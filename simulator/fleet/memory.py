@@ -106,10 +106,12 @@ table = cast("Callable[[np.uint64, int, DTypeLike], Any]", _table)
 """gives the array of so many items at an address, without ownership; built in place, because a
 function would be compiled once for each type of its items"""
 
-_codegen, _compiler = _numba.core.codegen, _numba.core.compiler
+_Library: Any = _numba.core.codegen.JITCodeLibrary
+_Compiler: Any = _numba.core.compiler.CompilerBase
+_passes = _numba.core.compiler.DefaultPassBuilder
 
 
-class _Part(_codegen.JITCodeLibrary):  # type: ignore[misc]
+class _Part(_Library):  # type: ignore[misc]
     """Code of a part, which is optimised and translated within the entry points that it is part of.
 
     Numba would do both for each part as well, as if somebody called it from Python.
@@ -136,16 +138,16 @@ class _Part(_codegen.JITCodeLibrary):  # type: ignore[misc]
         """Do nothing: an environment serves what kernels have none of, Python objects."""
 
 
-class _PartCompiler(_compiler.CompilerBase):  # type: ignore[misc]
+class _PartCompiler(_Compiler):  # type: ignore[misc]
     def define_pipelines(self) -> list[Any]:
         """Return the ordinary pipeline, for a library that is a part."""
         state = self.state
         state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
-        return [_compiler.DefaultPassBuilder.define_nopython_pipeline(state)]
+        return [_passes.define_nopython_pipeline(state)]
 
 
 _njit = _numba.njit
-PART: dict[str, Any] = {
+PART: Any = {
     "error_model": "numpy",
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
