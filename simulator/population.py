@@ -58,6 +58,17 @@ credential is issued: serial + 1, issue instant = that time, expiry = ``rules.ex
 refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is answered at
 once, in the same instant, by no issuer: no queue, no outage, no SERVICE draw.
 
+*Restarts.* Agent restarts follow each other after −ln(u(RESTART, n))/r, r the class's
+``restarts_per_agent_day`` and the first of them following t = 0. MASS_RESTART at t restarts the
+nodes with u(MASS_RESTART, 2f) < share, f the number of the fault, all agents of a node at
+t + u(MASS_RESTART, 2f + 1)·over_s. A restart loses every document that the agent holds: for the
+agent it counts as expired from then on, while copies in other hands stay valid. In a slot without
+a request in flight one is made, by timer at restart + ``restarts.entry_delay``, at use at the first
+use from then on (one before is a failure). A request in flight goes on: the node's agent makes it,
+and its answer serves the new process. A slot whose document is lost and not yet replaced has
+nothing to lose. REPLACE does not wait for the delay; RENEW_ALL does not concern lost documents.
+Where issuance is manual nothing is lost: the secret lies in a file or a vault.
+
 *Ties* resolve by time, then event kind, then agent, then slot. What an event brings about at its
 own instant (a refusal, a manual issue, the request of a switch at use) happens within the event.
 
@@ -66,8 +77,9 @@ may have made) is one authentication failure; but under AT_USE it is a wait whil
 request is being answered, and a failure only while the request backs off after a refusal. Under
 PER_REQUEST no document that is held is valid for another task, so every switch is one or the other.
 
-*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
-is the one that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF and MASS_RESTART the node;
+q = 16·serial + slot, where the serial is the one that the draw is for (a class has at most 16
+tasks):
 
 =============  ==================================================================================
 stream         occurrence k
@@ -81,6 +93,8 @@ SERVICE        q of the credential that the accepted request will be issued
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
 CUT_OFF        number of the fault (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
+RESTART        n of the restart; 2⁴⁰ + 2q and 2⁴⁰ + 2q + 1, q of the credential that is asked for
+MASS_RESTART   2·(number of the fault), and one more (entity: node)
 RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
@@ -94,7 +108,8 @@ the semantics: a time is always (earlier time) + (delay), with both written as a
 
 *Trace.* With ``trace=True`` every event leaves one row of ``TRACE_DTYPE``; ``trace()`` returns them
 ordered by (t_s, kind, agent, slot, serial). A request leaves one REQUEST row for each attempt, and
-a REFUSED row with it when that is refused. Thinned candidates leave none.
+a REFUSED row with it when that is refused. A restart leaves a row for each document that it loses.
+Thinned candidates leave none.
 """
 
 from enum import IntEnum
@@ -111,6 +126,7 @@ class EventKind(IntEnum):
     REFUSED = 1
     REQUEST = 2
     SWITCH = 3
+    RESTART = 4
 
 
 class CommandKind(IntEnum):
@@ -135,6 +151,8 @@ class CommandKind(IntEnum):
     """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
     RECONNECT = 8
     """end that of ``fault``"""
+    MASS_RESTART = 9
+    """a share ``value`` of the nodes restart within ``over_s``; ``fault`` says which"""
 
 
 class Command(NamedTuple):
@@ -145,6 +163,15 @@ class Command(NamedTuple):
     value: float = 0.0
     fault: int = -1
     """number of a fault within ``scenario.faults``"""
+    over_s: float = 0.0
+
+
+class Loss(NamedTuple):
+    """A document that an agent lost when it restarted."""
+
+    slot: int
+    serial: int
+    t_s: float
 
 
 class CredentialView(NamedTuple):
@@ -177,12 +204,19 @@ class Counters(NamedTuple):
     waits: int
     """task starts that had to wait for the issuer (renewal at use)"""
     expired_agent_s: float
-    """seconds from a credential's expiry to its successor or to now, summed over agents and slots;
-    0 under AT_USE, where an expired document that nobody needs is no harm"""
+    """seconds from a credential's expiry or loss to its successor or to now, summed over agents and
+    slots; 0 under AT_USE, where an expired document that nobody needs is no harm"""
     queue_waits: int
     """accepted requests that found every server busy"""
     queue_wait_s: float
     """from acceptance to start of service, summed over the accepted requests taken up so far"""
+    lost: int
+    """documents that restarts lost"""
+    first_credentials: int
+    """documents issued in the place of lost ones"""
+    first_credential_wait_s: float
+    """from the loss to that issue, summed; under AT_USE without the time for which nobody needed
+    one: from when it might be asked for to the use that did"""
 
 
 class Population(Protocol):
@@ -199,7 +233,10 @@ class Population(Protocol):
         ...
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
-        """Return what ``agent`` holds now, expired documents included, empty slots left out."""
+        """Return what ``agent`` holds now, expired documents included.
+
+        Empty slots are left out, and those whose document a restart lost.
+        """
         ...
 
     def command(self, command: Command) -> None:
@@ -208,6 +245,17 @@ class Population(Protocol):
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked, in order."""
+        ...
+
+    def lost(self, agent: int) -> tuple[Loss, ...]:
+        """Return what a watched agent lost in restarts since this was last asked, in order."""
+        ...
+
+    def first_waits(self) -> NDArray[np.int64]:
+        """Return the first credentials by how long they were waited for, in bins of 0.1 s.
+
+        ``restarts.FIRST_WAIT_BINS`` numbers; the last takes what is longer.
+        """
         ...
 
     def current_task(self, agent: int) -> int:
@@ -227,7 +275,10 @@ class Population(Protocol):
         ...
 
     def expired_now(self) -> int:
-        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        """Return how many slots hold an expired or lost credential at this instant.
+
+        0 under AT_USE.
+        """
         ...
 
     def trace(self) -> NDArray[np.void]:

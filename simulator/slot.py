@@ -1,6 +1,7 @@
 """One place for a credential in the reference, and the request that is under way for it."""
 
 from dataclasses import dataclass
+from math import inf
 
 from scenarios.demand.initial import SLOTS
 from simulator.population import CredentialView
@@ -23,6 +24,27 @@ class Slot:
     refusals: int = 0
     """of the request that is under way"""
     accepted_s: float = 0.0
+    lost_s: float = -inf
+    """when a restart lost the document, less the idle time that counts for no wait"""
+    again_s: float = -inf
+    """from when a lost document may be asked for anew; −inf where a request was in flight"""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the document was lost and not yet replaced."""
+        return self.lost_s > -inf
+
+    @property
+    def asks_from_s(self) -> float:
+        """From when on a use makes a request (AT_USE)."""
+        if self.serial < 0:
+            return -inf
+        return self.again_s if self.lost else min(self.due_s, self.expires_s)
+
+    def stop_idling(self, now_s: float) -> None:
+        """Take the time for which nobody asked for a lost document out of its wait."""
+        if self.lost and self.again_s > -inf:
+            self.lost_s += max(0.0, now_s - self.again_s)
 
     def occurrence(self, serial: int) -> int:
         """Return the occurrence number of draws for one of this slot's credentials."""

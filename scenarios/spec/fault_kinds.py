@@ -53,8 +53,26 @@ class Partition(Lasting):
     """probability of each node to be cut off"""
 
 
-Fault = Annotated[IssuerOutage | Partition, Field(discriminator="kind")]
+class MassRestart(Striking):
+    """A share of the nodes restart, each with all of its agents at an instant of a window.
+
+    The same nodes whenever the fault repeats.
+    """
+
+    kind: Literal["mass-restart"]
+    share: Annotated[float, Field(gt=0, le=1)]
+    """probability of each node to restart"""
+    over_s: PositiveSeconds = 60.0
+    """length of the window in which they do, at uniform instants"""
+
+    @property
+    def length_s(self) -> float:
+        """How long it takes until the last node has restarted."""
+        return self.over_s
+
+
+Fault = Annotated[IssuerOutage | Partition | MassRestart, Field(discriminator="kind")]
 KINDS: Mapping[str, type[Striking]] = MappingProxyType(
-    {"issuer-outage": IssuerOutage, "partition": Partition}
+    {"issuer-outage": IssuerOutage, "partition": Partition, "mass-restart": MassRestart}
 )
 """the members of ``Fault`` by ``kind``"""

@@ -72,6 +72,7 @@ from simulator.fleet.layout import (
     log_event,
     records_of,
 )
+from simulator.fleet.losses import asked_again_s, count_first, lost, stop_idling
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
@@ -306,7 +307,8 @@ def _switch(
         or t_s >= expires_s(fleet, agent_class, record, i)
     ):
         backs_off = flag(record, REFUSED) and t_s < record.event_s
-        if fleet.rule == AT_USE and not backs_off:
+        unknown = lost(fleet, i) and t_s < asked_again_s(fleet, i)
+        if fleet.rule == AT_USE and not backs_off and not unknown:
             lane.waits += 1
         else:
             lane.auth_failures += 1
@@ -385,6 +387,8 @@ def due_at_use(
     serial = issues(record) - 1
     if serial < 0:
         return -inf
+    if lost(fleet, i):
+        return asked_again_s(fleet, i)
     issued_s = record.issued_s
     due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
     if fleet.hurried:
@@ -413,6 +417,10 @@ def renew(
             lane.span_rows += 1
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
         shard.expired_s += late_s
+    if lost(fleet, i):
+        if not flag(record, REFUSED):
+            stop_idling(fleet, i, record.event_s)
+        count_first(fleet, lane, i, t_s)
     serial = issues(record)
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
@@ -446,6 +454,8 @@ def back_off(
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
     count = int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
     refusals[i] = np.uint32(count)
+    if count == 1 and lost(fleet, i):
+        stop_idling(fleet, i, t_s)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
     delay_s = backoff_delay(
@@ -541,7 +551,8 @@ def _begin_slot(
 
 
 @kernel
-def _file_asked(wheel: Wheel, asked: Entry) -> None:
+def file_asked(wheel: Wheel, asked: Entry) -> None:
+    """File what an agent asks for next, if it ever does."""
     if asked.t_s < inf:
         file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
 
@@ -655,6 +666,8 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
             continue
         ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
         retag(record, REVOKED, REVOKED)
+        if lost(fleet, i):
+            table(fleet.again_s, fleet.record_count, np.float64)[i] = -inf
         if in_flight(record, now_s):
             continue
         overtake(issuer, record, i, now_s)
@@ -667,11 +680,11 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
         if issuer.by_hand:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_asked(wheel, spare[0])
         elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_asked(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
 
@@ -688,7 +701,7 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
     fleet.hurried = 1
     for i in range(fleet.record_count):
         record = records[i]
-        if issues(record) == NO_SERIAL or in_flight(record, now_s):
+        if issues(record) == NO_SERIAL or lost(fleet, i) or in_flight(record, now_s):
             continue
         agent_class = class_of(fleet, i)
         agent, slot = agent_and_slot(agent_class, i)
@@ -709,4 +722,4 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
         if record.event_s != was_s:
             void(issuer, i, was_s)
-            _file_asked(wheel, asked[0])
+            file_asked(wheel, asked[0])

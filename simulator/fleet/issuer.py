@@ -24,6 +24,7 @@ from simulator.fleet.layout import (
     LANE,
     LANES,
     RECORD,
+    RESTART,
     SERIAL_SHIFT,
     WAKE,
     Entry,
@@ -286,10 +287,10 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
             break
         else:
             t_s, record, note = pop(wheel)
-            if note == WAKE:
-                put(answers, count, t_s, record, WAKE)
+            if note >= RESTART:  # or WAKE: the agent's affair
+                put(answers, count, t_s, record, note)
                 count += 1
-                limit_s = min(limit_s, t_s + fleet.margin_s)
+                limit_s = min(limit_s, t_s + (fleet.margin_s if note == WAKE else 0.0))
                 continue
             if overtaken(fleet, issuer, t_s, record, note):
                 continue
