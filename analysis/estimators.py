@@ -5,10 +5,10 @@ the observations carry none, its ends are None and ``n`` says from how much the 
 """
 
 from collections.abc import Sequence
-from math import exp, inf, log, sqrt
+from math import ceil, exp, inf, log, sqrt
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from scenarios.record.estimate import Covers, Estimate
 
@@ -63,11 +63,18 @@ def rate(events: int, exposure: float, unit: str) -> Estimate:
 
 
 def share(successes: int, n: int) -> Estimate:
-    """Return a proportion of ``n`` independent trials with Wilson's interval."""
+    """Return a proportion of ``n`` independent trials with Wilson's interval.
+
+    (p̂ + z²/2n ± z·√(p̂(1−p̂)/n + z²/4n²)) / (1 + z²/n) (Wilson 1927).
+    """
     if n == 0:
         return Estimate(None, None, None, 0, "1")
-    interval = stats.binomtest(successes, n).proportion_ci(LEVEL, method="wilson")
-    return Estimate(successes / n, float(interval.low), float(interval.high), n, "1")
+    p, z = successes / n, float(special.ndtri((1 + LEVEL) / 2))
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2) / (1 + z * z / n)
+    low = centre - half if successes > 0 else 0.0
+    high = centre + half if successes < n else 1.0
+    return Estimate(p, low, high, n, "1")
 
 
 def median(values: Sequence[float], unit: str) -> Estimate:
@@ -84,11 +91,19 @@ def median(values: Sequence[float], unit: str) -> Estimate:
     centre = float(np.median(ordered))
     if n == 1:
         return Estimate(centre, None, None, 1, unit)
-    rank = int(stats.binom.ppf((1 - LEVEL) / 2, n, 0.5))
+    rank = _binomial_quantile((1 - LEVEL) / 2, n, 0.5)
     if rank < 1:
         level = 1 - 2 * 0.5**n
         return Estimate(centre, ordered[0], ordered[-1], n, unit, level=round(level, 6))
     return Estimate(centre, ordered[rank - 1], ordered[n - rank], n, unit)
+
+
+def _binomial_quantile(probability: float, n: int, q: float) -> int:
+    """Return the smallest r with P(Bin(n, q) ≤ r) ≥ ``probability``."""
+    if special.bdtr(0, n, q) >= probability:
+        return 0
+    r = ceil(special.bdtrik(probability, n, q))
+    return r - 1 if special.bdtr(r - 1, n, q) >= probability else r
 
 
 def quantile(values: Sequence[float], q: float, unit: str) -> Estimate:
@@ -102,8 +117,8 @@ def quantile(values: Sequence[float], q: float, unit: str) -> Estimate:
         return Estimate(None, None, None, 0, unit)
     ordered = sorted(values)
     centre = float(np.quantile(ordered, q))
-    low = int(stats.binom.ppf((1 - LEVEL) / 2, n, q))
-    high = int(stats.binom.ppf((1 + LEVEL) / 2, n, q)) + 1
+    low = _binomial_quantile((1 - LEVEL) / 2, n, q)
+    high = _binomial_quantile((1 + LEVEL) / 2, n, q) + 1
     return Estimate(
         centre,
         ordered[low - 1] if low >= 1 else None,

@@ -11,7 +11,7 @@ from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, special
+from scipy import special
 
 from analysis.estimators import LEVEL, rate
 from scenarios.record.estimate import Estimate
@@ -119,6 +119,8 @@ def _product(ranges: Sequence[Range]) -> NDArray[np.float64]:
 
 def _ends(events: int, factors: NDArray[np.float64]) -> tuple[float, float]:
     """Return the ends of Garwood's interval for ``events``, its law mixed over ``factors``."""
+    from scipy.optimize import brentq  # a fifth of a second, and few runs have such ranges
+
     tail = (1 - LEVEL) / 2
     top = float(factors.max()) * (float(special.gammaincinv(events + 1, 1 - tail)) + 1)
 
@@ -126,7 +128,7 @@ def _ends(events: int, factors: NDArray[np.float64]) -> tuple[float, float]:
         def excess(x: float) -> float:
             return float(special.gammainc(shape, x / factors).mean()) - probability
 
-        return float(optimize.brentq(excess, 0.0, top))
+        return float(brentq(excess, 0.0, top))
 
     low = quantile(events, tail) if events else 0.0
     return low, quantile(events + 1, 1 - tail)

@@ -11,12 +11,21 @@ import numpy as np
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.demand.switches import gap
+from scenarios.spec.fault_kinds import MassRestart
+from scenarios.spec.schema import Scenario
 
 _DELAYS = np.uint64(1 << 40)
 """occurrences of RESTART from here on are those of delays, below of gaps"""
 FIRST_WAIT_BIN_S = 0.1
 FIRST_WAIT_BINS = 36_000
 """bins of the time to the first credential; the last takes what is longer"""
+
+
+def restarts(scenario: Scenario) -> bool:
+    """Return whether anything in a scenario restarts."""
+    return any(w.restarts_per_agent_day > 0.0 for w in scenario.workloads) or any(
+        isinstance(fault, MassRestart) for fault in scenario.faults
+    )
 
 
 def restart_gap(key: np.uint64, n: int, rate_hz: float) -> float:

@@ -10,10 +10,19 @@ from math import sqrt
 from typing import Final, Literal
 
 import msgspec
-from scipy import stats
+from scipy import special
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import authority, benign, issuer, lateral, lifetimes, renewal, thefts
+from simulator.checks import (
+    authority,
+    benign,
+    issuer,
+    lateral,
+    lifetimes,
+    renewal,
+    restarts,
+    thefts,
+)
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -28,6 +37,8 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.directed,
     renewal.per_request,
     renewal.switches,
+    restarts.first_credential,
+    restarts.churn,
     issuer.waiting,
     issuer.outage,
     issuer.drain,
@@ -108,7 +119,7 @@ def mean_estimate(finding: Finding, level: float) -> Estimate:
     if n < 2:
         return Estimate(None, None, None, n, finding.unit, level=level)
     mean = float(observed.mean())
-    half = float(stats.t.ppf(0.5 + level / 2.0, n - 1) * observed.std(ddof=1) / sqrt(n))
+    half = float(special.stdtrit(n - 1, 0.5 + level / 2.0) * observed.std(ddof=1) / sqrt(n))
     return Estimate(mean, mean - half, mean + half, n, finding.unit, level=level)
 
 

@@ -145,8 +145,9 @@ class Case:
     def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
         own, foreign = permissions_of(world, self.agent, self.task)
+        chooses = bool(foreign) or len(own) > 1
         while True:
-            u = world.uniform(self.entity, Stream.USE_PERMISSION, n)
+            u = world.uniform(self.entity, Stream.USE_PERMISSION, n) if chooses else 0.0
             yield Use(t_s, *asked_for(world, u, own, foreign))
             t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)
             n += 1

@@ -3,11 +3,12 @@
 from collections.abc import Generator
 from itertools import count
 from math import inf
+from types import UnionType
 from typing import NamedTuple, TypeVar
 
 import simpy
 
-from scenarios.spec.fault_kinds import IssuerOutage, Partition, Striking
+from scenarios.spec.fault_kinds import IssuerOutage, MassRestart, Partition, Striking
 from scenarios.spec.schema import Scenario
 from simulator.control.world import World
 from simulator.population import Command, CommandKind
@@ -38,10 +39,19 @@ def windows(scenario: Scenario) -> list[Window]:
 
 def outages(scenario: Scenario) -> list[tuple[float, float]]:
     """Return start and end of every outage of the issuer within the horizon, in order of start."""
+    return _of_kind(scenario, IssuerOutage)
+
+
+def interruptions(scenario: Scenario) -> list[tuple[float, float]]:
+    """Return start and end of whatever leaves many agents without a valid document."""
+    return _of_kind(scenario, IssuerOutage | MassRestart)
+
+
+def _of_kind(scenario: Scenario, kind: type[Striking] | UnionType) -> list[tuple[float, float]]:
     return [
         (start_s, end_s)
         for start_s, end_s, number in windows(scenario)
-        if isinstance(scenario.faults[number], IssuerOutage)
+        if isinstance(scenario.faults[number], kind)
     ]
 
 
@@ -71,6 +81,9 @@ class Faults:
                 self._outage(number, begins)
             case Partition(share=share):
                 self._partition(number, begins, share)
+            case MassRestart(share=share, over_s=over_s):
+                if begins:
+                    self._command(CommandKind.MASS_RESTART, number, share, over_s)
 
     def _outage(self, number: int, begins: bool) -> None:
         """Take the issuer down; where outages overlap, until the last ends."""
@@ -93,5 +106,7 @@ class Faults:
         faults = (self._world.scenario.faults[number] for number in sorted(self._under_way))
         return [fault for fault in faults if isinstance(fault, kind)]
 
-    def _command(self, kind: CommandKind, fault: int = -1, value: float = 0.0) -> None:
-        self._world.population.command(Command(kind, fault=fault, value=value))
+    def _command(
+        self, kind: CommandKind, fault: int = -1, value: float = 0.0, over_s: float = 0.0
+    ) -> None:
+        self._world.population.command(Command(kind, fault=fault, value=value, over_s=over_s))

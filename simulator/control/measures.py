@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from math import ceil, inf
+from typing import Final
 
 import numpy as np
 import simpy
@@ -9,10 +10,14 @@ from numpy.typing import NDArray
 
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
-from simulator.control.faults import outages
+from scenarios.spec.schema import Scenario
+from simulator.control.faults import interruptions
 from simulator.control.threats import Threats
 from simulator.control.world import World
+from simulator.population import Counters
+from simulator.restarts import FIRST_WAIT_BIN_S, restarts
 
+OF_RESTARTS: Final = frozenset({"lost", "first_credentials", "first_credential_wait_s"})
 Series = list[tuple[float, str, float]]
 
 
@@ -46,11 +51,11 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold an expired credential, in every outage and until all recovered."""
+        """Sample how many hold nothing valid, in every interruption and until all recovered."""
         world = self._world
         interval_s = world.scenario.series_interval_s
         step = 0
-        for start_s, end_s in outages(world.scenario):
+        for start_s, end_s in interruptions(world.scenario):
             step = max(step, int(start_s // interval_s) + 1)
             while step * interval_s < world.horizon_s:
                 yield world.clock.at(step * interval_s)
@@ -63,7 +68,8 @@ class Measures:
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
         """Return the totals of the replication by name; the unit ends the name.
 
-        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``;
+        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``, those of
+        restarts where there are any, with ``first_credential_p99_s``, to a tenth of a second;
         ``peak_issuances_per_s`` in the busiest second; ``service_s`` asked of the issuer on
         average; probes of the residual validity of the newest document that a random agent holds
         (``probes``, their sum and sum of squares; ``empty_probes`` found nothing); ``accesses``
@@ -80,7 +86,8 @@ class Measures:
             "agents": float(world.layout.agents),
             "secrets": float(world.layout.secrets),
             "horizon_s": world.horizon_s,
-            **{name: float(value) for name, value in counters._asdict().items()},
+            **_totals(counters, world.scenario),
+            **self._first_wait(counters),
             "peak_issuances_per_s": float(per_second.max(initial=0)),
             "probes": float(len(residual_s)),
             "empty_probes": float(self._empty_probes),
@@ -92,12 +99,21 @@ class Measures:
             "replacements": float(replacements),
         }
 
+    def _first_wait(self, counters: Counters) -> dict[str, float]:
+        """Return the 99th percentile of the time to the first credential, if there was one."""
+        if counters.first_credentials == 0:
+            return {}
+        reached = np.cumsum(self._world.population.first_waits())
+        place = int(np.searchsorted(reached, 0.99 * counters.first_credentials))
+        return {"first_credential_p99_s": (place + 1) * FIRST_WAIT_BIN_S}
+
     def series(self, incidents: list[Incident]) -> Series:
         """Return (start of interval, name, value): ``issued``, ``refusals``, ``open_incidents``.
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the start of an outage until nobody's is expired.
+        ``expired_agents`` likewise, from the start of an outage or a mass restart until nobody's
+        is expired or lost.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s
@@ -111,6 +127,14 @@ class Measures:
             rows += [(float(t), name, float(v)) for t, v in zip(starts, values, strict=True)]
         rows += [(t_s - interval_s, "expired_agents", float(n)) for t_s, n in self._expired]
         return rows
+
+
+def _totals(counters: Counters, scenario: Scenario) -> dict[str, float]:
+    """Return the counters by name, without those of restarts where nothing restarts."""
+    left_out = frozenset[str]() if restarts(scenario) else OF_RESTARTS
+    return {
+        name: float(value) for name, value in counters._asdict().items() if name not in left_out
+    }
 
 
 def _by_interval(

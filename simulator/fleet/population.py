@@ -110,7 +110,7 @@ class FleetPopulation:
         self._bulk = _bulk() if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
-        self._records = self._memory.records
+        self._records, self._event_s = self._memory.records, self._memory.records["event_s"]
         self._classes: list[tuple[int, int, int]] = [
             (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
             for row in self._memory.arrays["classes"]
@@ -265,21 +265,23 @@ class FleetPopulation:
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
-        lives = self._memory.arrays["lives"]
-        life = lives[np.searchsorted(lives["from_s"], issued_s, side="right") - 1]
+        lives, factor = self._memory.arrays["lives"], 1.0
+        if len(lives) > 1:  # the first is in force from before the start
+            place = np.searchsorted(lives["from_s"], issued_s, side="right") - 1
+            factor = float(lives["factor"][place])
         grant = self._grants[self._layout.index(agent)]
-        return rules.expiry(issued_s, grant.life_s(issued_s, float(life["factor"])))
+        return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
     def _slots(self, agent: int) -> slice:
-        _, _, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
-        first = self._first_record(agent)
+        first_agent, first_record, slots = self._classes[self._layout.index(agent)]
+        first = first_record + (agent - first_agent) * slots
         return slice(first, first + slots)
 
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
         where = self._slots(agent)
         behind = self._done_s < self.now_s
-        if behind and (self._restarting or (self._records["event_s"][where] < self.now_s).any()):
+        if behind and (self._restarting or min(self._event_s[where].tolist()) < self.now_s):
             self._work_to(self.now_s)
         return where
 
@@ -379,6 +381,8 @@ class FleetPopulation:
 
     def lost(self, agent: int) -> tuple[Loss, ...]:
         """Return what a watched agent lost in restarts since this was last asked."""
+        if not self._restarting:
+            return ()
         self._settled(agent)
         log, self._lost[agent] = self._lost[agent], []
         return tuple(log)

@@ -2,6 +2,7 @@
 
 from math import inf
 
+import numpy as np
 import pytest
 from scipy import stats
 
@@ -62,6 +63,16 @@ def test_median_lies_between_order_statistics_and_says_what_few_are_worth() -> N
     three = estimators.median([3.0, 1.0, 2.0], "s")
     assert (three.value, *ends(three), three.level) == (2.0, 1.0, 3.0, 0.75)
     assert estimators.median([3.0], "s").low is None
+
+
+def test_share_and_rank_agree_with_scipy_s_own() -> None:
+    sizes = np.arange(1, 400)
+    for probability, q in [(0.025, 0.5), (0.025, 0.9), (0.975, 0.9), (0.975, 0.1)]:
+        ranks = [estimators._binomial_quantile(probability, int(n), q) for n in sizes]
+        assert ranks == stats.binom.ppf(probability, sizes, q).astype(int).tolist()
+    for k, n in [(0, 1), (1, 1), (1, 3), (37, 370), (400, 401)]:
+        wilson = stats.binomtest(k, n).proportion_ci(0.95, method="wilson")
+        assert ends(estimators.share(k, n)) == pytest.approx((wilson.low, wilson.high), rel=1e-12)
 
 
 def test_difference_and_ratio_combine_intervals() -> None:
