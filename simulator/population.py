@@ -32,10 +32,19 @@ issue; the poll and the availability target are not. A CA signs where issuance i
 the artifact is an SVID; the one active at t = 0 began to sign u(CA_PHASE)·term before, or
 ``active_for_s`` before where the scenario says so.
 
+*Acceptance.* A credential is accepted while accepted_from ≤ t < expiry. accepted_from is the issue
+or before, but for two things that concern what a CA signs (``Grant.accepted_from_s``). Documents of
+a federated class are believed from ``rules.trusted_from`` on, the fetches of its bundle falling at
+(u(BUNDLE_PHASE) + k)·``bundle_refresh_s``. On a node whose clock is off, u(CLOCK_SKEW) < share,
+late = −``offset_s``: an agent renews at age max(0, renewal age + late), and takes a document from
+the future for invalid until ``rules.usable_from``; under AT_USE it also asks for one that has
+expired by its own clock, at expiry + late. Verifiers' clocks are right.
+
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
 ``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
-the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``.
+the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``; where
+a clock is off, ``initial.by_own_clock`` stretches what that gave.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
 SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
@@ -74,8 +83,9 @@ own instant (a refusal, a manual issue, the request of a switch at use) happens 
 
 *Failures.* A switch whose slot holds no valid credential at that instant (after the request that it
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
-request is being answered, and a failure only while the request backs off after a refusal. Under
-PER_REQUEST no document that is held is valid for another task, so every switch is one or the other.
+request is being answered. One whose slot holds a valid credential that is not accepted yet is a
+failure in any case. Under PER_REQUEST no document that is held is valid for another task, so every
+switch is a wait or a failure.
 
 *Keyed draws.* The entity is the agent, of CUT_OFF and MASS_RESTART the node;
 q = 16·serial + slot, where the serial is the one that the draw is for (a class has at most 16
@@ -101,6 +111,8 @@ INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
 INITIAL_TASK   slot (AT_USE: whether t = 0 falls before or after the due instant)
 INITIAL_WALK   slot + 16·(number of the draw within ``walked_slot``)
 CA_PHASE       0; the entity is the number of the trust domain, 0 for our own
+BUNDLE_PHASE   0; likewise
+CLOCK_SKEW     0; the entity is the number of the node
 =============  ==================================================================================
 
 A draw that a rule does not need is not missed: no draw moves another. Float arithmetic is part of
@@ -113,6 +125,7 @@ Thinned candidates leave none.
 """
 
 from enum import IntEnum
+from math import inf
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -184,6 +197,8 @@ class CredentialView(NamedTuple):
     issued_s: float
     expires_s: float
     """+inf for a credential without end"""
+    accepted_from_s: float = -inf
+    """when verifiers begin to accept it; its issue or before where nothing refuses it"""
 
 
 class Counters(NamedTuple):

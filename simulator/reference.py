@@ -12,13 +12,13 @@ import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from scenarios.demand.initial import SLOTS, initial_slot, walked_slot
+from scenarios.demand.initial import SLOTS, by_own_clock, initial_slot, walked_slot
 from scenarios.demand.streams import Stream, entity_key, uniform
 from scenarios.demand.switches import switches
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
-from simulator.authority import Grant, grants
+from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.layout import Layout
 from simulator.population import (
@@ -53,7 +53,7 @@ class ReferencePopulation:
         self._row = regime_row(regime)
         self._at_use = regime.renewal.at_use
         self._layout = Layout(scenario, regime)
-        self._grants = grants(scenario, regime, seed_key)
+        self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
         self._clock = Clock()
         self._down = False
         self._partitions: dict[int, float] = {}
@@ -65,6 +65,7 @@ class ReferencePopulation:
         self._watched: dict[int, list[CredentialView]] = {}
         self._lost: dict[int, list[Loss]] = {}
         agents = range(self._layout.agents)
+        self._late_s = [self._lifetimes.late_s(agent) for agent in agents]
         self._task = [-1 for _ in agents]
         self._slots = [self._initial_slots(agent) for agent in agents]
         for agent in agents:
@@ -85,19 +86,23 @@ class ReferencePopulation:
                 slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
                 if slot.issued_s == inf:
                     slot.serial = -1
+            slot.accepted_from_s = self._lifetimes.accepted_from_s(agent, slot.issued_s)
             slots.append(slot)
         return slots
 
     def _stationary(self, slot: Slot) -> tuple[float, float, float]:
         """Return issue, due and expiry of what a slot holds at t = 0 in the stationary state."""
-        agent, index, grant = slot.agent, slot.index, self._grant(slot)
+        agent, index, grant = slot.agent, slot.index, self._lifetimes.grant(slot.agent)
         rule = self._row.at(grant.ttl_s).rule_numbers
+        late_s = self._late_s[agent]
         use_hz = self._layout.of(agent).use_hz(index)
         if grant.truncates:
             walk = self._key(agent, Stream.INITIAL_WALK)
-            return walked_slot(*rule, use_hz, *grant.ca, walk, index, 0.0)
+            return walked_slot(*rule, use_hz, late_s, *grant.ca, walk, index, 0.0)
         age, life, task = (self._key(agent, stream) for stream in INITIAL)
-        return initial_slot(*rule, use_hz, age, life, task, index)
+        issued_s, due_s, _ = initial_slot(*rule, use_hz, age, life, task, index)
+        issued_s, due_s = by_own_clock(issued_s, due_s, late_s)
+        return issued_s, due_s, rules.expiry(issued_s, grant.ttl_s)
 
     def _work(self, agent: int) -> Generator[simpy.Event, object, None]:
         """Switch tasks for ever."""
@@ -108,13 +113,15 @@ class ReferencePopulation:
     def _switch(self, agent: int, task: int) -> None:
         slot = self._slots[agent][task if self._row.scope == Scope.ONE_TASK else 0]
         self._task[agent] = task
-        if self._at_use and self.now_s >= slot.asks_from_s:
+        if self._at_use and self.now_s >= slot.asks_from_s(self._late_s[agent]):
             self._ask(slot)
         if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
                 self._tally.waits += 1
             else:
                 self._tally.auth_failures += 1
+        elif self.now_s < slot.accepted_from_s:
+            self._tally.auth_failures += 1
         self._log(EventKind.SWITCH, agent, task, slot.serial)
 
     # -- restarts -------------------------------------------------------------------------------
@@ -162,16 +169,13 @@ class ReferencePopulation:
 
     # -- credentials ----------------------------------------------------------------------------
 
-    def _grant(self, slot: Slot) -> Grant:
-        return self._grants[self._layout.index(slot.agent)]
-
     def _date(self, slot: Slot) -> None:
         """Write into a slot when what it was just issued is due and expires."""
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
-        life_s = self._grant(slot).life_s(slot.issued_s, self._life_factor)
+        life_s = self._lifetimes.grant(slot.agent).life_s(slot.issued_s, self._life_factor)
         age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
-        slot.due_s = slot.issued_s + age_s
+        slot.due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
     def _await_due(self, slot: Slot) -> None:
@@ -234,6 +238,7 @@ class ReferencePopulation:
         slot.request = IDLE
         slot.issued_s = self.now_s
         self._date(slot)
+        slot.accepted_from_s = self._lifetimes.accepted_from_s(slot.agent, slot.issued_s)
         self._await_due(slot)
         if slot.agent in self._watched:
             self._watched[slot.agent].append(slot.view())

@@ -24,6 +24,9 @@ class Slot:
     refusals: int = 0
     """of the request that is under way"""
     accepted_s: float = 0.0
+    """when the request that is under way was accepted"""
+    accepted_from_s: float = -inf
+    """when verifiers begin to accept what the slot holds"""
     lost_s: float = -inf
     """when a restart lost the document, less the idle time that counts for no wait"""
     again_s: float = -inf
@@ -34,12 +37,14 @@ class Slot:
         """Whether the document was lost and not yet replaced."""
         return self.lost_s > -inf
 
-    @property
-    def asks_from_s(self) -> float:
-        """From when on a use makes a request (AT_USE)."""
+    def asks_from_s(self, late_s: float) -> float:
+        """Return from when on a use makes a request (AT_USE).
+
+        When it is due, or expired by the agent's own clock, which is ``late_s`` behind.
+        """
         if self.serial < 0:
             return -inf
-        return self.again_s if self.lost else min(self.due_s, self.expires_s)
+        return self.again_s if self.lost else min(self.due_s, self.expires_s + late_s)
 
     def stop_idling(self, now_s: float) -> None:
         """Take the time for which nobody asked for a lost document out of its wait."""
@@ -52,4 +57,11 @@ class Slot:
 
     def view(self) -> CredentialView:
         """Return the credential as others see it."""
-        return CredentialView(self.agent, self.index, self.serial, self.issued_s, self.expires_s)
+        return CredentialView(
+            self.agent,
+            self.index,
+            self.serial,
+            self.issued_s,
+            self.expires_s,
+            self.accepted_from_s,
+        )

@@ -136,6 +136,37 @@ def residual_of_lives(lives_s: tuple[float, ...], age_s: Callable[[float], float
     return sum(life * age - age**2 / 2.0 for life, age in pairs) / sum(age for _, age in pairs)
 
 
+def refused_by_stale_bundle(refresh_s: float, lead_s: float, term_s: float, age_s: float) -> float:
+    """Return the share of time in which a foreign document is refused: ∫h(x)dx/(B·term).
+
+    A fetch follows the preparation of a CA after U(0, B), and what it signs is refused until then:
+    for x = (U − lead)⁺ of its term, less what is left of the document before, uniform on (0, R).
+    h(x) = E[(x − U(0, R))⁺] is x²/(2R) up to R and x − R/2 beyond. For B − lead at most a term.
+
+    Args:
+        refresh_s: B, between two fetches of the bundle.
+        lead_s: from the preparation of a CA to its term.
+        term_s: for which a CA signs.
+        age_s: R, at which documents are renewed.
+    """
+    late_s = max(0.0, refresh_s - lead_s)
+    if late_s <= age_s:
+        area = late_s**3 / (6.0 * age_s)
+    else:
+        area = late_s**2 / 2.0 - age_s * late_s / 2.0 + age_s**2 / 6.0
+    return area / (refresh_s * term_s)
+
+
+def refused_by_clock(ttl_s: float, age_s: float, behind_s: float, backdate_s: float) -> float:
+    """Return the share of time in which nothing valid is held by an agent whose clock is behind.
+
+    Each document is from the future for (s − b)⁺, renewed at R + s, hence expired for (R + s − T)⁺.
+    """
+    cycle_s = age_s + behind_s
+    future_s = max(0.0, behind_s - backdate_s)
+    return min(1.0, (future_s + max(0.0, cycle_s - ttl_s)) / cycle_s)
+
+
 def rayleigh_age(ttl_s: float, fraction: float, jitter: float, poll_s: float) -> Moments:
     """Return the limit of ``polled_age`` for T ≫ δ: opening + Rayleigh(√(w·δ))."""
     opens_s = ttl_s * (1.0 - (1.0 + jitter) * (1.0 - fraction))

@@ -52,6 +52,8 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     lateral.reach,
     lateral.breakout,
     lifetimes.truncation,
+    lifetimes.federation,
+    lifetimes.skew,
     authority.forged,
     authority.overtaken,
 )

@@ -160,6 +160,7 @@ def walked_slot(
     target_jitter_s: float,
     grace_s: float,
     use_hz: float,
+    late_s: float,
     ca_since_s: float,
     ca_term_s: float,
     ca_life_s: float,
@@ -184,6 +185,7 @@ def walked_slot(
         target_jitter_s: see there.
         grace_s: see there.
         use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
+        late_s: how far the agent's clock is behind.
         ca_since_s: see ``rules.ca_truncation``.
         ca_term_s: likewise.
         ca_life_s: likewise.
@@ -216,6 +218,7 @@ def walked_slot(
             u_phase,
             u_draw,
         )
+        age = max(0.0, age + late_s)
         next_s = issued_s + age
         if rule == rules.AT_USE:
             next_s += -log(keyed_uniform(walk_key, np.uint64(slot + SLOTS * (draw + 2)))) / use_hz
@@ -223,3 +226,19 @@ def walked_slot(
             return issued_s, issued_s + age, rules.expiry(issued_s, life_s)
         issued_s = next_s
         draw += 3
+
+
+def by_own_clock(issued_s: float, due_s: float, late_s: float) -> tuple[float, float]:
+    """Return issue and due of ``initial_slot`` for an agent whose clock is ``late_s`` behind.
+
+    Its cycle is that much longer, and the age at t = 0 is stretched with it; one that waits for its
+    next use (AT_USE) has only held its document for longer. Exact without jitter.
+    """
+    if late_s == 0.0 or due_s == inf or issued_s == inf:
+        return issued_s, due_s
+    if due_s <= 0.0:
+        return issued_s - late_s, due_s
+    life_s = due_s - issued_s
+    stretched_s = max(0.0, life_s + late_s)
+    issued_s *= stretched_s / life_s
+    return issued_s, issued_s + stretched_s

@@ -63,6 +63,8 @@ class Stream(IntEnum):
     MASS_RESTART = 54
     CA_PHASE = 55
     INITIAL_WALK = 56
+    BUNDLE_PHASE = 57
+    CLOCK_SKEW = 58
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -9,6 +9,7 @@ from math import inf
 
 from scenarios.demand.switches import mean_rates_hz
 from scenarios.errors import UsageError
+from scenarios.spec.authority import ClockSkew
 from scenarios.spec.regime import Regime, Renewal, Scope, regime_row
 from scenarios.spec.resolve import scale
 from scenarios.spec.schema import Drive, Scenario, Threats, Workload
@@ -22,8 +23,8 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
 
     One regime, its lifetime overridden; as many agents as offer ``rate_hz`` operations a second;
     no faults and no thefts by hazard (thieves of a measured run are personas). A target is
-    provisioned with one lifetime and has a CA of its own, so those of a class are left out, as are
-    restarts.
+    provisioned with one lifetime, and has a CA and clocks of its own: the scenario's are left out,
+    as are restarts.
 
     Raises:
         UsageError: for a regime that the scenario does not list, or a rate that its tasks cannot
@@ -56,10 +57,11 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
 
 
 def _undisturbed(scenario: Scenario) -> Scenario:
-    plain = {"ttl_s": None, "restarts_per_agent_day": 0.0}
-    workloads = tuple(w.model_copy(update=plain) for w in scenario.workloads)
+    plain = {"ttl_s": None, "restarts_per_agent_day": 0.0, "clock_skew": ClockSkew()}
+    workloads = tuple(workload.model_copy(update=plain) for workload in scenario.workloads)
     issuer = scenario.issuer.model_copy(update={"ca": None})
-    return scenario.model_copy(update={"workloads": workloads, "issuer": issuer})
+    update = {"workloads": workloads, "issuer": issuer, "federation": ()}
+    return scenario.model_copy(update=update)
 
 
 def override(regime: Regime, drive: Drive) -> Regime:

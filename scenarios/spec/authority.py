@@ -4,7 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from scenarios.spec.regime import PositiveSeconds, Seconds, Strict
+from scenarios.spec.regime import Name, PositiveSeconds, Seconds, Share, Strict
+
+TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
+TrustDomain = Annotated[str, Field(pattern=TRUST_DOMAIN_PATTERN)]
 
 
 class CertificateAuthority(Strict):
@@ -45,3 +48,28 @@ class CertificateAuthority(Strict):
     def needed_ratio(self) -> float:
         """Life of a CA as a multiple of the longest life that it never shortens."""
         return 1.0 / (1.0 - self.activate_fraction)
+
+
+class Federation(Strict):
+    """A foreign trust domain whose workloads our verifiers are to believe.
+
+    They believe what a CA signed that stood in the foreign bundle when it was last fetched, and
+    each CA stands in it from the instant on at which it is prepared.
+    """
+
+    trust_domain: TrustDomain
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """the classes that belong to it"""
+    bundle_refresh_s: PositiveSeconds | None = None
+    """time between two fetches of its bundle"""
+    ca: CertificateAuthority | None = None
+    """its CA, in place of ``issuer.ca``; one without end when absent"""
+
+
+class ClockSkew(Strict):
+    """Nodes whose clock is off for the whole run."""
+
+    share: Share = 0.0
+    """share of a class's nodes"""
+    offset_s: Annotated[float, Field(ge=-1e7, le=1e7)] = 0.0
+    """what such a clock shows more than the right one; negative is behind"""

@@ -9,9 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from scenarios.errors import Problem
+from scenarios.spec.authority import TRUST_DOMAIN_PATTERN
 from scenarios.spec.fault_kinds import KINDS
 from scenarios.spec.regime import NAME_PATTERN
-from scenarios.spec.schema import PERMISSION_PATTERN, TRUST_DOMAIN_PATTERN, Scenario
+from scenarios.spec.schema import PERMISSION_PATTERN, Scenario
 
 _SIMPLE = {
     "missing": "is required",

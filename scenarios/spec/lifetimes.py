@@ -5,7 +5,7 @@ from math import inf
 
 from scenarios.errors import Problem
 from scenarios.spec.authority import CertificateAuthority
-from scenarios.spec.regime import Artifact, Issuance, Regime, Renewal
+from scenarios.spec.regime import Artifact, Issuance, Regime, Renewal, regime_row
 from scenarios.spec.schema import Scenario, Workload
 
 
@@ -21,27 +21,94 @@ def signed(regime: Regime) -> bool:
     return regime.issuance is Issuance.ISSUER and regime.artifact is not Artifact.STATIC_KEY
 
 
+def federation_of(scenario: Scenario, workload: Workload) -> int | None:
+    """Return the number of the foreign trust domain that a class belongs to, None for our own."""
+    for number, foreign in enumerate(scenario.federation):
+        if workload.name in foreign.workloads:
+            return number
+    return None
+
+
+def trust_domain(scenario: Scenario, workload: Workload) -> str:
+    """Return the trust domain that a class belongs to."""
+    number = federation_of(scenario, workload)
+    return scenario.trust_domain if number is None else scenario.federation[number].trust_domain
+
+
+def ca_of(scenario: Scenario, workload: Workload) -> CertificateAuthority | None:
+    """Return the CA that signs a class's documents, None for one without end."""
+    number = federation_of(scenario, workload)
+    return scenario.issuer.ca if number is None else scenario.federation[number].ca
+
+
 def problems(scenario: Scenario) -> Iterator[Problem]:
-    """Yield every contradiction between lifetimes, renewal and the CA."""
-    ca = scenario.issuer.ca
-    if ca is not None:
-        yield from rotation_problems(ca, "issuer.ca")
+    """Yield every contradiction between lifetimes, renewal, CAs, bundles and clocks."""
+    if scenario.issuer.ca is not None:
+        yield from rotation_problems(scenario.issuer.ca, "issuer.ca")
+    yield from _federation(scenario)
     for regime in scenario.regimes:
-        for index, workload in enumerate(scenario.workloads):
-            if workload.ttl_s is not None and regime.ttl_s < inf:
-                least_s = shortest_renewable_s(regime)
-                if workload.ttl_s <= least_s:
-                    yield _too_short(f"workloads[{index}].ttl_s", workload.ttl_s, least_s, regime)
-        if ca is not None and signed(regime) and regime.ttl_s < inf:
-            least_s = shortest_renewable_s(regime)
-            longest_s = max(ttl_of(workload, regime) for workload in scenario.workloads)
-            if ca.shortest_s < longest_s and ca.shortest_s <= least_s:
-                yield Problem(
-                    "issuer.ca.ttl_s",
-                    f"{ca.ttl_s:g}",
-                    f"leaves documents of {regime.name} {ca.shortest_s:g} s at the end of a term, "
-                    f"must leave > {least_s:g} s, or they expire before they are renewed",
-                )
+        if regime.ttl_s < inf:
+            for index, workload in enumerate(scenario.workloads):
+                yield from _class(scenario, regime, workload, f"workloads[{index}]")
+
+
+def _federation(scenario: Scenario) -> Iterator[Problem]:
+    known = [workload.name for workload in scenario.workloads]
+    domains = [scenario.trust_domain]
+    claimed: dict[str, str] = {}
+    for index, foreign in enumerate(scenario.federation):
+        key = f"federation[{index}]"
+        if foreign.trust_domain in domains:
+            yield Problem(
+                f"{key}.trust_domain", repr(foreign.trust_domain), "must differ from all others"
+            )
+        domains.append(foreign.trust_domain)
+        for name in foreign.workloads:
+            if name not in known:
+                yield Problem(f"{key}.workloads", repr(name), f"must be one of {', '.join(known)}")
+            elif name in claimed:
+                yield Problem(f"{key}.workloads", repr(name), f"belongs to {claimed[name]}")
+            claimed.setdefault(name, foreign.trust_domain)
+        if foreign.bundle_refresh_s is None:
+            yield Problem(
+                f"{key}.bundle_refresh_s",
+                "nothing",
+                f"must say how often the bundle of {foreign.trust_domain} is fetched: without one "
+                "nobody believes its documents",
+            )
+        if foreign.ca is not None:
+            yield from rotation_problems(foreign.ca, f"{key}.ca")
+
+
+def _class(scenario: Scenario, regime: Regime, workload: Workload, key: str) -> Iterator[Problem]:
+    least_s, ttl_s = shortest_renewable_s(regime), ttl_of(workload, regime)
+    if workload.ttl_s is not None and workload.ttl_s <= least_s:
+        yield Problem(
+            f"{key}.ttl_s",
+            f"{workload.ttl_s:g}",
+            f"must be > {least_s:g} s, or {regime.name} renews it after it has expired",
+        )
+    if not signed(regime):
+        return
+    ca = ca_of(scenario, workload)
+    if ca is not None and ca.shortest_s < ttl_s and ca.shortest_s <= least_s:
+        number = federation_of(scenario, workload)
+        yield Problem(
+            "issuer.ca.ttl_s" if number is None else f"federation[{number}].ca.ttl_s",
+            f"{ca.ttl_s:g}",
+            f"leaves {workload.name}'s documents of {regime.name} {ca.shortest_s:g} s at the end "
+            f"of a term, must leave > {least_s:g} s, or they expire before they are renewed",
+        )
+    elif workload.clock_skew.offset_s > 0.0:
+        life_s = min(ttl_s, inf if ca is None else ca.shortest_s)
+        earliest_s = earliest_renewal_s(regime, life_s)
+        if workload.clock_skew.offset_s >= earliest_s:
+            yield Problem(
+                f"{key}.clock_skew.offset_s",
+                f"{workload.clock_skew.offset_s:g}",
+                f"must be < {earliest_s:g} s, the age at which {regime.name} may be renewed, or a "
+                "clock so far ahead renews without end",
+            )
 
 
 def rotation_problems(ca: CertificateAuthority, key: str) -> Iterator[Problem]:
@@ -73,24 +140,46 @@ def shortest_renewable_s(regime: Regime) -> float:
     return 0.0
 
 
-def _too_short(key: str, ttl_s: float, least_s: float, regime: Regime) -> Problem:
-    return Problem(
-        key,
-        f"{ttl_s:g}",
-        f"must be > {least_s:g} s, or {regime.name} renews it after it has expired",
-    )
+def earliest_renewal_s(regime: Regime, life_s: float) -> float:
+    """Return the least age at which a document of this life is renewed of itself."""
+    if regime.renewal.rule is Renewal.PER_REQUEST:
+        return inf
+    row = regime_row(regime).at(life_s)
+    return min(row.renewal_age(0.0, u_draw) for u_draw in (0.0, 1.0))
 
 
 def warnings(scenario: Scenario) -> Iterator[str]:
-    """Yield a line for each regime some of whose documents the CA shortens."""
-    ca = scenario.issuer.ca
-    if ca is None:
-        return
+    """Yield a line for what a CA shortens, a stale bundle refuses and a clock does not see yet."""
     for regime in scenario.regimes:
-        longest_s = max(ttl_of(workload, regime) for workload in scenario.workloads)
-        if signed(regime) and ca.shortest_s < longest_s < inf:
+        if signed(regime) and regime.ttl_s < inf:
+            yield from _shortened(scenario, regime)
+    for foreign in scenario.federation:
+        refresh_s, ca = foreign.bundle_refresh_s, foreign.ca
+        if refresh_s is not None and ca is not None and refresh_s > ca.lead_s:
             yield (
-                f"{regime.name}: documents of {longest_s:g} s under a CA of {ca.ttl_s:g} s live "
-                f"{ca.shortest_s:g} to {min(longest_s, ca.longest_s):g} s and end together with "
-                f"it; they need a CA of {longest_s * ca.needed_ratio:g} s"
+                f"{foreign.trust_domain}: its bundle is fetched every {refresh_s:g} s, but a new "
+                f"CA stands in it only {ca.lead_s:g} s before it signs: what it signs is refused "
+                f"for up to {refresh_s - ca.lead_s:g} s of each term of {ca.term_s:g} s"
+            )
+    backdate_s = scenario.issuer.not_before_backdate_s
+    for workload in scenario.workloads:
+        behind_s = -workload.clock_skew.offset_s
+        if workload.clock_skew.share > 0.0 and behind_s > backdate_s:
+            yield (
+                f"{workload.name}: a clock {behind_s:g} s behind takes a new document for one from "
+                f"the future until {behind_s - backdate_s:g} s after its issue: it is backdated "
+                f"by {backdate_s:g} s"
+            )
+
+
+def _shortened(scenario: Scenario, regime: Regime) -> Iterator[str]:
+    for ca in dict.fromkeys(ca_of(scenario, workload) for workload in scenario.workloads):
+        if ca is None:
+            continue
+        asked = [ttl_of(w, regime) for w in scenario.workloads if ca_of(scenario, w) == ca]
+        if ca.shortest_s < max(asked):
+            yield (
+                f"{regime.name}: documents of {max(asked):g} s under a CA of {ca.ttl_s:g} s live "
+                f"{ca.shortest_s:g} to {min(max(asked), ca.longest_s):g} s and end together with "
+                f"it; they need a CA of {max(asked) * ca.needed_ratio:g} s"
             )

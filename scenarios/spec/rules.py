@@ -48,6 +48,44 @@ def ca_truncation(
     return min(ttl_s, began_s + ca_life_s - issued_s)
 
 
+def trusted_from(
+    issued_s: float,
+    ca_since_s: float,
+    ca_term_s: float,
+    ca_lead_s: float,
+    refresh_s: float,
+    refresh_phase_s: float,
+) -> float:
+    """Return from when verifiers of another trust domain believe what was issued at an instant.
+
+    From the first fetch of the bundle, at refresh_phase + k·refresh, at or after the signing CA was
+    prepared, which is ``ca_lead_s`` before its term; −inf where the bundle is always at hand.
+
+    Args:
+        issued_s: when.
+        ca_since_s: when the term of some CA began.
+        ca_term_s: length of a term; inf for a CA that is never succeeded.
+        ca_lead_s: from the preparation of a CA to its term.
+        refresh_s: time between fetches; 0 for verifiers of the CA's own domain.
+        refresh_phase_s: instant of some fetch.
+    """
+    if refresh_s <= 0.0 or ca_term_s == inf:
+        return -inf
+    number = ca_number(issued_s, ca_since_s, ca_term_s)
+    prepared_s = ca_since_s + number * ca_term_s - ca_lead_s
+    fetches = float(math.ceil((prepared_s - refresh_phase_s) / refresh_s))
+    return refresh_phase_s + fetches * refresh_s
+
+
+def usable_from(issued_s: float, late_s: float, backdate_s: float) -> float:
+    """Return from when a document is valid by a clock that is ``late_s`` behind.
+
+    Its validity begins ``backdate_s`` before its issue (SPIRE: NotBeforeCushion), so a clock that
+    is no farther behind never sees one from the future.
+    """
+    return issued_s + max(0.0, late_s - backdate_s)
+
+
 def polled_age(
     ttl_s: float, fraction: float, jitter: float, poll_s: float, u_phase: float, u_draw: float
 ) -> float:

@@ -9,13 +9,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.spec.authority import CertificateAuthority
+from scenarios.spec.authority import (
+    CertificateAuthority,
+    ClockSkew,
+    Federation,
+    TrustDomain,
+)
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 from scenarios.spec.rules import SECONDS_PER_DAY
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
-TRUST_DOMAIN_PATTERN = r"^[a-z0-9._-]{1,255}$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
 HOURS = 24
 Hour = Annotated[int, Field(ge=0, le=HOURS)]
@@ -51,6 +55,7 @@ class Workload(Strict):
     agents_per_node: Annotated[int, Field(ge=1, le=100_000)] = 10
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
+    clock_skew: ClockSkew = ClockSkew()
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     restarts_per_agent_day: Annotated[float, Field(ge=0, le=1e4)] = 0.0
     """restarts of single agents, a Poisson process; each loses what the agent holds"""
@@ -85,6 +90,8 @@ class Issuer(Strict):
     """time between reloads of the issuer's entries: a new agent is unknown until the next one"""
     agent_sync_s: Seconds = 0.0
     """time between the syncs of a node's agent, at which it learns of new entries"""
+    not_before_backdate_s: Seconds = 10.0
+    """how long before its issue a document's validity begins: clocks may be that far behind"""
 
 
 class Start(Strict):
@@ -268,11 +275,12 @@ class Scenario(Strict):
     expected: str
     source: str
     horizon_s: Annotated[float, Field(gt=0, le=3.2e8)]
-    trust_domain: Annotated[str, Field(pattern=TRUST_DOMAIN_PATTERN)] = "example.org"
+    trust_domain: TrustDomain = "example.org"
     regimes: Annotated[tuple[Regime, ...], Field(min_length=1)]
     workloads: Annotated[tuple[Workload, ...], Field(min_length=1)]
     start: Start = Start()
     issuer: Issuer = Issuer()
+    federation: tuple[Federation, ...] = ()
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()

@@ -3,8 +3,8 @@
 import numpy as np
 
 from scenarios.demand.streams import seed_key
-from scenarios.spec.authority import CertificateAuthority
-from scenarios.spec.schema import Issuer
+from scenarios.spec.authority import CertificateAuthority, ClockSkew, Federation
+from scenarios.spec.schema import Issuer, Task
 from simulator import theory
 from simulator.checks import scenes
 from simulator.checks.finding import SEED, Finding
@@ -50,4 +50,63 @@ def truncation(engine: Engine) -> list[Finding]:
             0.05,
             "5 % of one; without the CA there would be 1.25",
         ),
+    ]
+
+
+def federation(engine: Engine) -> list[Finding]:
+    """A partner whose bundle is fetched every eight hours, its CA published four before it signs.
+
+    Four terms of six hours see each place of a fetch within the eight hours, two hours apart.
+    """
+    ttl_s, fraction, refresh_s, runs, agents = HOUR_S, 0.5, 8.0 * HOUR_S, 160, 5
+    ca = CertificateAuthority(ttl_s=12.0 * HOUR_S)
+    foreign = Federation(
+        trust_domain="partner.example", workloads=("agent",), bundle_refresh_s=refresh_s, ca=ca
+    )
+    checked = scenes.regime(ttl_s, fraction=fraction)
+    task = Task(name="work", rate_hz=10.0 / HOUR_S, permissions=("a:a",))
+    scene = scenes.scenario(checked, agents, 4.0 * ca.term_s, tasks=(task,))
+    scene = scene.model_copy(update={"federation": (foreign,)})
+    shares = []
+    for n in range(runs):
+        population = engine(scene, checked, seed_key(SEED + 62, n))
+        population.advance(scene.horizon_s)
+        totals = population.counters()
+        shares.append(totals.auth_failures / totals.switches)
+    return [
+        Finding(
+            "share of a partner's accesses refused, its bundle fetched 4 h too seldom",
+            "1",
+            np.array(shares),
+            theory.refused_by_stale_bundle(refresh_s, ca.lead_s, ca.term_s, fraction * ttl_s),
+            0.035,
+            "a quarter; fetched in time it would be none",
+        )
+    ]
+
+
+def skew(engine: Engine) -> list[Finding]:
+    """Clocks 2,000 s behind: documents of an hour are from the future, then expired."""
+    ttl_s, fraction, behind_s, agents = HOUR_S, 0.5, 2_000.0, 4_000
+    checked = scenes.regime(ttl_s, fraction=fraction)
+    scene = scenes.scenario(checked, agents, 4.0 * ttl_s)
+    (workload,) = scene.workloads
+    off = workload.model_copy(update={"clock_skew": ClockSkew(share=1.0, offset_s=-behind_s)})
+    scene = scene.model_copy(update={"workloads": (off,)})
+    at_s = 2.9 * ttl_s
+    population = engine(scene, checked, seed_key(SEED + 63))
+    population.advance(at_s)
+    held = [population.read(agent)[0] for agent in range(agents)]
+    refused = [not view.accepted_from_s <= at_s < view.expires_s for view in held]
+    backdate_s = scene.issuer.not_before_backdate_s
+    expected = theory.refused_by_clock(ttl_s, fraction * ttl_s, behind_s, backdate_s)
+    return [
+        Finding(
+            "share of time without a valid document on a node whose clock is 2,000 s behind, 1 h",
+            "1",
+            np.array(refused, dtype=np.float64),
+            expected,
+            0.06,
+            "a tenth",
+        )
     ]

@@ -182,7 +182,7 @@ class Authority:
         if held and held[0].expires_s > now_s:
             copied = world.scenario.threats.issuer.forgery == "copied-serial"
             return held[0], held[0] if copied else held[0]._replace(serial=_FORGED)
-        life_s = world.grant(forged.owner).life_s(now_s)
+        life_s = world.lifetimes.grant(forged.owner).life_s(now_s)
         made = CredentialView(forged.owner, slot, _FORGED, now_s, expiry(now_s, life_s))
         return (held[0] if held else made._replace(serial=_FORGED - 1)), made
 

@@ -228,7 +228,11 @@ class Benign:
     def _any_held(self, entity: int, owner: int) -> CredentialView | None:
         """Return one of the documents that are valid now, each as likely."""
         now_s = self._world.now_s
-        valid = [v for v in self._world.population.read(owner) if now_s < v.expires_s]
+        valid = [
+            v
+            for v in self._world.population.read(owner)
+            if v.accepted_from_s <= now_s < v.expires_s
+        ]
         place = int(self._world.uniform(entity, Stream.BENIGN_SLOT, 0) * len(valid))
         return valid[min(place, len(valid) - 1)] if valid else None
 

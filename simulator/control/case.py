@@ -103,7 +103,17 @@ class Case:
 
     def has_access(self, world: World, t_s: float) -> bool:
         """Return whether what the thief holds, or where he lives, is of use to him at ``t_s``."""
-        return self.inside(t_s) or self.copy_access_ends_s(world) > t_s
+        return self.inside(t_s) or self.copy_opens(world, t_s)
+
+    def copy_opens(self, world: World, t_s: float) -> bool:
+        """Return whether the copy gives access at ``t_s``."""
+        return t_s < self.copy_access_ends_s(world) and self.believed(world, t_s)
+
+    def believed(self, world: World, t_s: float) -> bool:
+        """Return whether verifiers know by then who signed the copy; the thief's clock is right."""
+        if self.document is None:
+            return True
+        return t_s >= world.lifetimes.grant(self.owner).trusted_from_s(self.document.issued_s)
 
     def copy_valid_until_s(self) -> float:
         """Return when the copy stops being accepted as a credential."""

@@ -60,20 +60,21 @@ class Documents:
         return self._tenures[slot].views if slot in self._tenures else []
 
     def at(self, slot: int, t_s: float) -> CredentialView | None:
-        """Return the document that a slot held at ``t_s`` if it was valid and not lost then."""
+        """Return the document that a slot held at ``t_s`` if it was accepted and not lost then."""
         views = self.of(slot)
         place = bisect_right(views, t_s, key=attrgetter("issued_s")) - 1
         if place < 0:
             return None
         view = views[place]
-        return view if t_s < self._used_until_s(view) else None
+        return view if view.accepted_from_s <= t_s < self._used_until_s(view) else None
 
     def tenures(self, from_s: float, to_s: float) -> Iterator[tuple[CredentialView, float, float]]:
         """Yield each document with the part of [from_s, to_s) in which its owner would use it."""
         for tenure in self._tenures.values():
             for view, successor in zip_longest(tenure.views, tenure.views[1:]):
                 until_s = min(self._used_until_s(view), successor.issued_s if successor else inf)
-                begin_s, end_s = max(from_s, view.issued_s), min(to_s, until_s)
+                begin_s = max(from_s, view.issued_s, view.accepted_from_s)
+                end_s = min(to_s, until_s)
                 if begin_s < end_s:
                     yield view, begin_s, end_s
 

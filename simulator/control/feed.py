@@ -21,6 +21,7 @@ from scenarios.detection.audit import Alert, AuditEvent, Outcome
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
+from scenarios.spec.lifetimes import trust_domain
 from simulator.control.case import Case, Use, permissions_of
 from simulator.control.owner import Access, Owner
 from simulator.control.world import World
@@ -206,7 +207,7 @@ def identity_of(world: World, owner: int) -> str:
     name, number = agent_class.workload.name, world.layout.number(owner)
     if world.regime.attribution == "secret":
         return f"key://{name}/{number // world.regime.shared_by}"
-    return f"spiffe://{world.scenario.trust_domain}/{name}/{number}"
+    return f"spiffe://{trust_domain(world.scenario, agent_class.workload)}/{name}/{number}"
 
 
 def node_address(world: World, agent: int) -> str:

@@ -84,7 +84,7 @@ def _uses(
         if case.inside(use.t_s) and documents is not None:
             valid = documents.at(case.slot, use.t_s) is not None
         else:
-            valid = use.t_s < access_ends_s
+            valid = use.t_s < access_ends_s and case.believed(world, use.t_s)
         if valid and use.permission in permissions:
             accepted, last_accepted_s = accepted + 1, use.t_s
         else:

@@ -64,7 +64,7 @@ def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
     per_agent_hz = world.scenario.threats.leak.rate_per_secret_year / SECONDS_PER_YEAR
     rate_hz = per_agent_hz * world.layout.agents
     mean_s = world.scenario.detection.external_notice_mean_s
-    ttl_s = max(world.grant(c.first).ttl_s for c in world.layout.classes)
+    ttl_s = max(world.lifetimes.grant(c.first).ttl_s for c in world.layout.classes)
     if rate_hz <= 0.0 or (mean_s is None and ttl_s == inf):
         return
     total = rate_hz * (ttl_s if mean_s is None else mean_s)
@@ -152,7 +152,7 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
     """
     view, successor_s, k = newest, inf, 0
     row = regime_row(world.regime)
-    grant = world.grant(newest.agent)
+    grant = world.lifetimes.grant(newest.agent)
     agent_class = world.layout.of(newest.agent)
     while view.issued_s > at_s and grant.ttl_s < inf and view.expires_s > 0.0:
         if grant.truncates:
@@ -162,12 +162,18 @@ def _held_at(world: World, newest: CredentialView, at_s: float) -> tuple[Credent
             world.uniform(newest.agent, Stream.OPEN_AT_START, 3 * k + i) for i in range(3)
         )
         life_s = row.at(grant.ttl_s).renewal_age(u_phase, u_draw)
+        life_s = max(0.0, life_s + world.lifetimes.late_s(newest.agent))
         if world.regime.renewal.at_use:
             life_s += gap(u_wait, agent_class.use_hz(newest.slot))
         successor_s = view.issued_s
         issued_s = view.issued_s - life_s
         view = CredentialView(
-            view.agent, view.slot, view.serial - 1, issued_s, expiry(issued_s, grant.ttl_s)
+            view.agent,
+            view.slot,
+            view.serial - 1,
+            issued_s,
+            expiry(issued_s, grant.ttl_s),
+            world.lifetimes.accepted_from_s(view.agent, issued_s),
         )
         k += 1
     return view, successor_s
@@ -178,14 +184,16 @@ def _before(world: World, view: CredentialView) -> CredentialView:
     row, agent = regime_row(world.regime), view.agent
     key = entity_key(world.seed_key, np.uint64(agent), np.uint64(Stream.INITIAL_WALK))
     issued_s, _, expires_s = walked_slot(
-        *row.at(world.grant(agent).ttl_s).rule_numbers,
+        *row.at(world.lifetimes.grant(agent).ttl_s).rule_numbers,
         world.layout.of(agent).use_hz(view.slot),
-        *world.grant(agent).ca,
+        world.lifetimes.late_s(agent),
+        *world.lifetimes.grant(agent).ca,
         np.uint64(key),
         view.slot,
         nextafter(view.issued_s, -inf),
     )
-    return CredentialView(agent, view.slot, view.serial - 1, issued_s, expires_s)
+    accepted_from_s = world.lifetimes.accepted_from_s(agent, issued_s)
+    return CredentialView(agent, view.slot, view.serial - 1, issued_s, expires_s, accepted_from_s)
 
 
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:

@@ -252,7 +252,7 @@ class Threats:
         case.document = held[0] if held and held[0].expires_s > world.now_s else None
         if case.signs:
             # the last that it signs; no serial of the owner's is negative
-            expires_s = expiry(world.now_s, world.grant(case.owner).life_s(world.now_s))
+            expires_s = expiry(world.now_s, world.lifetimes.grant(case.owner).life_s(world.now_s))
             case.document = CredentialView(case.owner, case.slot, _SIGNED, world.now_s, expires_s)
         left_s = left_after_eviction_s(world, case)
         case.usable, case.proofs_until_s = left_s > 0.0, world.now_s + left_s
@@ -305,21 +305,21 @@ class Threats:
         """Return whether the thief was refused at his last use, or before, and stopped."""
         if case.inside(last_use_s) or last_use_s == -inf:
             return False
-        return last_use_s >= case.copy_access_ends_s(self._world)
+        return not case.copy_opens(self._world, last_use_s)
 
     def _present(self, case: Case, use: Use, feed: Feed) -> Alert | None:
         """Present a credential to a verifier; return the alert that the audit line raises."""
         world = self._world
         document = case.document
-        accepted_until_s = case.copy_access_ends_s(world)
         if case.inside(use.t_s):
             held = [v for v in world.population.read(case.owner) if v.slot == case.slot]
             document = held[0] if held else None
-            accepted_until_s = document.expires_s if document is not None else -inf
         if document is None:
             return None
-        accepted = use.t_s < accepted_until_s and use.permission in opened(world, case)
-        outcome: Outcome = "ok" if accepted else "denied"
+        accepted = case.copy_opens(world, use.t_s)
+        if case.inside(use.t_s):
+            accepted = document.accepted_from_s <= use.t_s < document.expires_s
+        outcome: Outcome = "ok" if accepted and use.permission in opened(world, case) else "denied"
         return feed.thief(case, use, document, outcome)
 
     def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:

@@ -15,7 +15,7 @@ from scenarios.detection.detector import Detector
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
-from simulator.authority import Grant, grants
+from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
 from simulator.layout import Layout
@@ -57,7 +57,7 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
-        self._grants = grants(scenario, regime, seed_key)
+        self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
         self.detectors: list[Detector] = detectors(scenario, regime)
         self.passed_over = 0.0
@@ -84,10 +84,6 @@ class World:
     def exponential(self, mean: float, entity: int, stream: Stream, k: int = 0) -> float:
         """Return one keyed draw of the exponential law with this mean."""
         return -log(self.uniform(entity, stream, k)) * mean
-
-    def grant(self, agent: int) -> Grant:
-        """Return what decides the life of an agent's documents."""
-        return self._grants[self.layout.index(agent)]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""

@@ -29,6 +29,7 @@ from simulator.fleet.issuer import (
 from simulator.fleet.laws import (
     active_at,
     backoff_delay,
+    by_own_clock,
     ca_truncation,
     expiry,
     gap,
@@ -36,6 +37,8 @@ from simulator.fleet.laws import (
     kept_at,
     renewal_age,
     task_at,
+    trusted_from,
+    usable_from,
     walked_slot,
 )
 from simulator.fleet.layout import (
@@ -86,6 +89,7 @@ RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
+CLOCK_SKEW = np.uint64(Stream.CLOCK_SKEW)
 INITIAL_WALK = np.uint64(Stream.INITIAL_WALK)
 AHEAD = 12
 """answers between the request for a cache line and its use"""
@@ -147,6 +151,32 @@ def expires_s(fleet: Fleet, agent_class: AgentClass, record: Record, i: int) -> 
 
 
 @kernel
+def behind_s(fleet: Fleet, agent_class: AgentClass, agent: int) -> float:
+    """Return how far an agent's clock is behind."""
+    if agent_class.skew_share <= 0.0:
+        return 0.0
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    node = np.uint64(agent_class.first_node + place)
+    u = keyed_uniform(entity_key(fleet.seed_key, node, CLOCK_SKEW), np.uint64(0))
+    return agent_class.skewed_s if u < agent_class.skew_share else 0.0
+
+
+@kernel
+def accepted_from_s(fleet: Fleet, agent_class: AgentClass, agent: int, issued_s: float) -> float:
+    """Return from when what an agent was issued at an instant is accepted."""
+    trusted_s = trusted_from(
+        issued_s,
+        agent_class.ca_since_s,
+        agent_class.ca_term_s,
+        agent_class.ca_lead_s,
+        agent_class.refresh_s,
+        agent_class.refresh_phase_s,
+    )
+    late_s = behind_s(fleet, agent_class, agent)
+    return max(trusted_s, usable_from(issued_s, late_s, agent_class.backdate_s))
+
+
+@kernel
 def overdue_s(fleet: Fleet, agent_class: AgentClass, record: Record, i: int, now_s: float) -> float:
     """Return how long a slot has held an expired credential, since t = 0 at most."""
     if fleet.rule == AT_USE:
@@ -171,7 +201,7 @@ def age_at_renewal(
     if fleet.rule in (FRACTION_POLLED, AVAILABILITY_TARGET):
         u_phase = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), POLL_PHASE), k)
     u_draw = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEWAL), k)
-    return renewal_age(
+    age_s = renewal_age(
         fleet.rule,
         granted_s(fleet, agent_class, issued_s),
         fleet.fraction,
@@ -184,6 +214,7 @@ def age_at_renewal(
         u_phase,
         u_draw,
     )
+    return max(0.0, age_s + behind_s(fleet, agent_class, agent))
 
 
 # -- switches -------------------------------------------------------------------------------------
@@ -198,7 +229,8 @@ def replay(
     clock = records[first]
     if fleet.aggregated or clock.next_switch_s >= to_s:
         return
-    if agent_class.plain and fleet.rule != AT_USE and not fleet.tracing:
+    lazy = fleet.rule != AT_USE and not fleet.tracing and not agent_class.refused
+    if agent_class.plain and lazy:
         _replay_plain(fleet, lane, agent_class, agent, first, to_s)
     else:
         _replay_any(fleet, lane, agent_class, agent, first, to_s)
@@ -306,12 +338,12 @@ def _switch(
         or issues(record) == NO_SERIAL
         or t_s >= expires_s(fleet, agent_class, record, i)
     ):
-        backs_off = flag(record, REFUSED) and t_s < record.event_s
-        unknown = lost(fleet, i) and t_s < asked_again_s(fleet, i)
-        if fleet.rule == AT_USE and not backs_off and not unknown:
+        if fleet.rule == AT_USE and t_s >= record.event_s:  # the last attempt was accepted
             lane.waits += 1
         else:
             lane.auth_failures += 1
+    elif agent_class.refused:
+        lane.auth_failures += t_s < accepted_from_s(fleet, agent_class, agent, record.issued_s)
     if fleet.tracing:
         log_event(lane, t_s, SWITCH, agent, task, issues(record) - 1)
 
@@ -394,7 +426,19 @@ def due_at_use(
     if fleet.hurried:
         hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)[i]
         due_s = min(due_s, hurried_s) if hurried_s > 0.0 else due_s
-    return min(due_s, expires_s(fleet, agent_class, record, i))
+    expired_s = expires_s(fleet, agent_class, record, i) + behind_s(fleet, agent_class, agent)
+    return min(due_s, expired_s)
+
+
+@kernel
+def note_span(fleet: Fleet, lane: Lane, agent: int, from_s: float, to_s: float) -> None:
+    """Note a time in which nothing that an agent holds is accepted, for the bulk count."""
+    if from_s < to_s:
+        span = table(lane.spans, 2 * fleet.batch_capacity, SPAN)[lane.span_rows]
+        span.agent = agent
+        span.from_s = from_s
+        span.to_s = to_s
+        lane.span_rows += 1
 
 
 @kernel
@@ -408,18 +452,19 @@ def renew(
     first = i - slot
     replay(fleet, lane, agent_class, agent, first, t_s)
     late_s = overdue_s(fleet, agent_class, record, i, t_s)
+    if fleet.aggregated:
+        if agent_class.refused:
+            refused_to_s = accepted_from_s(fleet, agent_class, agent, record.issued_s)
+            refused_to_s = min(refused_to_s, expires_s(fleet, agent_class, record, i))
+            note_span(fleet, lane, agent, max(0.0, record.issued_s), min(t_s, refused_to_s))
+        if late_s > 0.0:
+            expired_s = expires_s(fleet, agent_class, record, i)
+            note_span(fleet, lane, agent, max(0.0, expired_s), t_s)
     if late_s > 0.0:
-        if fleet.aggregated:
-            span = table(lane.spans, fleet.batch_capacity, SPAN)[lane.span_rows]
-            span.agent = agent
-            span.from_s = max(0.0, expires_s(fleet, agent_class, record, i))
-            span.to_s = t_s
-            lane.span_rows += 1
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
         shard.expired_s += late_s
     if lost(fleet, i):
-        if not flag(record, REFUSED):
-            stop_idling(fleet, i, record.event_s)
+        stop_idling(fleet, i, -inf if flag(record, REFUSED) else record.event_s)
         count_first(fleet, lane, i, t_s)
     serial = issues(record)
     record.issued_s = t_s
@@ -429,7 +474,8 @@ def renew(
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
     due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
-        due_s = min(due_s, expires_s(fleet, agent_class, record, i))
+        late_s = behind_s(fleet, agent_class, agent)
+        due_s = min(due_s, expires_s(fleet, agent_class, record, i) + late_s)
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
     if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
         row = table(lane.log, fleet.batch_capacity, ISSUE)[lane.log_rows]
@@ -521,6 +567,7 @@ def _begin_slot(
             fleet.target_jitter_s,
             fleet.grace_s,
             agent_class.use_hz[slot],
+            behind_s(fleet, agent_class, agent),
             agent_class.ca_since_s,
             agent_class.ca_term_s,
             agent_class.ca_life_s,
@@ -545,9 +592,14 @@ def _begin_slot(
             entity_key(fleet.seed_key, np.uint64(agent), INITIAL_TASK),
             slot,
         )
+        late_s = behind_s(fleet, agent_class, agent)
+        record.issued_s, due_s = by_own_clock(record.issued_s, due_s, late_s)
+        ends_s = expiry(record.issued_s, agent_class.ttl_s)
     if record.issued_s < inf:
         record.tag = np.uint32(1 << SERIAL_SHIFT)
-    return min(due_s, ends_s) if fleet.rule == AT_USE else due_s
+    if fleet.rule == AT_USE:
+        return min(due_s, ends_s + behind_s(fleet, agent_class, agent))
+    return due_s
 
 
 @kernel

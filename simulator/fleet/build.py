@@ -133,6 +133,9 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
         row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca
+        row["ca_lead_s"], row["refused"] = grant.lead_s, grant.refuses
+        for name in ("refresh_s", "refresh_phase_s", "skew_share", "skewed_s", "backdate_s"):
+            row[name] = getattr(grant, name)
         row["plain"], row["rate_hz"] = law.plain, law.total_rate_hz
         row["cumulative_hz"][:tasks] = law.cumulative_hz
         row["active_masks"][:tasks] = law.active_masks
@@ -162,12 +165,13 @@ def extreme_ages_s(
 ) -> tuple[float, float]:
     """Return bounds on the renewal age that any draw can give, for ``factor`` times the lives."""
     ages = [
-        row.at(life_s, factor).renewal_age(*u)
+        row.at(life_s, factor).renewal_age(*u) + late_s
         for grant in granted
+        for late_s in grant.lateness_s
         for life_s in (grant.shortest_s(factor), factor * grant.ttl_s)
         for u in ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0))
     ]
-    return min(ages), max(ages)
+    return max(0.0, min(ages)), max(ages)
 
 
 def _fleet(
@@ -326,4 +330,4 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
         memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
         memory.hold(lane, "log", reserve(2 * batch + SLOTS, ISSUE), f"log{i}")
-        memory.hold(lane, "spans", reserve(2 * batch + SLOTS, SPAN), f"spans{i}")
+        memory.hold(lane, "spans", reserve(4 * batch, SPAN), f"spans{i}")

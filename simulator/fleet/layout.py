@@ -81,6 +81,15 @@ class AgentClass:
     ca_life_s: F8
     shortened: I8
     """the CA shortens some of its documents"""
+    refused: I8
+    """some of its documents are refused for a while after their issue"""
+    ca_lead_s: F8
+    refresh_s: F8
+    refresh_phase_s: F8
+    skew_share: F8
+    skewed_s: F8
+    """how far a clock that is off is behind"""
+    backdate_s: F8
     rate_hz: F8
     cumulative_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     active_masks: Annotated[tuple[int, ...], "u4", SLOTS]

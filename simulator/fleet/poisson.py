@@ -13,7 +13,7 @@ from numba import types
 
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import SECONDS_PER_HOUR
-from simulator.fleet.agents import expires_s
+from simulator.fleet.agents import accepted_from_s, expires_s
 from simulator.fleet.layout import (
     FLEET,
     LANE,
@@ -217,7 +217,7 @@ def count_spans(place: np.uint64) -> None:
     lanes = table(fleet.lanes, LANES, LANE)
     for i in range(LANES):
         lane = lanes[i]
-        spans = table(lane.spans, fleet.batch_capacity, SPAN)
+        spans = table(lane.spans, 2 * fleet.batch_capacity, SPAN)
         for row in range(lane.span_rows):
             span = spans[row]
             agent_class = class_of(fleet, first_record(fleet, span.agent))
@@ -240,6 +240,12 @@ def count_switches(place: np.uint64, part: int, to_s: float) -> None:
         agent, _ = agent_and_slot(agent_class, i)
         switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
         ends_s = max(0.0, expires_s(fleet, agent_class, records[i], i))
+        if agent_class.refused:
+            issued_s = records[i].issued_s
+            refused_to_s = accepted_from_s(fleet, agent_class, agent, issued_s)
+            refused_to_s = min(to_s, ends_s, refused_to_s)
+            if max(0.0, issued_s) < refused_to_s:
+                failures += switches_in(fleet, agent_class, agent, max(0.0, issued_s), refused_to_s)
         if ends_s < to_s:
             failures += switches_in(fleet, agent_class, agent, ends_s, to_s)
     lane.switches = switches

@@ -21,7 +21,7 @@ from scenarios.errors import RunError
 from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
-from simulator.authority import grants
+from simulator.authority import Lifetimes
 from simulator.fleet import agents
 from simulator.fleet.build import (
     build,
@@ -101,7 +101,7 @@ class FleetPopulation:
         batch: int = BATCH,
     ) -> None:
         self._regime, self._layout = regime, Layout(scenario, regime)
-        self._grants = grants(scenario, regime, seed_key)
+        self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
         self._threads = threads or available_threads()
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
@@ -238,7 +238,8 @@ class FleetPopulation:
                         self._lost[agent].append(Loss(slot, -serial - 1, issued_s))
                     elif agent in self._watched:
                         ends_s = self._expiry(agent, issued_s)
-                        view = CredentialView(agent, slot, serial, issued_s, ends_s)
+                        accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
+                        view = CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
                         self._watched[agent].append(view)
                 lane["log_rows"] = 0
 
@@ -269,7 +270,7 @@ class FleetPopulation:
         if len(lives) > 1:  # the first is in force from before the start
             place = np.searchsorted(lives["from_s"], issued_s, side="right") - 1
             factor = float(lives["factor"][place])
-        grant = self._grants[self._layout.index(agent)]
+        grant = self._lifetimes.grant(agent)
         return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
     def _slots(self, agent: int) -> slice:
@@ -306,7 +307,8 @@ class FleetPopulation:
                 ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
-                views.append(CredentialView(agent, slot, serial, issued_s, ends_s))
+                accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
+                views.append(CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s))
         return tuple(views)
 
     def command(self, command: Command) -> None:
@@ -326,7 +328,7 @@ class FleetPopulation:
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
-                set_life(self._memory, row, self._grants, self.now_s, command.value)
+                set_life(self._memory, row, self._lifetimes.grants, self.now_s, command.value)
             case CommandKind.RENEW_ALL:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)

@@ -104,6 +104,7 @@ BASE: dict[str, Any] = {
             "name": "bot",
             "count": 10,
             "ttl_s": 450.0,
+            "clock_skew": {"share": 0.6, "offset_s": -60.0},
             "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
         },
     ],
@@ -116,6 +117,14 @@ BASE: dict[str, Any] = {
         "agent_sync_s": 10.0,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
+    "federation": [
+        {
+            "trust_domain": "partner.example",
+            "workloads": ["bot"],
+            "bundle_refresh_s": 800.0,
+            "ca": {"ttl_s": 1200.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
+        }
+    ],
     "threats": {
         "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
@@ -194,6 +203,10 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.tasks.sensitivity": ["high"],
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
+        "federation.ca.activate_fraction": [0.75],
+        "federation.workloads": [["clerk"]],
+        "workloads.clock_skew.share": [0.02, 1.0],
+        "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
         "faults.kind": ["issuer-outage"],
     }

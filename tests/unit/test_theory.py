@@ -84,3 +84,23 @@ def test_lives_under_a_ca_settle_where_the_fixed_point_says() -> None:
     assert age_s == pytest.approx(term_s, rel=1e-4)
     # one life, all of it asked for: the residual of an ordinary document
     assert theory.residual_of_lives((T,), lambda s: F * s) == T * (1 - F / 2)
+
+
+@pytest.mark.parametrize(("refresh_s", "lead_s"), [(3.0, 4.0), (4.2, 4.0), (8.0, 4.0)])
+def test_a_stale_bundle_refuses_what_its_two_draws_say(refresh_s: float, lead_s: float) -> None:
+    term_s, age_s = 6.0, 0.5
+
+    def refused_s(fetched_s: float, left_s: float) -> float:
+        return max(0.0, max(0.0, fetched_s - lead_s) - left_s)
+
+    cells = (np.arange(2000) + 0.5) / 2000
+    fetched, left = np.meshgrid(cells * refresh_s, cells * age_s)
+    expected = np.vectorize(refused_s)(fetched, left).mean() / term_s
+    found = theory.refused_by_stale_bundle(refresh_s, lead_s, term_s, age_s)
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_clock_within_the_backdating_refuses_nothing() -> None:
+    assert theory.refused_by_clock(T, F * T, 10.0, 10.0) == 0.0
+    assert theory.refused_by_clock(T, F * T, 110.0, 10.0) == pytest.approx(100 / 1910)
+    assert theory.refused_by_clock(T, F * T, 1e6, 10.0) == 1.0

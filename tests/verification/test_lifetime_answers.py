@@ -2,7 +2,9 @@
 
 from math import pi, sqrt
 
-from analysis.summary import summarise
+import pytest
+
+from analysis.summary import RegimeSummary, summarise
 from scenarios.spec import resolve
 from scenarios.spec.schema import Scenario
 from simulator import theory
@@ -57,3 +59,36 @@ def test_a_ca_of_six_lives_shortens_none() -> None:
     metrics = found.regimes["x509-svid-24h"].metrics
     agrees(metrics["issuances_per_s"], 4_000 / polled(DAY_S).mean, 0.02)
     agrees(metrics["residual_validity_s"], theory.residual_validity(DAY_S, polled(DAY_S)), 0.03)
+
+
+PARTNER_SHARE = 0.75
+USES_A_DAY = 0.01 * DAY_S
+
+
+def refused(asked: Scenario, replications: int) -> RegimeSummary:
+    return summarise(simulate(asked, 1, "fleet", replications)).regimes["x509-svid-1h"]
+
+
+def test_federation_stale_bundle() -> None:
+    asked = scenario("federation-stale-bundle")
+    (partner,) = asked.federation
+    assert partner.ca is not None
+    assert partner.bundle_refresh_s == 2.0 * partner.ca.term_s
+    # a copy falls U(0, 12 h) after the preparation of every second CA, which so waits 4 h longer
+    age = polled(HOUR_S)
+    until_held_s = age.square / (2.0 * age.mean)
+    mean_s = 4.0 * HOUR_S + partner.ca.term_s / 2.0 - until_held_s
+    share = mean_s / partner.bundle_refresh_s
+    assert round(share, 2) == 0.41
+    found = refused(asked, 40).metrics["auth_failures_per_agent_day"]
+    agrees(found, share * USES_A_DAY * PARTNER_SHARE, 0.25)
+
+
+@pytest.mark.parametrize("refresh_s", [300.0, 7.9 * HOUR_S])
+def test_a_bundle_fetched_within_the_lead_refuses_nobody(refresh_s: float) -> None:
+    asked = scenario("federation-stale-bundle")
+    (partner,) = asked.federation
+    fresh = partner.model_copy(update={"bundle_refresh_s": refresh_s})
+    of = refused(asked.model_copy(update={"federation": (fresh,)}), 4)
+    # none in four times three days of 120 agents: −ln(0.025)/1440 is what cannot be excluded
+    at_most(of.metrics["auth_failures_per_agent_day"], 0.0026)

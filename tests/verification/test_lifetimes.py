@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.demand.streams import seed_key
-from scenarios.spec.authority import CertificateAuthority
+from scenarios.spec.authority import CertificateAuthority, ClockSkew, Federation
 from scenarios.spec.fault_kinds import Partition
 from scenarios.spec.regime import Regime, Renewal, RenewalRule
 from scenarios.spec.schema import Issuer, Scenario, Start, Workload
@@ -29,40 +29,65 @@ REGIMES = [
     ),
     make_regime("at-use", ttl_s=600.0),
     make_regime("at-use", ttl_s=600.0, scope="one-task"),
+    make_regime("per-request", ttl_s=600.0),
+    make_regime("server-directed", ttl_s=900.0),
     make_regime("never"),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 
 
-def scene(regime: Regime, **changes: Any) -> Scenario:  # noqa: ANN401
-    """Return two classes, one with a life of its own, under a CA that shortens most lives."""
-    workloads = (
-        Workload(name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT)),
-        Workload(name="bot", count=20, agents_per_node=5, ttl_s=2000.0, tasks=(WORK,)),
-    )
-    issuer = Issuer(servers=1, service_time_s=2.0, ca=CA)
-    faults = (Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),)
-    values = {"workloads": workloads, "issuer": issuer, "faults": faults} | changes
-    return make_scenario(regime, **values)
+CLERK = Workload(name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT))
+BOT = Workload(name="bot", count=20, agents_per_node=5, ttl_s=2000.0, tasks=(WORK,))
+PARTNER = Federation(
+    trust_domain="partner.example", workloads=("bot",), bundle_refresh_s=1300.0, ca=CA
+)
+SCENES: dict[str, dict[str, Any]] = {
+    "ca": {"issuer": Issuer(servers=1, service_time_s=2.0, ca=CA)},
+    "federated, behind": {
+        "workloads": (
+            CLERK.model_copy(update={"clock_skew": ClockSkew(share=0.6, offset_s=-800.0)}),
+            BOT.model_copy(update={"clock_skew": ClockSkew(share=0.5, offset_s=-30.0)}),
+        ),
+        "federation": (PARTNER,),
+    },
+    "ahead": {
+        "workloads": (
+            CLERK.model_copy(update={"clock_skew": ClockSkew(share=0.6, offset_s=90.0)}),
+            BOT,
+        ),
+    },
+}
 
 
+def scene(regime: Regime, name: str, **changes: Any) -> Scenario:  # noqa: ANN401
+    """Return two classes, one with a life of its own, each under what limits its documents."""
+    values: dict[str, Any] = {
+        "workloads": (CLERK, BOT),
+        "issuer": Issuer(servers=1, service_time_s=2.0),
+        "faults": (Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),),
+    }
+    return make_scenario(regime, **(values | SCENES[name] | changes))
+
+
+@pytest.mark.parametrize("name", SCENES)
 @pytest.mark.parametrize("ages", ["stationary", "synchronised"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
-def test_the_fleet_is_the_reference(regime: Regime, ages: str) -> None:
-    scenario = scene(regime, start=Start.model_validate({"ages": ages}))
-    populations = [
-        P(scenario, regime, KEY, trace=True) for P in (ReferencePopulation, FleetPopulation)
-    ]
-    one, other = (roam(p, scenario.agents, scenario.horizon_s, 80, seed=4) for p in populations)
-    reference, fleet = populations
+def test_the_fleet_is_the_reference(regime: Regime, ages: str, name: str) -> None:
+    scenario = scene(regime, name, start=Start.model_validate({"ages": ages}))
+    reference = ReferencePopulation(scenario, regime, KEY, trace=True)
+    fleet = FleetPopulation(scenario, regime, KEY, trace=True)
+    expected = roam(reference, scenario.agents, scenario.horizon_s, 80, seed=4)
+    found = roam(fleet, scenario.agents, scenario.horizon_s, 80, seed=4)
     assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
-    assert other == one
+    assert found == expected
     assert same_counters(fleet.counters(), reference.counters())
     assert len(kinds(reference.trace())) >= (2 if regime.renewal.rule.keyword == "never" else 4)
 
 
-def bits(regime: Regime, stops: list[float], threads: int, batch: int) -> tuple[object, ...]:
-    scenario = scene(regime)
+def bits(
+    regime: Regime, name: str, stops: list[float], threads: int, batch: int
+) -> tuple[object, ...]:
+    scenario = scene(regime, name)
     population = FleetPopulation(scenario, regime, KEY, threads=threads, batch=batch)
     for stop_s in sorted(stops):
         population.advance(stop_s)
@@ -78,8 +103,9 @@ def bits(regime: Regime, stops: list[float], threads: int, batch: int) -> tuple[
     stops=st.lists(st.floats(0.0, 3000.0, allow_nan=False), max_size=8),
     threads=st.integers(1, 3),
     batch=st.sampled_from([1, 3, 64, 1 << 16]),
+    name=st.sampled_from(sorted(SCENES)),
 )
 def test_threads_batches_and_stops_change_no_bit(
-    regime: Regime, stops: list[float], threads: int, batch: int
+    regime: Regime, name: str, stops: list[float], threads: int, batch: int
 ) -> None:
-    assert bits(regime, stops, threads, batch) == bits(regime, [], 1, 1 << 16)
+    assert bits(regime, name, stops, threads, batch) == bits(regime, name, [], 1, 1 << 16)
