@@ -22,6 +22,7 @@ from simulator.checks import (
     renewal,
     restarts,
     thefts,
+    watching,
 )
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
@@ -51,6 +52,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
+    watching.single_lines,
+    watching.run_length,
+    watching.shared_documents,
+    watching.queue,
     lifetimes.truncation,
     lifetimes.federation,
     lifetimes.skew,
