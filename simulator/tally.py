@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from simulator.population import TRACE_DTYPE, Counters, EventKind
 from simulator.restarts import FIRST_WAIT_BINS, first_wait_bin
 
+_BY_SECOND = (EventKind.ISSUED, EventKind.REFUSED)
+
 
 class Tally:
     """Events by kind and second, and a trace of them if wanted.
@@ -21,14 +23,14 @@ class Tally:
         self._rows: list[tuple[float, int, int, int, int]] | None = [] if trace else None
         self._events = [0 for _ in EventKind]
         self._seconds: list[Counter[int]] = [Counter() for _ in EventKind]
-        self.auth_failures = self.waits = self.queue_waits = 0
-        self.expired_s = self.queue_wait_s = self.first_wait_s = 0.0
+        self.auth_failures = self.waits = self.queue_waits = self.limited = 0
+        self.expired_s = self.queue_wait_s = self.limited_wait_s = self.first_wait_s = 0.0
         self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int64)
 
     def record(self, t_s: float, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         """Take note of one event."""
         self._events[kind] += 1
-        if kind <= EventKind.REFUSED:
+        if kind in _BY_SECOND:
             self._seconds[kind][int(t_s)] += 1
         if self._rows is not None:
             self._rows.append((t_s, kind, agent, slot, serial))
@@ -54,6 +56,10 @@ class Tally:
             lost=self._events[EventKind.RESTART],
             first_credentials=int(self.first_waits.sum()),
             first_credential_wait_s=self.first_wait_s,
+            timeouts=self._events[EventKind.TIMED_OUT],
+            wasted=self._events[EventKind.WASTED],
+            limited=self.limited,
+            limited_wait_s=self.limited_wait_s,
         )
 
     def per_second(self, kind: EventKind, now_s: float) -> NDArray[np.int64]:

@@ -2,13 +2,19 @@
 
 from collections.abc import Generator
 from itertools import count
-from math import inf
-from types import UnionType
+from math import inf, prod
 from typing import NamedTuple, TypeVar
 
 import simpy
 
-from scenarios.spec.fault_kinds import IssuerOutage, MassRestart, Partition, Striking
+from scenarios.spec.fault_kinds import (
+    DatastoreSlow,
+    IssuerOutage,
+    MassRestart,
+    Partition,
+    SigningSlow,
+    Striking,
+)
 from scenarios.spec.schema import Scenario
 from simulator.control.world import World
 from simulator.population import Command, CommandKind
@@ -39,19 +45,10 @@ def windows(scenario: Scenario) -> list[Window]:
 
 def outages(scenario: Scenario) -> list[tuple[float, float]]:
     """Return start and end of every outage of the issuer within the horizon, in order of start."""
-    return _of_kind(scenario, IssuerOutage)
-
-
-def interruptions(scenario: Scenario) -> list[tuple[float, float]]:
-    """Return start and end of whatever leaves many agents without a valid document."""
-    return _of_kind(scenario, IssuerOutage | MassRestart)
-
-
-def _of_kind(scenario: Scenario, kind: type[Striking] | UnionType) -> list[tuple[float, float]]:
     return [
         (start_s, end_s)
         for start_s, end_s, number in windows(scenario)
-        if isinstance(scenario.faults[number], kind)
+        if isinstance(scenario.faults[number], IssuerOutage)
     ]
 
 
@@ -84,6 +81,10 @@ class Faults:
             case MassRestart(share=share, over_s=over_s):
                 if begins:
                     self._command(CommandKind.MASS_RESTART, number, share, over_s)
+            case DatastoreSlow():
+                self._slow(number, begins, DatastoreSlow, CommandKind.SLOW_DATASTORE)
+            case SigningSlow():
+                self._slow(number, begins, SigningSlow, CommandKind.SLOW_SIGNING)
 
     def _outage(self, number: int, begins: bool) -> None:
         """Take the issuer down; where outages overlap, until the last ends."""
@@ -96,6 +97,17 @@ class Faults:
         """Cut nodes off, or let them back."""
         kind = CommandKind.CUT_OFF if begins else CommandKind.RECONNECT
         self._command(kind, fault=number, value=share)
+
+    def _slow(
+        self,
+        number: int,
+        begins: bool,
+        kind: type[DatastoreSlow] | type[SigningSlow],
+        command: CommandKind,
+    ) -> None:
+        """Slow a stage down, or let it be; where such faults overlap, their factors multiply."""
+        self._mark(number, begins)
+        self._command(command, value=prod(fault.factor for fault in self._active(kind)))
 
     def _mark(self, number: int, begins: bool) -> None:
         """Note that a fault begins or ends."""

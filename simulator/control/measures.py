@@ -10,15 +10,24 @@ from numpy.typing import NDArray
 
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
-from scenarios.spec.schema import Scenario
-from simulator.control.faults import interruptions
+from simulator.control.faults import windows
+from simulator.control.recovery import at_rest, servers
 from simulator.control.threats import Threats
 from simulator.control.world import World
+from simulator.layout import initial_ages
 from simulator.population import Counters
 from simulator.restarts import FIRST_WAIT_BIN_S, restarts
 
 OF_RESTARTS: Final = frozenset({"lost", "first_credentials", "first_credential_wait_s"})
 Series = list[tuple[float, str, float]]
+
+_ONLY_WITH: Final = {
+    "timeouts": "deadline_s",
+    "wasted": "deadline_s",
+    "limited": "rate_limit",
+    "limited_wait_s": "rate_limit",
+}
+"""counter → key of the issuer without which it says nothing"""
 
 
 class Measures:
@@ -51,30 +60,34 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold nothing valid, in every interruption and until all recovered."""
+        """Sample how many hold no valid credential, in every fault and until all is at rest."""
         world = self._world
         interval_s = world.scenario.series_interval_s
         step = 0
-        for start_s, end_s in interruptions(world.scenario):
+        spans = [(start_s, end_s) for start_s, end_s, _ in windows(world.scenario)]
+        if initial_ages(world.scenario, world.regime) == "cold":
+            spans.insert(0, (0.0, 0.0))
+        levels = (servers(world.scenario),) * 2
+        for start_s, end_s in spans:
             step = max(step, int(start_s // interval_s) + 1)
             while step * interval_s < world.horizon_s:
                 yield world.clock.at(step * interval_s)
                 expired = world.population.expired_now()
                 self._expired.append((step * interval_s, expired))
                 step += 1
-                if world.now_s >= end_s and expired == 0:
+                if world.now_s >= end_s and expired == 0 and at_rest(world.population, *levels):
                     break
 
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
         """Return the totals of the replication by name; the unit ends the name.
 
-        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``, those of
-        restarts where there are any, with ``first_credential_p99_s``, to a tenth of a second;
-        ``peak_issuances_per_s`` in the busiest second; ``service_s`` asked of the issuer on
-        average; probes of the residual validity of the newest document that a random agent holds
-        (``probes``, their sum and sum of squares; ``empty_probes`` found nothing); ``accesses``
-        at the start and end of tasks, ``attributed_accesses`` of them under a line that names the
-        acting workload; ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
+        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters`` that this
+        scenario can have, after restarts with ``first_credential_p99_s`` to a tenth of a second;
+        ``peak_issuances_per_s`` in the busiest second; probes of the residual validity of the
+        newest document that a random agent holds (``probes``, their sum and sum of squares;
+        ``empty_probes`` found nothing); ``accesses`` at the start and end of tasks,
+        ``attributed_accesses`` of them under a line that names the acting workload;
+        ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
         """
         world = self._world
         counters = world.population.counters()
@@ -86,7 +99,7 @@ class Measures:
             "agents": float(world.layout.agents),
             "secrets": float(world.layout.secrets),
             "horizon_s": world.horizon_s,
-            **_totals(counters, world.scenario),
+            **self._counted(counters),
             **self._first_wait(counters),
             "peak_issuances_per_s": float(per_second.max(initial=0)),
             "probes": float(len(residual_s)),
@@ -107,13 +120,23 @@ class Measures:
         place = int(np.searchsorted(reached, 0.99 * counters.first_credentials))
         return {"first_credential_p99_s": (place + 1) * FIRST_WAIT_BIN_S}
 
+    def _counted(self, counters: Counters) -> dict[str, float]:
+        scenario = self._world.scenario
+        left_out = frozenset[str]() if restarts(scenario) else OF_RESTARTS
+        return {
+            name: float(value)
+            for name, value in counters._asdict().items()
+            if name not in left_out
+            and (name not in _ONLY_WITH or getattr(scenario.issuer, _ONLY_WITH[name]) is not None)
+        }
+
     def series(self, incidents: list[Incident]) -> Series:
         """Return (start of interval, name, value): ``issued``, ``refusals``, ``open_incidents``.
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the start of an outage or a mass restart until nobody's
-        is expired or lost.
+        ``expired_agents`` likewise, from the start of a fault until nobody's is expired and no more
+        requests are open than the issuer has servers.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s
@@ -127,14 +150,6 @@ class Measures:
             rows += [(float(t), name, float(v)) for t, v in zip(starts, values, strict=True)]
         rows += [(t_s - interval_s, "expired_agents", float(n)) for t_s, n in self._expired]
         return rows
-
-
-def _totals(counters: Counters, scenario: Scenario) -> dict[str, float]:
-    """Return the counters by name, without those of restarts where nothing restarts."""
-    left_out = frozenset[str]() if restarts(scenario) else OF_RESTARTS
-    return {
-        name: float(value) for name, value in counters._asdict().items() if name not in left_out
-    }
 
 
 def _by_interval(

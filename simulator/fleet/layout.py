@@ -55,7 +55,7 @@ class Entry:
 
 ENTRY = struct(Entry)
 WAKE = 1 << 31
-RESTART = 1 << 30
+RESTART = 1 << 29
 """a note: the agent restarts (the record is its first); below, how often it did before"""
 RESTART_OF_NODE = RESTART | (RESTART - 1)
 """a note: so it does because its node does"""
@@ -118,6 +118,7 @@ class Lane:
     open_failures: I8
     """failures since the expiry of what is expired now, where switches are counted in bulk"""
     expired_slots: I8
+    in_flight_slots: I8
     trace: U8
     trace_rows: I8
     trace_capacity: I8
@@ -216,6 +217,7 @@ class Fleet:
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8
+    cold: I8
     backoff_base_s: F8
     backoff_factor: F8
     backoff_cap_s: F8
@@ -247,7 +249,10 @@ class Fleet:
     entry_reload_s: F8
     agent_sync_s: F8
     refusals: U8
-    """uint32 by record: refusals of the request under way"""
+    """uint32 by record: failures of the request under way"""
+    has_deadline: I8
+    timeouts: U8
+    """uint32 by record, where there is a deadline: time-outs of the request under way"""
     classes: U8
     class_count: I8
     shards: U8
@@ -281,6 +286,12 @@ class Trace:
 
 
 @kernel
+def is_restart(note: int) -> bool:
+    """Return whether a note says that an agent restarts; other flags lie above."""
+    return RESTART <= note < 2 * RESTART
+
+
+@kernel
 def class_of(fleet: Fleet, record: int) -> AgentClass:
     """Return the class of the agent that a record belongs to."""
     classes: Table[AgentClass] = table(fleet.classes, fleet.class_count, AGENT_CLASS)
@@ -297,6 +308,15 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     if agent_class.slots == 1:
         return agent_class.first_agent + offset, 0
     return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
+
+
+@kernel
+def node_of(fleet: Fleet, record: int) -> int:
+    """Return the number of the node of a record's agent (``Layout.node_number``)."""
+    agent_class = class_of(fleet, record)
+    agent, _ = agent_and_slot(agent_class, record)
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    return agent_class.first_node + place
 
 
 @kernel

@@ -42,8 +42,14 @@ def stop_idling(fleet: Fleet, i: int, attempt_s: float) -> None:
 
 
 @kernel
-def count_first(fleet: Fleet, lane: Lane, i: int, t_s: float) -> None:
-    """Count how long the first credential in the place of a lost one was waited for."""
+def count_first(fleet: Fleet, lane: Lane, i: int, attempt_s: float, t_s: float) -> None:
+    """Count how long the credential issued at ``t_s`` in the place of a lost one was waited for.
+
+    ``attempt_s`` is the first attempt at it, −inf where that was refused and is accounted for.
+    """
+    if not lost(fleet, i):
+        return
+    stop_idling(fleet, i, attempt_s)
     lost_s = table(fleet.lost_s, fleet.record_count, np.float64)
     wait_s = t_s - lost_s[i]
     lane.first_wait_s += wait_s

@@ -5,6 +5,7 @@ arrays instead costs a third of the run time: each call to a helper counts refer
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 import numba
@@ -131,3 +132,24 @@ def kernel(function: Function) -> Function:
 def entry(signature: Any) -> Callable[[Function], Function]:  # noqa: ANN401
     """Compile an entry point: at import, cached on disk, outside of Python's lock."""
     return cast("Callable[[Function], Function]", _njit(signature, **_OUTER))
+
+
+@dataclass(slots=True)
+class Memory:
+    """The arrays of one fleet, kept alive for the kernels that know their addresses."""
+
+    fleet: NDArray[np.void]
+    issuer: NDArray[np.void]
+    wheel: NDArray[np.void]
+    batches: NDArray[np.void]
+    lanes: NDArray[np.void]
+    shards: NDArray[np.void]
+    records: NDArray[np.void]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def hold(
+        self, struct: NDArray[np.void], name: str, array: NDArray[Any], key: str | None = None
+    ) -> None:
+        """Keep an array, by the field's name or ``key``, and write its address into a struct."""
+        self.arrays[key or name] = array
+        struct[name] = address(array)

@@ -6,25 +6,24 @@ Executed in turns only (``turns``), for a restart may cause a request at any ins
 from math import inf
 
 import numpy as np
-from numba import types
 
+from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key
 from simulator.fleet.agents import (
     ask_next,
     expires_s,
-    file_asked,
+    file_entry,
     flag,
     in_flight,
     issues,
     replay,
     retag,
+    take_note,
 )
 from simulator.fleet.issuer import ISSUER, void
-from simulator.fleet.laws import entry_delay, node_delay, restart_gap
+from simulator.fleet.laws import entry_delay, restart_gap
 from simulator.fleet.layout import (
-    AGENT_CLASS,
     ENTRY,
-    FLEET,
     ISSUE,
     NO_SERIAL,
     RECORD,
@@ -38,15 +37,26 @@ from simulator.fleet.layout import (
     Lane,
     agent_and_slot,
     class_of,
+    is_restart,
     log_event,
 )
 from simulator.fleet.losses import lose, lost
-from simulator.fleet.memory import Table, entry, int64, kernel, table
-from simulator.fleet.wheel import WHEEL, file, put
+from simulator.fleet.memory import Table, int64, kernel, table
+from simulator.fleet.wheel import WHEEL, put
 from simulator.population import EventKind
 
 LOST = int(EventKind.RESTART)
-OF_AGENT, OF_NODE = np.uint64(Stream.RESTART), np.uint64(Stream.MASS_RESTART)
+OF_AGENT = np.uint64(Stream.RESTART)
+
+
+@kernel
+def take_any_note(fleet: Fleet, lane: Lane, answers: Table[Entry], position: int) -> int:
+    """Let an agent take note of an answer or restart; return how many rows that may have logged."""
+    if is_restart(int64(answers[position].note)):
+        restart(fleet, lane, answers, position)
+        return SLOTS
+    take_note(fleet, lane, answers, position)
+    return 1
 
 
 @kernel
@@ -107,37 +117,4 @@ def _lose_slot(
     ask_next(fleet, agent_class, agent, slot, i, again_s, t_s, asked, 0)
     if record.event_s != was_s:
         void(table(fleet.issuer, 1, ISSUER)[0], i, was_s)
-        file_asked(table(fleet.wheel, 1, WHEEL)[0], asked[0])
-
-
-@entry(types.void(types.uint64))
-def begin_restarts(place: np.uint64) -> None:
-    """File the first restart of every agent that restarts by itself."""
-    fleet = table(place, 1, FLEET)[0]
-    wheel = table(fleet.wheel, 1, WHEEL)[0]
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
-    for c in range(fleet.class_count):
-        agent_class = classes[c]
-        if agent_class.restart_hz <= 0.0:
-            continue
-        for n in range(agent_class.agents):
-            key = entity_key(fleet.seed_key, np.uint64(agent_class.first_agent + n), OF_AGENT)
-            first = agent_class.first_record + n * agent_class.slots
-            file(wheel, restart_gap(key, 0, agent_class.restart_hz), first, RESTART)
-
-
-@entry(types.void(types.uint64, types.float64, types.int64, types.float64, types.float64))
-def restart_nodes(place: np.uint64, now_s: float, fault: int, share: float, over_s: float) -> None:
-    """File the restarts of a share of the nodes, each at its instant of a window."""
-    fleet = table(place, 1, FLEET)[0]
-    wheel = table(fleet.wheel, 1, WHEEL)[0]
-    classes = table(fleet.classes, fleet.class_count, AGENT_CLASS)
-    for c in range(fleet.class_count):
-        agent_class = classes[c]
-        for n in range(agent_class.agents):
-            node = agent_class.first_node + n // agent_class.agents_per_node
-            key = entity_key(fleet.seed_key, np.uint64(node), OF_NODE)
-            delay_s = node_delay(key, fault, share, over_s)
-            if delay_s < inf:
-                first = agent_class.first_record + n * agent_class.slots
-                file(wheel, now_s + delay_s, first, RESTART_OF_NODE)
+        file_entry(table(fleet.wheel, 1, WHEEL)[0], asked[0])

@@ -5,7 +5,7 @@ import pytest
 from scenarios.demand.streams import seed_key
 from scenarios.spec.fault_kinds import Partition
 from scenarios.spec.regime import Issuance, Regime, Renewal, RenewalRule
-from scenarios.spec.schema import Backoff, Issuer, Scenario, Start, Workload
+from scenarios.spec.schema import Backoff, Datastore, Issuer, RateLimit, Scenario, Start, Workload
 from simulator.fleet.population import FleetPopulation
 from simulator.reference import ReferencePopulation
 from tests.histories import first_difference, roam, same_counters
@@ -37,6 +37,19 @@ REGIMES = [
     make_regime("per-request", ttl_s=20.0, scope="one-task"),
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
+
+
+BUSY = Issuer(
+    servers=1,
+    service_time_s=2.0,
+    datastore=Datastore(service_time_s=1.0),
+    queue_limit=5,
+    deadline_s=20.0,
+    rate_limit=RateLimit(rate_hz=0.1, burst=2, nodes_per_address=5),
+    backoff=Backoff(base_s=5.0, cap_s=40.0),
+    entry_reload_s=20.0,
+    agent_sync_s=10.0,
+)
 
 
 def scene(regime: Regime, ages: str) -> Scenario:
@@ -80,10 +93,12 @@ def scene(regime: Regime, ages: str) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("ages", ["stationary", "synchronised"])
+@pytest.mark.parametrize("ages", ["stationary", "synchronised", "busy"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 def test_equal_under_random_commands(regime: Regime, ages: str) -> None:
-    scenario = scene(regime, ages)
+    scenario = scene(regime, "cold" if ages == "busy" else ages)
+    if ages == "busy":
+        scenario = scenario.model_copy(update={"issuer": BUSY})
     reference = ReferencePopulation(scenario, regime, KEY, trace=True)
     fleet = FleetPopulation(scenario, regime, KEY, trace=True)
     expected = roam(reference, scenario.agents, HORIZON_S, 150, seed=4)
