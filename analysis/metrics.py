@@ -100,6 +100,27 @@ METRICS: tuple[Metric, ...] = (
         lambda c: c["horizon_s"],
     ),
     Metric(
+        "attempts_per_issue",
+        "attempts",
+        lambda c: c["requests"] / c["issued"],
+        "Requests made for each credential issued",
+        -1,
+    ),
+    Metric(
+        "wasted_work_share",
+        "1",
+        lambda c: c["wasted"] / (c["wasted"] + c["issued"]),
+        "Share of the issuer's work whose answer nobody waited for",
+        -1,
+    ),
+    Metric(
+        "turn_wait_mean_s",
+        "s",
+        lambda c: c["limited_wait_s"] / (c["requests"] - c["refusals"]),
+        "Wait for the turn of one's address at the rate limit, mean",
+        -1,
+    ),
+    Metric(
         "switches_per_s",
         "1/s",
         _per_second("switches"),

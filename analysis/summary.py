@@ -20,6 +20,8 @@ means of counts                Student's t over replications; exact Poisson wher
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
 ``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
+``FAULT_recovered_share``      Wilson, over strikes (``recovery``)
+``FAULT_…``                    Student's t over replications
 ``triage_wait_…_s``            Student's t over replications
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
@@ -37,7 +39,7 @@ from math import isfinite
 import msgspec
 import numpy as np
 
-from analysis import estimators, survival
+from analysis import estimators, recovery, survival
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
@@ -171,6 +173,7 @@ def _regime(
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
+    metrics |= recovery.estimates(part, missing)
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)

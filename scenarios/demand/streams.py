@@ -63,6 +63,7 @@ class Stream(IntEnum):
     TENANT_SAMPLE = 70
     TENANT_ACCEPT = 71
     CUT_OFF = 40
+    DATASTORE = 41
     RENEW_ALL = 50
     DIURNAL = 51
     RENEWAL_CHECK = 52

@@ -17,6 +17,8 @@ from simulator.fleet import laws  # noqa: F401  (makes the laws callable from he
 from simulator.fleet.issuer import (
     ISSUED,
     ISSUER,
+    TIMED_OUT,
+    Issuer,
     accept,
     count_issue,
     count_refusal,
@@ -466,6 +468,8 @@ def renew(
     record.tag += np.uint32(1 << SERIAL_SHIFT)
     if fleet.hurried:
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
+    if fleet.has_deadline:
+        table(fleet.timeouts, fleet.record_count, np.uint32)[i] = 0
     due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
         late_s = behind_s(fleet, agent_class, agent)
@@ -485,7 +489,7 @@ def renew(
 def back_off(
     fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
 ) -> None:
-    """Take note of a refusal of record ``i``'s request."""
+    """Take note of a refusal or a time-out of record ``i``'s request."""
     agent_class = class_of(fleet, i)
     agent, slot = agent_and_slot(agent_class, i)
     record = table(fleet.records, fleet.record_count, RECORD)[i]
@@ -535,6 +539,8 @@ def take_note(fleet: Fleet, lane: Lane, answers: Table[Entry], position: int) ->
     elif kind == WAKE:
         look_further(fleet, lane, t_s, i, answers, position)
     else:
+        if kind == TIMED_OUT:
+            table(fleet.timeouts, fleet.record_count, np.uint32)[i] += np.uint32(1)
         back_off(fleet, lane, t_s, i, answers, position)
 
 
@@ -543,6 +549,12 @@ def _begin_slot(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
 ) -> float:
     """Give a slot what it holds at t = 0; return when it is due."""
+    if fleet.cold:
+        record.issued_s = inf
+        if fleet.rule == AT_USE:
+            return -inf
+        retag(record, 0, REVOKED)  # as if what it held had ended at t = 0
+        return 0.0
     if fleet.synchronised:
         record.issued_s = 0.0
         due_s = age_at_renewal(fleet, agent_class, agent, slot, 0, 0.0)
@@ -595,7 +607,8 @@ def _begin_slot(
 
 
 @kernel
-def _file_asked(wheel: Wheel, asked: Entry) -> None:
+def file_entry(wheel: Wheel, asked: Entry) -> None:
+    """File what an agent asks for next, if it asks at all."""
     if asked.t_s < inf:
         file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
 
@@ -680,12 +693,39 @@ def count_expired(place: np.uint64, part: int, now_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
+def count_in_flight(place: np.uint64, part: int, now_s: float) -> None:
+    """Count the slots of a part that have a request under way."""
+    fleet = table(place, 1, FLEET)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    begin, end = records_of(fleet, part, 1)
+    count = 0
+    for i in range(begin, end):
+        count += in_flight(records[i], now_s)
+    table(fleet.lanes, LANES, LANE)[part].in_flight_slots = count
+
+
+@entry(types.void(types.uint64, types.int64, types.float64))
 def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     first = first_record(fleet, agent)
     replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
+
+
+@kernel
+def must_ask(fleet: Fleet, issuer: Issuer, agent_class: AgentClass, i: int, now_s: float) -> bool:
+    """End the validity of what record ``i`` holds; return whether a request is made for it now."""
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    if issues(record) == NO_SERIAL:
+        return False
+    ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
+    ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
+    retag(record, REVOKED, REVOKED)
+    if in_flight(record, now_s):
+        return False
+    overtake(issuer, record, i, now_s)
+    return True
 
 
 @entry(types.void(types.uint64, types.int64, types.float64, types.int64))
@@ -699,19 +739,13 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
     wheel = table(fleet.wheel, 1, WHEEL)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     records = table(fleet.records, fleet.record_count, RECORD)
-    ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
     spare = table(fleet.spare, 1, ENTRY)
     first = first_record(fleet, agent)
     agent_class = class_of(fleet, first)
     for i in range(first, first + agent_class.slots):
+        if not must_ask(fleet, issuer, agent_class, i, now_s):
+            continue
         record = records[i]
-        if issues(record) == NO_SERIAL:
-            continue
-        ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
-        retag(record, REVOKED, REVOKED)
-        if in_flight(record, now_s):
-            continue
-        overtake(issuer, record, i, now_s)
         if later:
             order(issuer, now_s, i, issues(record))
             continue
@@ -721,11 +755,11 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
         if issuer.by_hand:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_entry(wheel, spare[0])
         elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_entry(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
 
@@ -763,4 +797,4 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
         if record.event_s != was_s:
             void(issuer, i, was_s)
-            _file_asked(wheel, asked[0])
+            file_entry(wheel, asked[0])

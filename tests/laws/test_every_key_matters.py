@@ -118,6 +118,10 @@ BASE: dict[str, Any] = {
     "issuer": {
         "servers": 1,
         "service_time_s": 4.0,
+        "queue_limit": 6,
+        "deadline_s": 45.0,
+        "datastore": {"servers": 1, "service_time_s": 3.0},
+        "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
@@ -179,7 +183,7 @@ BASE: dict[str, Any] = {
     },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
-        "failovers_per_agent_year": 4000.0,
+        "failovers_per_agent_year": 9000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
         "address_reuses_per_agent_year": 4000.0,
@@ -190,6 +194,8 @@ BASE: dict[str, Any] = {
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+        {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
+        {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
     ],
     "tenants": [
         {
@@ -246,7 +252,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.attribution": ["secret", "workload", "task"],
         "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
         "regimes.issuance": ["manual", "issuer"],
-        "start.ages": ["synchronised"],
+        "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "workloads.diurnal": [[0.7] * 24],
@@ -286,6 +292,7 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     consistent_tenants(copy, path)
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
+        place.pop("factor", None)
     return copy
 
 
