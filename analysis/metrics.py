@@ -156,6 +156,26 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "tight_share",
+        "1",
+        lambda c: c["tight_s"] / c["horizon_s"],
+        "Time for which alerts had tightened the policy",
+    ),
+    Metric(
+        "step_ups_per_agent_day",
+        "1/(agent d)",
+        lambda c: c["step_ups"] / _agent_days(c),
+        "Step-ups of healthy agents, per agent and day",
+        -1,
+    ),
+    Metric(
+        "step_up_failures_per_agent_day",
+        "1/(agent d)",
+        lambda c: c["step_up_failures"] / _agent_days(c),
+        "Step-ups that healthy agents failed, per agent and day",
+        -1,
+    ),
+    Metric(
         "triage_wait_s",
         "s",
         lambda c: c["triage_wait_s"] / c["triaged"],

@@ -30,6 +30,7 @@ TITLES = (
         "foothold_s": "Foothold until the thief's last access, mean",
         "thefts_in_vain_share": "Thefts that found nothing usable",
         "detector_latency_s": "Event to alert, median",
+        "accepted_uses_per_theft": "Uses of a theft that were accepted within the run, mean",
         "permissions_per_theft": "Permissions that a theft opens",
         "incidents_per_agent_year": "Incidents per agent and year",
         "false_alarms_per_identity_day": "False alarms per identity and day",

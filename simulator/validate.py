@@ -62,6 +62,7 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     watching.run_length,
     watching.shared_documents,
     watching.queue,
+    watching.guard,
     lifetimes.truncation,
     lifetimes.federation,
     lifetimes.skew,

@@ -57,7 +57,6 @@ class Stream(IntEnum):
     KNOWN_ADDRESS = 62
     BATCH_GAP = 63
     STEP_UP = 64
-    STEP_UP_HEALTHY = 65
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
     LEAK_CHANNEL = 69

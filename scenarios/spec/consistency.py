@@ -11,7 +11,7 @@ from scenarios.spec import lifetimes
 from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import HOURS, Scenario
+from scenarios.spec.schema import HOURS, Policy, Scenario
 
 CANARIES = "canary:"
 """resource of the permissions that nobody needs"""
@@ -33,6 +33,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
+    found += _policy(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -163,6 +164,26 @@ def _drive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             "drive.regime", repr(scenario.drive.regime), f"must be one of {', '.join(names)}"
         )
+
+
+def _policy(scenario: Scenario) -> Iterator[Problem]:
+    policy = scenario.policy
+    if policy.alerts == 0 and policy != Policy():
+        yield Problem("policy.alerts", "0", "must be ≥ 1, or the rest of [policy] never applies")
+    if policy.alerts == 0 or policy.ttl_factor == 1.0:
+        return
+    for regime in (regime for regime in scenario.regimes if regime.ttl_s < float("inf")):
+        least_s = lifetimes.shortest_renewable_s(regime)
+        for workload in scenario.workloads:
+            life_s = lifetimes.ttl_of(workload, regime) * policy.ttl_factor
+            ahead_s = workload.clock_skew.offset_s
+            if 0.0 < ahead_s >= lifetimes.earliest_renewal_s(regime, life_s) or life_s <= least_s:
+                yield Problem(
+                    "policy.ttl_factor",
+                    f"{policy.ttl_factor:g}",
+                    f"leaves {workload.name}'s documents of {regime.name} {life_s:g} s, must leave "
+                    f"> {max(least_s, ahead_s):g} s, or they are renewed late or without end",
+                )
 
 
 def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from scenarios.spec.authority import (
 from scenarios.spec.defence import Benign as Benign
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
+from scenarios.spec.defence import Policy as Policy
 from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
@@ -273,6 +274,7 @@ class Scenario(Strict):
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()
+    policy: Policy = Policy()
     benign: Benign = Benign()
     faults: tuple[Fault, ...] = ()
     tenants: tuple[Tenant, ...] = ()

@@ -8,6 +8,7 @@ from numba.extending import overload
 from scenarios.demand import initial, switches
 from scenarios.spec import rules
 from simulator import restarts
+from simulator.fleet.memory import PART
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -19,7 +20,7 @@ def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
     @overload(
         law,
         inline="always" if inline else "never",
-        jit_options={"error_model": "numpy"},
+        jit_options=PART,
         strict=False,
     )
     def _compiled(*_args: Any, **_options: Any) -> Any:  # noqa: ANN401

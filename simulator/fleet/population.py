@@ -320,7 +320,7 @@ class FleetPopulation:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
                     provide_entries(self._memory, len(self._records))
-                    agents.hurry(self._place, self.now_s, command.value)
+                    _kernels("hurry").hurry(self._place, self.now_s, command.value)
             case CommandKind.MASS_RESTART:
                 self._restart_nodes(command)
             case CommandKind.WATCH:
