@@ -308,7 +308,7 @@ class FleetPopulation:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
                     provide_entries(self._memory, len(self._records))
-                    agents.hurry(self._place, self.now_s, command.value)
+                    _kernels("hurry").hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
                 where = self._settled(agent)
                 self._watched.setdefault(agent, [])
