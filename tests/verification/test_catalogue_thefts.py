@@ -14,6 +14,7 @@ from scenarios.record.tables import Incident
 from scenarios.spec.rules import SECONDS_PER_DAY
 from scenarios.spec.schema import Scenario
 from simulator import theory
+from simulator.theory_at_use import AtUse, at_use
 from tests.verification.answers import (
     apart,
     at_least,
@@ -38,9 +39,9 @@ def polled(ttl_s: float) -> theory.Moments:
     return theory.polled_age(ttl_s, 0.5, 0.1, 5.0)
 
 
-def pulled(use_hz: float) -> theory.AtUse:
+def pulled(use_hz: float) -> AtUse:
     """Return the state of a JWT-SVID of five minutes."""
-    return theory.at_use(300.0, 0.5, 0.1, use_hz)
+    return at_use(300.0, 0.5, 0.1, use_hz)
 
 
 def in_time(theft: Incident) -> bool:
@@ -170,7 +171,9 @@ def test_leaked_public_key() -> None:
     lost = sum(t.revoked_s is not None and t.revoked_s < t.stolen_s + kept_s for t in old)
     at_least(share(len(old) - lost, len(old)), 0.97)
     rotated = followed(record, "static-key-rotated-90d", asked, HOUR_S)
-    equals(mean(shares_in_time(rotated)), READ, 0.06)
+    # one identity in eight was robbed before, and a fifth of those is never revoked: not told again
+    again = 0.2 * (100 / 400) / 2
+    equals(mean(shares_in_time(rotated)), READ * (1 - again), 0.06)
     # copies of an hour: read ones until first use, owner's use, log, triage and revocation
     left_s = theory.residual_validity(3600, polled(3600))
     hour = followed(record, "x509-svid-1h", asked, HOUR_S)
@@ -206,7 +209,7 @@ def test_idle_agents() -> None:
     assert state.expired == pytest.approx(0.09, abs=0.005)
     record = run(asked, 18, ["jwt-svid-5m"])
     equals(mean(in_vain(record, "jwt-svid-5m")), expired, 0.04)
-    timed = run(asked, 9, ["x509-svid-1h", "static-key"])
+    timed = run(asked, 6, ["x509-svid-1h", "static-key"])
     for regime in ("x509-svid-1h", "static-key"):
         assert not any(c["thefts_in_vain"] for c in counts(timed, regime))
     rate_hz = 400 / polled(3600).mean
@@ -219,7 +222,7 @@ def test_idle_agents() -> None:
 
 def test_task_identity_100hz() -> None:
     asked = scenario("task-identity-100hz", 5)
-    record = run(asked, 9, ["jwt-svid-5m", "task-svid"])
+    record = run(asked, 6, ["jwt-svid-5m", "task-svid"])
     rates = (40, 40, 18, 2)
     one, four = 5 * pulled(100).issues_hz, 5 * sum(pulled(rate).issues_hz for rate in rates)
     assert four / one == pytest.approx(4, rel=0.01)
@@ -271,8 +274,10 @@ def test_stolen_backup() -> None:
     """P(D < W), D lognormal of median 3 d and sigma 1, W = T − (age uniform up to renewal)."""
     asked = scenario("stolen-backup")
     day_s = SECONDS_PER_DAY
-    threats = asked.threats.model_copy(update={"injected_thefts": 500})
-    record = run(asked.model_copy(update={"threats": threats}), 9)
+    threats = asked.threats.model_copy(update={"injected_thefts": 900})
+    many = asked.model_copy(update={"threats": threats})
+    day = run(many, 12, ["x509-svid-24h"])
+    others = run(many, 3, ["static-key", "static-key-rotated-90d", "x509-svid-1h"])
     stated = {
         "static-key": 1.0,
         "static-key-rotated-90d": still_valid(residual_law(90 * day_s, 89 * day_s), 3 * day_s, 1.0),
@@ -284,11 +289,13 @@ def test_stolen_backup() -> None:
     assert stated["static-key-rotated-90d"] > 0.9, "nearly always"
     for regime, expected in stated.items():
         # who came within 30 days; of later ones the run, and this law, tell less
+        record = day if regime == "x509-svid-24h" else others
         rows = [t for t in thefts(record, regime) if t.stolen_s < asked.horizon_s - 30 * day_s]
         worked = [t.uses_accepted > 0 for t in rows if t.first_use_s is not None]
         equals(share(sum(worked), len(worked)), expected, 0.03)
 
 
+@pytest.mark.long
 def test_resident_attacker() -> None:
     """m(1 − e^{−w/m}): a restricted mean of the exponential stay, the residual life beside it."""
     asked = scenario("resident-attacker")
