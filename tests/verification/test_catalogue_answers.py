@@ -243,7 +243,11 @@ def test_fleet_behind_one_address() -> None:
 
 def test_benchmark_m1() -> None:
     of = summary("benchmark-m1", 4, 20_000).regimes["m1"]
-    agrees(detected(of), theory.detected_before_expiry(3_600, 0.5, 1 / 7_200), 0.15)
+    agrees(
+        of.time_to_detection.detected_share,
+        theory.detected_before_expiry(3_600, 0.5, 1 / 7_200),
+        0.15,
+    )
     counted = record("benchmark-m1", 4, 20_000).counts
     events = [c.value / 20_000 for c in counted if c.name in {"switches", "requests", "issued"}]
     agrees(estimators.mean([sum(events[n : n + 3]) for n in range(0, 12, 3)], "1"), 1_544, 0.01)
