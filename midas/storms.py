@@ -30,8 +30,8 @@ class Prediction(msgspec.Struct, frozen=True, omit_defaults=True):
 def predict(found: "Storm", seed: int) -> Prediction:
     """Simulate the window of a measured storm.
 
-    A killed server is an outage of the issuer; after a cold start or a restart of all agents nobody
-    holds anything. The other storms have no counterpart in the model.
+    A killed server is an outage of the issuer; a cold start is a restart of all agents, which lose
+    what they hold and ask anew. The other storms have no counterpart in the model.
     """
     from analysis.estimators import mean
     from loadgen.swarm.records import zero_of
@@ -42,12 +42,11 @@ def predict(found: "Storm", seed: int) -> Prediction:
         return Prediction(None, None, why)
     held_s = found.fault_s - zero_of(found)
     record = _simulated(storm_window(report, held_s), seed)
-    cold = report.kind in COLD
-    ends = _counted(record, "cold_start_recovery_s" if cold else "fault_0_recovery_s")
+    ends = _counted(record, "fault_0_recovery_s")
     expired = [report.identities * value for value in _counted(record, "expired_agent_s")]
     note = f"{REPLICATIONS} replications; each agent's {report.identities} documents are one"
-    if cold:
-        return Prediction(mean(ends, "s"), mean(expired, "s"), note)
+    if report.kind in COLD:  # what a restart loses is gone, not expired
+        return Prediction(mean(ends, "s"), None, note)
     if not report.backoff:
         note += f"; without back-off an agent knocks every {knock_s(report):.2f} s, as measured"
     return Prediction(

@@ -8,7 +8,7 @@ from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, SYNC_JITTER, SYNC_S, T
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
-from scenarios.spec.fault_kinds import IssuerOutage
+from scenarios.spec.fault_kinds import IssuerOutage, MassRestart
 from scenarios.spec.regime import Regime, Renewal, RenewalRule, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
@@ -28,6 +28,9 @@ from scenarios.spec.sources import sources
 
 SIGN_S = sources()["spire.sign_service_time"].value * 1e-3
 ATTEST_S = sources()["spire.attest_service_time"].value * 1e-3
+ENTRY_RELOAD_S = sources()["spire.entry_reload"].value
+AT_ONCE_S = 0.001
+"""within what all agents begin anew; the model knows no instant"""
 COLD = (Kind.COLD_START, Kind.MASS_RESTART)
 """storms after whose beginning nobody holds anything"""
 _NOT_MODELLED = {
@@ -62,7 +65,7 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
         trust_domain=TRUST_DOMAIN,
         regimes=(spire_regime(report.x509_ttl_s),),
         workloads=(Workload(name="node", count=report.agents, tasks=_TASKS),),
-        start=Start(ages="cold" if report.kind in COLD else "synchronised"),
+        start=Start(ages="synchronised"),
         issuer=_issuer(report),
         faults=_faults(report, held_s),
         series_interval_s=1.0,
@@ -168,14 +171,18 @@ def knock_s(report: StormReport) -> float:
 def _issuer(report: StormReport) -> Issuer:
     """Return SPIRE's server: one core signs, and before that another attests where that is needed.
 
-    A call for all of an agent's documents is one request.
+    A call for all of an agent's documents is one request. An agent that has just attested learns of
+    its entries after a reload of the server's cache and a sync of its own.
     """
-    attests = Datastore(servers=1, service_time_s=ATTEST_S) if report.kind in COLD else None
-    return Issuer(
-        servers=1,
-        service_time_s=report.identities * SIGN_S,
-        datastore=attests,
-        backoff=_backoff(report),
+    issuer = Issuer(servers=1, service_time_s=report.identities * SIGN_S, backoff=_backoff(report))
+    if report.kind not in COLD:
+        return issuer
+    return issuer.model_copy(
+        update={
+            "datastore": Datastore(servers=1, service_time_s=ATTEST_S),
+            "entry_reload_s": ENTRY_RELOAD_S,
+            "agent_sync_s": SYNC_S,
+        }
     )
 
 
@@ -186,7 +193,9 @@ def _backoff(report: StormReport) -> Backoff:
     return Backoff(base_s=often_s, factor=1.0, cap_s=often_s, jitter=0.0)
 
 
-def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage, ...]:
+def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage | MassRestart, ...]:
+    if report.kind in COLD:
+        return (MassRestart(kind="mass-restart", start_s=held_s, share=1.0, over_s=AT_ONCE_S),)
     if report.kind is not Kind.SERVER_KILLED:
         return ()
     out_s = report.down_s + report.start_s
