@@ -62,6 +62,13 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "time_to_first_credential_p99_s",
+        "s",
+        lambda c: c["first_credential_p99_s"],
+        "Wait for the first credential, 99th percentile",
+        -1,
+    ),
+    Metric(
         "auth_failures_per_agent_day",
         "1/(agent d)",
         _per_agent_day("auth_failures"),
@@ -146,6 +153,26 @@ METRICS: tuple[Metric, ...] = (
         "agents",
         lambda c: c["lateral_agents_of_footholds"] / c["lateral_footholds"],
         "Other agents that a foothold led to within the run, mean",
+        -1,
+    ),
+    Metric(
+        "tight_share",
+        "1",
+        lambda c: c["tight_s"] / c["horizon_s"],
+        "Time for which alerts had tightened the policy",
+    ),
+    Metric(
+        "step_ups_per_agent_day",
+        "1/(agent d)",
+        lambda c: c["step_ups"] / _agent_days(c),
+        "Step-ups of healthy agents, per agent and day",
+        -1,
+    ),
+    Metric(
+        "step_up_failures_per_agent_day",
+        "1/(agent d)",
+        lambda c: c["step_up_failures"] / _agent_days(c),
+        "Step-ups that healthy agents failed, per agent and day",
         -1,
     ),
     Metric(

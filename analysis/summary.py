@@ -9,6 +9,7 @@ Which interval stands where:
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
+``copy_held…``, ``…abused…``     mean time in each state of a theft, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
 ``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
 ``issuer_key…_s``              the same, for those with the issuer's own key, if there are any
@@ -16,6 +17,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
+``accepted_uses_per_theft``    the same, of those within the run
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
 ``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
@@ -39,6 +41,7 @@ import msgspec
 import numpy as np
 
 from analysis import estimators, recovery, survival
+from analysis.course import course
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
@@ -48,7 +51,7 @@ from analysis.split import Splits, splits
 from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
-from analysis.watch import watch
+from analysis.watch import attribution, watch
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -171,8 +174,10 @@ def _regime(
     metrics = _means(part, missing) | _measured_rate(part)
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
+    metrics |= course(part, until_s, _exposure_name(until_s).removeprefix("exposure"))
     metrics |= _frequencies(part, missing)
     metrics |= recovery.estimates(part, missing)
+    metrics |= attribution(part)
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
@@ -323,8 +328,10 @@ def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
     opened = [float(theft.permissions) for theft in part.thefts]
+    accepted = [float(theft.uses_accepted) for theft in part.thefts]
     found = {
         "detector_latency_s": estimators.median(late, "s"),
+        "accepted_uses_per_theft": estimators.mean(accepted, "uses"),
         "permissions_per_theft": estimators.mean(opened, "permissions"),
         "thefts_in_vain_share": Estimate(None, None, None, 0, "1"),
     }

@@ -57,7 +57,6 @@ class Stream(IntEnum):
     KNOWN_ADDRESS = 62
     BATCH_GAP = 63
     STEP_UP = 64
-    STEP_UP_HEALTHY = 65
     FORGED_IDENTITY = 67
     FORGED_TASK = 68
     LEAK_CHANNEL = 69
@@ -68,6 +67,8 @@ class Stream(IntEnum):
     RENEW_ALL = 50
     DIURNAL = 51
     RENEWAL_CHECK = 52
+    RESTART = 53
+    MASS_RESTART = 54
     CA_PHASE = 55
     INITIAL_WALK = 56
     BUNDLE_PHASE = 57

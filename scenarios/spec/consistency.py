@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
 from scenarios.spec import lifetimes
+from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import HOURS, Scenario
+from scenarios.spec.schema import HOURS, Policy, Scenario
 
 CANARIES = "canary:"
 """resource of the permissions that nobody needs"""
@@ -32,6 +33,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
+    found += _policy(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -50,6 +52,7 @@ def warnings(scenario: Scenario) -> list[str]:
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
+    found += _delay_of_nobody(scenario)
     return found
 
 
@@ -112,10 +115,11 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
             ends = (
                 "the issuer never comes back" if fault.kind == "issuer-outage" else "it never ends"
             )
+            length = "over_s" if isinstance(fault, MassRestart) else "duration_s"
             yield Problem(
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
-                f"must be > duration_s = {fault.length_s:g}, or {ends}",
+                f"must be > {length} = {fault.length_s:g}, or {ends}",
             )
 
 
@@ -160,6 +164,26 @@ def _drive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             "drive.regime", repr(scenario.drive.regime), f"must be one of {', '.join(names)}"
         )
+
+
+def _policy(scenario: Scenario) -> Iterator[Problem]:
+    policy = scenario.policy
+    if policy.alerts == 0 and policy != Policy():
+        yield Problem("policy.alerts", "0", "must be ≥ 1, or the rest of [policy] never applies")
+    if policy.alerts == 0 or policy.ttl_factor == 1.0:
+        return
+    for regime in (regime for regime in scenario.regimes if regime.ttl_s < float("inf")):
+        least_s = lifetimes.shortest_renewable_s(regime)
+        for workload in scenario.workloads:
+            life_s = lifetimes.ttl_of(workload, regime) * policy.ttl_factor
+            ahead_s = workload.clock_skew.offset_s
+            if 0.0 < ahead_s >= lifetimes.earliest_renewal_s(regime, life_s) or life_s <= least_s:
+                yield Problem(
+                    "policy.ttl_factor",
+                    f"{policy.ttl_factor:g}",
+                    f"leaves {workload.name}'s documents of {regime.name} {life_s:g} s, must leave "
+                    f"> {max(least_s, ahead_s):g} s, or they are renewed late or without end",
+                )
 
 
 def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
@@ -304,6 +328,20 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
+    delay_s = scenario.issuer.entry_reload_s + scenario.issuer.agent_sync_s
+    restarting = any(workload.restarts_per_agent_day > 0 for workload in scenario.workloads)
+    if (
+        delay_s > 0
+        and not restarting
+        and not any(isinstance(fault, MassRestart) for fault in scenario.faults)
+    ):
+        yield (
+            f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
+            "agents that restart, and none does"
         )
 
 

@@ -64,6 +64,8 @@ def run(
         counts |= tenants.counts()
     if scenario.response.priority != Priority():
         counts |= waiting(response.waits)
+    if world.guard.in_force:
+        counts |= world.guard.counts()
     law = scenario.threats
     if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
         counts |= authority.counts()

@@ -12,7 +12,7 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from scenarios.spec.rules import AT_USE, AVAILABILITY_TARGET, FRACTION_POLLED, SERVER_DIRECTED
+from scenarios.spec.rules import AT_USE, AVAILABILITY_TARGET, FRACTION_POLLED
 from simulator.fleet import laws  # noqa: F401  (makes the laws callable from here)
 from simulator.fleet.issuer import (
     ISSUED,
@@ -26,7 +26,6 @@ from simulator.fleet.issuer import (
     order,
     overtake,
     refuses,
-    void,
 )
 from simulator.fleet.laws import (
     active_at,
@@ -77,6 +76,7 @@ from simulator.fleet.layout import (
     log_event,
     records_of,
 )
+from simulator.fleet.losses import asked_again_s, count_first, lost, stop_idling
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
@@ -86,7 +86,6 @@ GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
 DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
-RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL_CHECK)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
@@ -420,6 +419,8 @@ def due_at_use(
     serial = issues(record) - 1
     if serial < 0:
         return -inf
+    if lost(fleet, i):
+        return asked_again_s(fleet, i)
     issued_s = record.issued_s
     due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
     if fleet.hurried:
@@ -462,6 +463,7 @@ def renew(
     if late_s > 0.0:
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
         shard.expired_s += late_s
+    count_first(fleet, lane, i, -inf if flag(record, REFUSED) else record.event_s, t_s)
     serial = issues(record)
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
@@ -498,6 +500,8 @@ def back_off(
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
     count = int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
     refusals[i] = np.uint32(count)
+    if count == 1 and lost(fleet, i):
+        stop_idling(fleet, i, record.event_s)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
     delay_s = backoff_delay(
@@ -722,6 +726,8 @@ def must_ask(fleet: Fleet, issuer: Issuer, agent_class: AgentClass, i: int, now_
     ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
     ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
     retag(record, REVOKED, REVOKED)
+    if lost(fleet, i):
+        table(fleet.again_s, fleet.record_count, np.float64)[i] = -inf
     if in_flight(record, now_s):
         return False
     overtake(issuer, record, i, now_s)
@@ -762,39 +768,3 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
             file_entry(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
-
-
-@entry(types.void(types.uint64, types.float64, types.float64))
-def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
-    """Make whatever is held due within a window, unless it is due before or being renewed."""
-    fleet = table(place, 1, FLEET)[0]
-    issuer = table(fleet.issuer, 1, ISSUER)[0]
-    wheel = table(fleet.wheel, 1, WHEEL)[0]
-    records = table(fleet.records, fleet.record_count, RECORD)
-    hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)
-    asked = table(fleet.spare, 1, ENTRY)
-    fleet.hurried = 1
-    for i in range(fleet.record_count):
-        record = records[i]
-        if issues(record) == NO_SERIAL or in_flight(record, now_s):
-            continue
-        agent_class = class_of(fleet, i)
-        agent, slot = agent_and_slot(agent_class, i)
-        k = np.uint64(SLOTS * (issues(record) - 1) + slot)
-        u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
-        due_s = now_s + u * window_s
-        if fleet.rule == SERVER_DIRECTED:
-            key = entity_key(fleet.seed_key, np.uint64(agent), RENEWAL_CHECK)
-            due_s = max(due_s, now_s + keyed_uniform(key, k) * fleet.poll_s)
-        was_s = record.event_s
-        if due_s >= (
-            due_at_use(fleet, agent_class, agent, slot, record, i)
-            if fleet.rule == AT_USE
-            else was_s
-        ):
-            continue
-        hurried_s[i] = due_s
-        ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
-        if record.event_s != was_s:
-            void(issuer, i, was_s)
-            file_entry(wheel, asked[0])

@@ -107,8 +107,54 @@ table = cast("Callable[[np.uint64, int, DTypeLike], Any]", _table)
 """gives the array of so many items at an address, without ownership; built in place, because a
 function would be compiled once for each type of its items"""
 
+_Library: Any = _numba.core.codegen.JITCodeLibrary
+_Compiler: Any = _numba.core.compiler.CompilerBase
+_passes = _numba.core.compiler.DefaultPassBuilder
+
+
+class _Part(_Library):  # type: ignore[misc]
+    """Code of a part, which is optimised and translated within the entry points that it is part of.
+
+    Numba would do both for each part as well, as if somebody called it from Python.
+    """
+
+    def _optimize_final_module(self) -> None:
+        """Leave it to the entry point."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, _name: str) -> int:
+        """Return 0: nobody calls it by address."""
+        self._ensure_finalized()
+        return 0
+
+    @property
+    def codegen(self) -> "_Part":
+        """What only ``set_env`` is asked of."""
+        return self
+
+    def set_env(self, _name: str, _env: object) -> None:
+        """Do nothing: an environment serves what kernels have none of, Python objects."""
+
+
+class _PartCompiler(_Compiler):  # type: ignore[misc]
+    def define_pipelines(self) -> list[Any]:
+        """Return the ordinary pipeline, for a library that is a part."""
+        state = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return [_passes.define_nopython_pipeline(state)]
+
+
 _njit = _numba.njit
-_INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+PART: Any = {
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _PartCompiler,
+}
+"""how whatever is called from kernels only is compiled; x / 0 is inf"""
 _OUTER = {"error_model": "numpy", "nogil": True, "cache": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -119,7 +165,7 @@ def kernel(function: Function) -> Function:
 
     Once for each type of its arguments: numba would compile it anew for each literal number.
     """
-    compiled = _njit(**_INNER)(function)
+    compiled = _njit(**PART)(function)
     resolve = compiled.get_call_template
 
     def without_literals(args: Any, kws: Any) -> Any:  # noqa: ANN401

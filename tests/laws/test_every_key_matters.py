@@ -98,6 +98,7 @@ BASE: dict[str, Any] = {
             "agents_per_node": 4,
             "tasks": TASKS,
             "diurnal": [0.9] * 24,
+            "restarts_per_agent_day": 30.0,
         },
         {
             "name": "bot",
@@ -109,7 +110,7 @@ BASE: dict[str, Any] = {
                     "name": "run",
                     "rate_hz": 0.01,
                     "permissions": ["jobs:run", "mail:send"],
-                    "sensitivity": "medium",
+                    "sensitivity": "high",
                 }
             ],
         },
@@ -123,6 +124,8 @@ BASE: dict[str, Any] = {
         "datastore": {"servers": 1, "service_time_s": 3.0},
         "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+        "entry_reload_s": 20.0,
+        "agent_sync_s": 10.0,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
@@ -171,6 +174,16 @@ BASE: dict[str, Any] = {
         "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
         "priority": {"by_sensitivity": True},
     },
+    "policy": {
+        "alerts": 3,
+        "window_s": 90.0,
+        "relax_after_s": 200.0,
+        "ttl_factor": 0.8,
+        "renew_within_s": 60.0,
+        "narrow_scope": True,
+        "step_up_refuses": 0.5,
+        "step_up_fails": 0.1,
+    },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 9000.0,
@@ -184,6 +197,7 @@ BASE: dict[str, Any] = {
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+        {"kind": "mass-restart", "start_s": 2500.0, "share": 0.6, "over_s": 40.0},
         {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
         {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
     ],
@@ -239,7 +253,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.revocation.method": ["none", "delete", "deny-list"],
         "regimes.scope": ["all-tasks", "one-task"],
         "regimes.scope_enforced_by": ["nobody", "authoriser"],
-        "regimes.attribution": ["secret", "workload", "task"],
+        "regimes.attribution": ["secret", "workload", "task", "delegation"],
         "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
         "regimes.issuance": ["manual", "issuer"],
         "start.ages": ["synchronised", "cold"],
@@ -248,7 +262,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
         "regimes.artifact": ["static-key"],
-        "workloads.tasks.sensitivity": ["high"],
+        "workloads.tasks.sensitivity": ["high", "low"],
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
         "federation.ca.activate_fraction": [0.75],

@@ -66,6 +66,23 @@ def less(low: Estimate, high: Estimate) -> None:
     assert low.high < high.low, (low, high)
 
 
+def test_a_herd_waits_as_a_fluid_does_and_the_issuer_comes_out_of_it() -> None:
+    """90,000 agents within 30 s before one core; 10 % for renewals beside them and whole nodes."""
+    regimes = summary("thundering-herd").regimes
+    restarted = 0.9 * 100_000
+    wait_s = theory.herd_wait(restarted, 30.0, 5.0, 5.0, 1.0 / SIGN_S)
+    agrees(regimes["x509-svid-1h"].metrics["time_to_first_credential_s"], wait_s, 0.10)
+    agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_s"], 5.0, 0.03)
+    entry_s = theory.entry_quantile(0.99, 5.0, 5.0)
+    agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_p99_s"], entry_s, 0.05)
+    levels = [s for s in record("thundering-herd").series if s.name == "expired_agents"]
+    without = [s for s in levels if s.regime == "x509-svid-1h"]
+    assert max(s.value for s in without) > 0.4 * restarted
+    served_s = 300.0 + 10.0 + 1.1 * restarted * SIGN_S
+    assert all(s.value == 0 for s in without if s.t_s >= served_s)
+    assert {s.replication for s in without if s.value == 0} == {0, 1, 2, 3}
+
+
 def detected(of: RegimeSummary) -> Estimate:
     """Return the share of thefts that were noticed while the credential was usable."""
     return of.time_to_detection.detected_share
