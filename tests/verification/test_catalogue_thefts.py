@@ -81,6 +81,13 @@ def in_vain(record: RunRecord, regime: str) -> list[float]:
     ]
 
 
+def unread(asked: Scenario, copies: int) -> Scenario:
+    """Return a scenario of many copies whose log nobody reads: for what does not depend on that."""
+    detection = asked.detection.model_copy(update={"coverage": 0.0})
+    threats = asked.threats.model_copy(update={"injected_thefts": copies, "injected_footholds": 0})
+    return asked.model_copy(update={"detection": detection, "threats": threats})
+
+
 def test_customer_service() -> None:
     """From 17 to 23 h: classes and hours with a constant rate, each in its stationary state.
 
@@ -89,7 +96,7 @@ def test_customer_service() -> None:
     """
     asked = scenario("customer-service")
     names = ["x509-svid-1h", "jwt-svid-5m", "task-svid"]
-    record = run(asked, 36, names)
+    record = run(asked, 30, names)
     age = polled(HOUR_S)
     equals(mean(residuals_s(record, "x509-svid-1h")), theory.residual_validity(3600, age), 60.0)
     equals(mean(per_s(record, "x509-svid-1h", "issued")), 200 / age.mean, 0.01 * 200 / age.mean)
@@ -107,8 +114,7 @@ def test_customer_service() -> None:
     )
     idle_share = 1 - pulled(0.006).residual_s / HOUR_S
     expired = sum(n * w * s.expired for n, w, s in states) / 200 + 40 / 200 / 6 * idle_share
-    threats = asked.threats.model_copy(update={"injected_thefts": 400, "injected_footholds": 0})
-    many = run(asked.model_copy(update={"threats": threats}), 18, ["jwt-svid-5m"])
+    many = run(unread(asked, 400), 18, ["jwt-svid-5m"])
     equals(mean(in_vain(many, "jwt-svid-5m")), expired, 0.03)
     assert expired == pytest.approx(1 / 6, abs=0.01), "every sixth"
     issued = sum(n * w * s.issues_hz for n, w, s in states)
@@ -164,7 +170,7 @@ def test_which_lifetime() -> None:
 
 def test_leaked_public_key() -> None:
     asked = scenario("leaked-public-key")
-    record = run(asked, 15)
+    record = run(asked, 12)
     # noticed outside after 135.6 d on average: one key in 170 within 19 h
     kept_s = 19 * HOUR_S
     old = followed(record, "static-key", asked, kept_s)
@@ -185,9 +191,12 @@ def test_leaked_public_key() -> None:
     state = pulled(0.01)
     length_s = [(t.expires_s or 0.0) - t.stolen_s for t in minutes]
     equals(mean(length_s), state.residual_of_valid_s, 0.05 * state.residual_of_valid_s)
-    equals(mean(in_vain(record, "jwt-svid-5m")), state.expired, 0.02)
+    many = run(unread(asked, 300), 18, ["jwt-svid-5m"])
+    equals(mean(in_vain(many, "jwt-svid-5m")), state.expired, 0.02)
+    assert state.expired == pytest.approx(1 / 11, abs=0.005), "every eleventh"
     late = sum((t.first_use_s or 1e9) >= (t.expires_s or 0.0) for t in minutes)
     equals(share(late, len(minutes)), used_too_late(0.01), 0.05)
+    assert used_too_late(0.01) == pytest.approx(0.28, abs=0.01), "as it says"
 
 
 def used_too_late(use_hz: float) -> float:
@@ -207,8 +216,8 @@ def test_idle_agents() -> None:
     expired = (state.expired + 1 - state.residual_s / (12 * HOUR_S)) / 2
     assert expired == pytest.approx(0.54, abs=0.005)
     assert state.expired == pytest.approx(0.09, abs=0.005)
-    record = run(asked, 18, ["jwt-svid-5m"])
-    equals(mean(in_vain(record, "jwt-svid-5m")), expired, 0.04)
+    many = run(unread(asked, 400), 9, ["jwt-svid-5m"])
+    equals(mean(in_vain(many, "jwt-svid-5m")), expired, 0.04)
     timed = run(asked, 6, ["x509-svid-1h", "static-key"])
     for regime in ("x509-svid-1h", "static-key"):
         assert not any(c["thefts_in_vain"] for c in counts(timed, regime))
