@@ -283,7 +283,9 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
 
 def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
     delay_s = scenario.issuer.entry_reload_s + scenario.issuer.agent_sync_s
-    restarting = any(workload.restarts_per_agent_day > 0 for workload in scenario.workloads)
+    restarting = scenario.start.ages == "cold" or any(
+        workload.restarts_per_agent_day > 0 for workload in scenario.workloads
+    )
     if (
         delay_s > 0
         and not restarting
@@ -291,7 +293,7 @@ def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
     ):
         yield (
             f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
-            "agents that restart, and none does"
+            "agents that restart or start cold, and none does"
         )
 
 
