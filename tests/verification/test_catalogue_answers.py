@@ -392,6 +392,32 @@ def test_fleet_behind_one_address() -> None:
     agrees(without_s, (first_s + later_s) / horizon_s * SECONDS_PER_DAY, 0.03)
 
 
+def test_slow_datastore() -> None:
+    assert recovers("slow-datastore", "x509-svid-1h", "datastore_slow") == "recovers"
+    found = summary("slow-datastore", 8).regimes["x509-svid-1h"].metrics
+    rate_hz, quick_hz, slow_hz, lasts_s = 100_000 / polled(3_600).mean, 200.0, 40.0, 600.0
+    backlog = (rate_hz - slow_hz) * lasts_s
+    # arrivals of 40 min of one lifetime are nearly Poisson: sd 220 of 36,000, of services likewise
+    agrees(found["datastore_slow_peak_backlog"], backlog, 0.06)
+    agrees(found["datastore_slow_recovery_s"], backlog / (quick_hz - rate_hz), 0.12)
+    at_most(found["datastore_slow_expired_s"], 0)
+    at_most(found["datastore_slow_failures"], 0.001)
+
+
+def test_partition() -> None:
+    of = summary("partition", 8).regimes
+    agents, cut_off, down_s, hour_s = 20_000, 0.1, 2_700.0, 3_600
+    at_most(of["x509-svid-24h"].metrics["partition_expired_s"], 1e-3)
+    fraction = polled(hour_s).mean / hour_s
+    expired = agents * cut_off * theory.expired_share(hour_s, fraction, down_s)
+    # 2,000 nodes, of which Binomial(0.1) are cut off: sd 6.7 % of one replication's share
+    agrees(level(record("partition", 8), "x509-svid-1h", "expired_agents", 6_240), expired, 0.1)
+    hour = of["x509-svid-1h"].metrics
+    agrees(hour["partition_expired_s"], cut_off * 4 * 60, 0.15)
+    assert recovers("partition", "x509-svid-1h", "partition") == "recovers"
+    at_most(hour["partition_recovery_s"], 264 + 60)
+
+
 # -- size ------------------------------------------------------------------------------------------
 
 
