@@ -7,6 +7,7 @@ wait for the next use, 1/(R + 1/λ) for each slot, so the busiest hour of the da
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from scenarios.spec import renewals
 from scenarios.spec.lifetimes import ttl_of
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import is_active
@@ -63,16 +64,14 @@ def requests(regime: Regime, scenario: Scenario) -> Demand | None:
             f"{scenario.agents} agents that ask at use, {rate_hz:.4g} times a second in their "
             "busiest hour,",
         )
-    rate_hz = sum(
-        workload.count / _age_s(regime, ttl_of(workload, regime)) for workload in scenario.workloads
-    )
+    rate_hz = sum(workload.count / _age_s(regime, workload) for workload in scenario.workloads)
     each_s = scenario.agents / rate_hz
     return Demand(rate_hz, f"{scenario.agents} agents renewing every {each_s:g} s")
 
 
 def _at_use_hz(regime: Regime, scenario: Scenario, hour: int) -> float:
     return sum(
-        workload.count / (_age_s(regime, ttl_of(workload, regime)) + 1.0 / use_hz)
+        workload.count / (_age_s(regime, workload) + 1.0 / use_hz)
         for workload in scenario.workloads
         for use_hz in _uses_hz(regime, workload, hour)
         if use_hz > 0.0
@@ -89,12 +88,7 @@ def _uses_hz(regime: Regime, workload: Workload, hour: int) -> list[float]:
     return tasks if regime.scope is Scope.ONE_TASK else [sum(tasks)]
 
 
-def _age_s(regime: Regime, ttl_s: float) -> float:
-    renewal = regime.renewal
-    if renewal.rule is Renewal.PER_REQUEST:
+def _age_s(regime: Regime, workload: Workload) -> float:
+    if regime.renewal.rule is Renewal.PER_REQUEST:
         return 0.0
-    if renewal.rule is Renewal.BEFORE_EXPIRY:
-        return ttl_s - renewal.before_expiry_s
-    if renewal.rule is Renewal.AVAILABILITY_TARGET:
-        return min(ttl_s - renewal.target_s, ttl_s * renewal.fraction)
-    return ttl_s * renewal.fraction
+    return renewals.age_s(regime, ttl_of(workload, regime))
