@@ -64,13 +64,27 @@ class ReferencePopulation:
         agents = range(self._layout.agents)
         self._late_s = [self._lifetimes.late_s(agent) for agent in agents]
         self._task = [-1 for _ in agents]
-        self._slots = [self._initial_slots(agent) for agent in agents]
+        self._slots: list[list[Slot]] = []
+        for agent in agents:
+            holder = self._holder(agent)
+            own = holder == agent
+            self._slots.append(self._initial_slots(agent) if own else self._slots[holder])
         for agent in agents:
             self._clock.process(self._work(agent))
-            for slot in self._slots[agent]:
-                self._await_due(slot)
+            if self._holder(agent) == agent:
+                for slot in self._slots[agent]:
+                    self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
+
+    def _users(self, holder: int) -> range:
+        """Return the agents that use what ``holder`` holds."""
+        group = self._layout.group(holder)
+        return group if self._regime.shared_on_node else range(holder, holder + 1)
+
+    def _holder(self, agent: int) -> int:
+        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
+        return self._layout.group(agent).start if self._regime.shared_on_node else agent
 
     def _initial_slots(self, agent: int) -> list[Slot]:
         slots = []
@@ -186,15 +200,16 @@ class ReferencePopulation:
 
     def _issue(self, slot: Slot) -> None:
         if slot.serial >= 0:
-            self._tally.expired_s += self._expired_for(slot)
+            self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
         self._date(slot)
         slot.accepted_from_s = self._lifetimes.accepted_from_s(slot.agent, slot.issued_s)
         self._await_due(slot)
-        if slot.agent in self._watched:
-            self._watched[slot.agent].append(slot.view())
+        for agent in self._users(slot.agent):
+            if agent in self._watched:
+                self._watched[agent].append(slot.view())
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
 
     def _expired_for(self, slot: Slot) -> float:

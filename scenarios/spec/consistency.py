@@ -136,6 +136,8 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
+    if regime.shared_on_node:
+        yield from _shared_on_node(regime, f"{key}.shared_on_node")
     if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
@@ -145,6 +147,18 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         )
     if finite:
         yield from _lifetime(regime, key)
+
+
+def _shared_on_node(regime: Regime, key: str) -> Iterator[Problem]:
+    if regime.issuance is Issuance.MANUAL:
+        yield Problem(key, "true", "needs an issuer: keys that are handed out know no node")
+    elif regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
+        yield Problem(
+            key,
+            "true",
+            f"needs a renewal by timer, not {regime.renewal.rule.keyword!r}: the node's agent "
+            "renews what it keeps, whoever uses it",
+        )
 
 
 def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
@@ -192,11 +206,11 @@ def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
     if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return
     renewals_hz = sum(
-        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        lifetimes.holders(workload, regime) / _age_s(regime, lifetimes.ttl_of(workload, regime))
         for workload in scenario.workloads
     )
     age_s = scenario.agents / renewals_hz
-    load = scenario.agents / age_s * scenario.issuer.service_time_s / scenario.issuer.servers
+    load = renewals_hz * scenario.issuer.service_time_s / scenario.issuer.servers
     if load >= 1:
         yield (
             f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the issuer "

@@ -28,7 +28,7 @@ from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.suite import detectors
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from simulator.control.feed import Feed
-from simulator.control.owner import Access, Owner
+from simulator.control.owner import Access, Holders
 from simulator.control.response import Response
 from simulator.control.threats import Threats
 from simulator.control.world import (
@@ -84,12 +84,7 @@ class Benign:
     @property
     def watched_identity_s(self) -> float:
         """Seconds of identities whose log a detector reads, to the horizon."""
-        layout = self._world.layout
-        owners = (
-            owner
-            for c in layout.classes
-            for owner in range(c.first, c.first + c.count, self._world.regime.shared_by)
-        )
+        owners = self._world.layout.owners()
         return sum(map(self._threats.watched, owners)) * self._world.horizon_s
 
     def _hazard(self, kind: int, rate_hz: float) -> Events:
@@ -153,7 +148,7 @@ class Benign:
             return
         followed = [
             access
-            for access in Owner(world, owner, documents).first_accesses(since_s, again_s)
+            for access in Holders(world, owner, documents).first_accesses(since_s, again_s)
             if access.document.slot == document.slot
             and access.document.issued_s > document.issued_s
         ]
@@ -191,7 +186,7 @@ class Benign:
         world = self._world
         since_s, now_s, until_s = times_s
         documents = world.documents(agent)
-        owner = Owner(world, agent, documents)
+        owner = Holders(world, agent, documents)
         seen: dict[int, Access] = {}
         for view in world.population.read(agent):
             access = self._first_use(owner, view, now_s)
@@ -218,7 +213,7 @@ class Benign:
 
     # -- what is common --------------------------------------------------------------------------
 
-    def _first_use(self, owner: Owner, view: CredentialView, to_s: float) -> Access | None:
+    def _first_use(self, owner: Holders, view: CredentialView, to_s: float) -> Access | None:
         """Return the first use of a document before ``to_s``, as far as the log of the run goes."""
         if self._world.regime.renewal.at_use and view.issued_s >= 0.0:
             return Access(view.issued_s, view.slot, view)

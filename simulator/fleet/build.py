@@ -127,7 +127,8 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
-        row["agents_per_node"] = workload.agents_per_node
+        row["agents"], row["agents_per_node"] = workload.count, workload.agents_per_node
+        row["on_node"] = regime.shared_on_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
         row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca

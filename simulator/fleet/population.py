@@ -226,11 +226,12 @@ class FleetPopulation:
                 log = self._memory.arrays[f"log{i}"]
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._agent_and_slot(record)
-                    if agent in self._watched:
+                    if watchers := self._watchers(agent):
                         ends_s = self._expiry(agent, issued_s)
                         accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
-                        self._watched[agent].append(view)
+                        for watcher in watchers:
+                            self._watched[watcher].append(view)
                 lane["log_rows"] = 0
 
     def _collect_rows(self, rows: list[NDArray[np.void]]) -> None:
@@ -253,6 +254,16 @@ class FleetPopulation:
         )
         offset = record - first_record
         return first_agent + offset // slots, offset % slots
+
+    def _holder(self, agent: int) -> int:
+        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
+        return self._layout.group(agent).start if self._regime.shared_on_node else agent
+
+    def _watchers(self, holder: int) -> list[int]:
+        """Return the watched agents among those who use what ``holder`` holds."""
+        if not self._regime.shared_on_node:
+            return [holder] if holder in self._watched else []
+        return [agent for agent in self._layout.group(holder) if agent in self._watched]
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
@@ -288,6 +299,7 @@ class FleetPopulation:
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what ``agent`` holds now."""
+        agent = self._holder(agent)
         where = self._settled(agent)
         views = []
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
@@ -313,7 +325,7 @@ class FleetPopulation:
                 shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
                 self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
-                self._replace(agent)
+                self._replace(self._holder(agent))
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
@@ -324,12 +336,14 @@ class FleetPopulation:
                     provide_entries(self._memory, len(self._records))
                     agents.hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
-                where = self._settled(agent)
+                where = self._settled(self._holder(agent))
                 self._watched.setdefault(agent, [])
                 self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
-                self._records["tag"][self._slots(agent).start] &= ~np.uint32(WATCHED)
+                holder = self._holder(agent)
+                if not self._watchers(holder):
+                    self._records["tag"][self._slots(holder).start] &= ~np.uint32(WATCHED)
 
     def _replace(self, agent: int) -> None:
         """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
@@ -344,13 +358,14 @@ class FleetPopulation:
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
-        self._settled(agent)
+        self._settled(self._holder(agent))
         log, self._watched[agent] = self._watched[agent], []
         return tuple(log)
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
-        where = self._settled(agent)
+        self._settled(self._holder(agent))
+        where = self._slots(agent)
         if self._bulk is not None:
             return int(self._bulk.current_task(self._place, agent, self.now_s))
         agents.catch_up_one(self._place, agent, self.now_s)

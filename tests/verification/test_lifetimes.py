@@ -33,9 +33,13 @@ REGIMES = [
     make_regime("at-use", ttl_s=600.0, scope="one-task"),
     make_regime("per-request", ttl_s=600.0),
     make_regime("server-directed", ttl_s=900.0),
+    make_regime("fraction-polled", ttl_s=1000.0, shared_on_node=True),
+    make_regime("fraction", ttl_s=700.0, shared_on_node=True),
     make_regime("never"),
 ]
-IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
+IDS = [
+    f"{r.renewal.rule.keyword}-{'node' if r.shared_on_node else r.scope.keyword}" for r in REGIMES
+]
 
 
 CLERK = Workload(name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT))
