@@ -6,6 +6,7 @@ from analysis.detection import TimeToDetection
 from analysis.operations import Operation
 from analysis.split import Splits
 from analysis.summary import RegimeSummary, Summary
+from analysis.tenants import TenantSummary
 from analysis.thefts import as_expected, outcome
 from scenarios.record.estimate import Estimate
 from scenarios.record.tables import Incident
@@ -104,9 +105,21 @@ def regime(of: RegimeSummary) -> dict[str, Any]:
         document["foothold_time_to_detection"] = time_to_detection(of.foothold_detection)
     if of.issuer_key_detection.detected_share.n:
         document["issuer_key_time_to_detection"] = time_to_detection(of.issuer_key_detection)
+    if of.tenants:
+        document["tenants"] = {name: tenant(found) for name, found in of.tenants.items()}
     if of.operations:
         document["operations"] = {op: operation(found) for op, found in of.operations.items()}
     return document
+
+
+def tenant(of: TenantSummary) -> dict[str, Any]:
+    """Return one tenant of a regime: its size, its estimates and its time to detection."""
+    return {
+        "agents": of.agents,
+        "thefts": of.thefts,
+        **{name: estimate(found) for name, found in of.metrics.items()},
+        "time_to_detection": time_to_detection(of.time_to_detection),
+    }
 
 
 def time_to_detection(of: TimeToDetection) -> dict[str, Any]:

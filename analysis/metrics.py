@@ -128,6 +128,13 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "triage_wait_s",
+        "s",
+        lambda c: c["triage_wait_s"] / c["triaged"],
+        "Alert until an analyst takes it up, mean",
+        -1,
+    ),
+    Metric(
         "overtaken_share",
         "1",
         lambda c: c["overtaken_agents"] / (c["agents"] * c["issuer_replacements"]),

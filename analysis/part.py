@@ -1,7 +1,7 @@
 """The rows of some regimes at one point of a record, and what several estimates need of them."""
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterable
+from collections.abc import Collection, Hashable, Iterable
 from math import inf
 from typing import Any
 
@@ -24,9 +24,22 @@ LATERAL = "lateral"
 
 
 class Part:
-    """The rows of some regimes at one point, and what several estimates need of them."""
+    """The rows of some regimes at one point, and what several estimates need of them.
 
-    def __init__(self, record: RunRecord, point: str, regimes: tuple[str, ...]) -> None:
+    Args:
+        record: of either world.
+        point: of its sweep.
+        regimes: names.
+        agents: whose thefts, everybody's when None.
+    """
+
+    def __init__(
+        self,
+        record: RunRecord,
+        point: str,
+        regimes: tuple[str, ...],
+        agents: Collection[int] | None = None,
+    ) -> None:
         def mine(rows: Iterable[Any]) -> list[Any]:
             return [row for row in rows if row.point == point and row.regime in regimes]
 
@@ -36,6 +49,8 @@ class Part:
         self.series: list[Sample] = mine(record.series)
         self.operations: list[OperationRow] = mine(record.operations)
         self.incidents: list[Incident] = mine(record.incidents)
+        if agents is not None:
+            self.incidents = [theft for theft in self.incidents if theft.agent in agents]
         self.alerts: list[AlertRow] = mine(record.alerts)
         self.injected = {row for row, theft in enumerate(record.incidents) if theft.injected}
         """row numbers, in the whole record, of thefts whose number is a choice"""

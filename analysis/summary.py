@@ -19,6 +19,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
 ``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
+``triage_wait_…_s``            Student's t over replications
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
@@ -42,8 +43,10 @@ from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
 from analysis.split import Splits, splits
+from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
+from analysis.watch import watch
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -72,6 +75,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     thefts: int
     detectors: dict[str, int]
     """thefts that each detector saw first"""
+    tenants: dict[str, TenantSummary]
+    """each tenant of the shared issuer by itself; none where there are none"""
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -123,11 +128,17 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys)]
     )
     reasons: dict[str, str] = {}
-    regimes = {name: _regime(part, until_s, reasons, name) for name, part in parts.items()}
+    measured = record.manifest.world == "measured"
+    regimes = {
+        name: _regime(
+            part, until_s, reasons, name, {} if measured else tenants(record, point, name, until_s)
+        )
+        for name, part in parts.items()
+    }
     totals = whole.totals()
     pooled = None
-    if record.manifest.world == "measured":
-        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "")
+    if measured:
+        pooled = regimes[names[0]] if len(names) == 1 else _regime(whole, until_s, {}, "", {})
     return Summary(
         manifest=record.manifest,
         point=point,
@@ -135,7 +146,7 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
         pooled=pooled,
         within_s=until_s,
         thefts=tuple(whole.incidents),
-        splits=splits(record, point) if record.manifest.world == "measured" else None,
+        splits=splits(record, point) if measured else None,
         exposure_name=_exposure_name(until_s),
         lag_p99_s=lag_p99_s(whole.operations),
         events_executed=int(totals.get("events_executed", 0)),
@@ -147,13 +158,19 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
 # --- estimates ------------------------------------------------------------------------------------
 
 
-def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> RegimeSummary:
+def _regime(
+    part: Part,
+    until_s: float,
+    reasons: dict[str, str],
+    name: str,
+    tenants: dict[str, TenantSummary],
+) -> RegimeSummary:
     missing: dict[str, str] = {}
     metrics = _means(part, missing) | _measured_rate(part)
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
-    metrics |= _precision(part)
+    metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
@@ -168,6 +185,7 @@ def _regime(part: Part, until_s: float, reasons: dict[str, str], name: str) -> R
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
         thefts=len(part.thefts),
         detectors={detector: seen.count(detector) for detector in sorted(set(seen))},
+        tenants=tenants,
     )
 
 
@@ -295,26 +313,6 @@ def _frequencies(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     found[name] = estimators.rate(false, watched_s / SECONDS_PER_DAY, unit)
     if not watched_s:
         missing[name] = _why(part, "watched_identity_s")
-    return found
-
-
-def _precision(part: Part) -> dict[str, Estimate]:
-    """Share of each detector's alerts that a theft was behind, at the scenario's own frequencies.
-
-    Alerts of injected thefts are left out: their number is a choice. So is the notice from outside,
-    of which no false one is modelled. The hazards' own uncertainty is not in the interval.
-    """
-    benign = part.manifest.scenario.get("benign", {})
-    if part.manifest.world == "measured" or not any(
-        rate for name, rate in benign.items() if name.endswith("_per_agent_year")
-    ):
-        return {}
-    counted = [alert for alert in part.alerts if alert.incident not in part.injected]
-    found = {}
-    for name in sorted({alert.detector for alert in counted} - {"external-notice"}):
-        true = [alert.incident is not None for alert in counted if alert.detector == name]
-        metric = f"{name.replace('-', '_')}_precision"
-        found[metric] = estimators.share(sum(true), len(true))
     return found
 
 

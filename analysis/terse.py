@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from analysis import words
 from analysis.metrics import METRICS
 from analysis.summary import Summary
+from analysis.tenants import TITLES as TENANT_TITLES
 from analysis.thefts import as_expected, outcome
+from analysis.watch import TITLES as WATCH_TITLES
+from scenarios.record.estimate import Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,21 +21,22 @@ class Table:
     note: str = ""
 
 
-TITLES = {
-    "residual_validity_s": "Life left in a credential stolen now",
-    "exposure_s": "Theft until the thief's last possible use, mean",
-    "agent_key_s": "Node agent's key until the thief's last access, mean",
-    "issuer_key_s": "Issuer's key until the thief's last access, mean",
-    "foothold_s": "Foothold until the thief's last access, mean",
-    "thefts_in_vain_share": "Thefts that found nothing usable",
-    "detector_latency_s": "Event to alert, median",
-    "permissions_per_theft": "Permissions that a theft opens",
-    "incidents_per_agent_year": "Incidents per agent and year",
-    "false_alarms_per_identity_day": "False alarms per identity and day",
-    "new_permission_precision": "True share of alerts, new permission",
-    "superseded_serial_precision": "True share of alerts, superseded serial",
-    "two_origins_precision": "True share of alerts, two origins",
-} | {metric.name: metric.title for metric in METRICS}
+TITLES = (
+    {
+        "residual_validity_s": "Life left in a credential stolen now",
+        "exposure_s": "Theft until the thief's last possible use, mean",
+        "agent_key_s": "Node agent's key until the thief's last access, mean",
+        "issuer_key_s": "Issuer's key until the thief's last access, mean",
+        "foothold_s": "Foothold until the thief's last access, mean",
+        "thefts_in_vain_share": "Thefts that found nothing usable",
+        "detector_latency_s": "Event to alert, median",
+        "permissions_per_theft": "Permissions that a theft opens",
+        "incidents_per_agent_year": "Incidents per agent and year",
+        "false_alarms_per_identity_day": "False alarms per identity and day",
+    }
+    | WATCH_TITLES
+    | {metric.name: metric.title for metric in METRICS}
+)
 
 
 def title(name: str, summary: Summary) -> str:
@@ -65,6 +69,32 @@ def regimes(summary: Summary) -> Table:
         f"{n} thefts in each regime; - is not estimable"
     )
     return Table(summary.manifest.scenario.get("title", ""), ("", *names), tuple(rows), note)
+
+
+def tenants(summary: Summary, regime: str) -> Table:
+    """Return metrics down, the tenants of a regime across; no rows where there are none."""
+    of = summary.regimes[regime].tenants
+    found = list(of.values())
+    rows = [("Agents", *(f"{one.agents:,}" for one in found))]
+    for name, title in TENANT_TITLES.items():
+        cells = [one.metrics.get(name) for one in found]
+        if any(cell is not None and cell.value is not None for cell in cells):
+            rows.append((title, *(_cell(cell) for cell in cells)))
+    if any(one.time_to_detection.detected_share.n for one in found):
+        shares = [one.time_to_detection.detected_share for one in found]
+        rows.append(("Detected while usable", *(words.brief(share) for share in shares)))
+    within = words.duration(summary.within_s)
+    return Table(
+        f"{regime}: each tenant by itself",
+        ("", *of),
+        tuple(rows) if found else (),
+        f"95 % intervals; exposure within {within}; what is issued, late and expired comes from a "
+        "sample of each tenant's agents; - is not estimable",
+    )
+
+
+def _cell(of: Estimate | None) -> str:
+    return "-" if of is None or of.value is None else words.cell(of)
 
 
 def _said(name: str, summary: Summary) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 _WORDS = "words for people"
 _SERVICE = "the target is the issuer, with its own servers, times and faults"
 _SIMULATED = "simulated only; thefts of a measured run are those of personas"
+_DELIVERED = "a real log delivers what it delivers, when it does"
 
 IGNORES: Final = {
     "schema_version": "one version exists",
@@ -24,8 +25,15 @@ IGNORES: Final = {
     "issuer": _SERVICE,
     "faults": _SERVICE,
     "threats": _SIMULATED,
+    "detection.new_origin.sensitivity": _DELIVERED,
+    "detection.new_origin.delay_s": _DELIVERED,
+    "detection.rate_change.sensitivity": _DELIVERED,
+    "detection.rate_change.delay_s": _DELIVERED,
+    "detection.canary.sensitivity": _DELIVERED,
+    "detection.canary.delay_s": _DELIVERED,
     "detection.coverage": "every identity of the target is watched",
     "detection.external_notice_mean_s": "nobody outside watches a measured run",
+    "tenants": "a measured run has one owner of everything",
     "benign": "harmless events are simulated; a target has its own",
     "response": "a measured run responds at once; triage by people is simulated",
     "regimes.title": _WORDS,

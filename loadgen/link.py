@@ -14,16 +14,18 @@ from loadgen.generator.protocol import (
     GeneratorResult,
     Line,
     Progress,
+    Replace,
+    Replaced,
     Steal,
     StolenReply,
     decode_line,
 )
 from loadgen.lines import Start, encode
 from loadgen.supervise import Child
-from loadgen.targets.port import Stolen
+from loadgen.targets.port import Op, Stolen
 from scenarios.errors import ProcessError
 
-STEAL_TIMEOUT_S = 2.0
+STEAL_TIMEOUT_S, REPLACE_TIMEOUT_S = 2.0, 6.0
 
 
 class GeneratorLink:
@@ -43,7 +45,7 @@ class GeneratorLink:
         self._ended = threading.Event()
         self._fault = ""
         self._numbers = itertools.count()
-        self._answers: dict[str, StolenReply] = {}
+        self._answers: dict[str, StolenReply | Replaced] = {}
         self._answered = threading.Condition()
         self.progress: list[Progress] = []
         """one a second, on the run clock; grows while the load runs"""
@@ -72,9 +74,9 @@ class GeneratorLink:
         elif line.progress is not None:
             run_s = line.progress.t_s - self._offset_s
             self.progress.append(msgspec.structs.replace(line.progress, t_s=run_s))
-        elif line.stolen is not None:
+        elif (reply := line.stolen or line.replaced) is not None:
             with self._answered:
-                self._answers[line.stolen.id] = line.stolen
+                self._answers[reply.id] = reply
                 self._answered.notify_all()
         elif line.done is not None:
             self.result = line.done
@@ -106,22 +108,33 @@ class GeneratorLink:
     def steal(self, agent: int, task: int) -> tuple[float, Stolen] | None:
         """Copy what an agent holds: (run time, credential), or None when there is nothing."""
         name = str(next(self._numbers))
-        try:
-            self.child.send(encode(Command(steal=Steal(agent, task, name))))
-        except ProcessError:
-            return None
-        with self._answered:
-            self._answered.wait_for(
-                lambda: name in self._answers or self._ended.is_set(), STEAL_TIMEOUT_S
-            )
-            reply = self._answers.pop(name, None)
-        if reply is None or reply.stolen is None:
+        reply = self._answer(Command(steal=Steal(agent, task, name)), name, STEAL_TIMEOUT_S)
+        if not isinstance(reply, StolenReply) or reply.stolen is None:
             return None
         stolen = reply.stolen
         stolen.issued_s -= self._offset_s
         if stolen.expires_s is not None:
             stolen.expires_s -= self._offset_s
         return reply.t_s - self._offset_s, stolen
+
+    def replace(self, agent: int, task: int, op: Op) -> tuple[float, str] | None:
+        """Have an agent ask for a fresh credential; (run time, code), or None without an answer."""
+        name = str(next(self._numbers))
+        order = Command(replace=Replace(agent, task, op, name))
+        reply = self._answer(order, name, REPLACE_TIMEOUT_S)
+        return (reply.t_s - self._offset_s, reply.code) if isinstance(reply, Replaced) else None
+
+    def _answer(self, order: Command, name: str, timeout_s: float) -> StolenReply | Replaced | None:
+        """Give an order and wait for the line that answers it."""
+        try:
+            self.child.send(encode(order))
+        except ProcessError:
+            return None
+        with self._answered:
+            self._answered.wait_for(
+                lambda: name in self._answers or self._ended.is_set(), timeout_s
+            )
+            return self._answers.pop(name, None)
 
     def stop_sending(self) -> None:
         """Ask it to end early; it drains and writes what it has."""

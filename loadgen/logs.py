@@ -15,12 +15,14 @@ import msgspec
 from loadgen.audit_lines import Skipped, events, fields_of
 from loadgen.audit_lines import follow as follow_lines
 from loadgen.watch import Sight, sight, watch_stream
+from scenarios.detection.addresses import NewOrigin
 from scenarios.detection.audit import Alert, AuditEvent
+from scenarios.detection.canaries import Canary
 from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
-from scenarios.detection.suite import baseline
+from scenarios.detection.suite import baseline, rate_change
 from scenarios.errors import TargetProtocol, UsageError
 from scenarios.spec.schema import Scenario
 
@@ -81,7 +83,9 @@ def watch_log(
         path: the log's file.
         stopping: set to end once everything that is there has been read.
         trust_domain: of the identities, where the log does not say.
-        scenario: whose tasks tell which permissions are needed; without it no *new permission*.
+        scenario: its tasks tell which permissions are needed and how often they are used, its
+            ``[detection]`` arms canaries, new origin and rate change; without it neither these
+            nor *new permission*.
 
     Raises:
         UsageError: an unknown kind, a file that is not there, a log that is none of the kind.
@@ -99,7 +103,16 @@ def watch_log(
 
 def _documents(scenario: Scenario | None) -> list[Detector]:
     armed: list[Detector] = [SupersededSerial(), TwoOrigins()]
-    return armed if scenario is None else [*armed, NewPermission(baseline(scenario))]
+    if scenario is None:
+        return armed
+    armed.append(NewPermission(baseline(scenario)))
+    if scenario.detection.canary.armed:
+        armed.append(Canary())
+    if scenario.detection.new_origin.armed:
+        armed.append(NewOrigin())
+    if scenario.detection.rate_change.armed:
+        armed.append(rate_change(scenario, measured=True))
+    return armed
 
 
 def _agents(_: Scenario | None) -> list[Detector]:

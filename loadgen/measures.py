@@ -95,6 +95,7 @@ def _theft_counts(outcome: Outcome) -> dict[str, float]:
         "watched_identity_s": len(outcome.plan.holders) * outcome.plan.seconds,
         "revocations": sum(one.revoked_s is not None for one in done),
         "revocations_failed": sum(one.revoked_s is None for one in done),
+        "replacements": sum(len(one.replaced_s) for one in done),
         "healthy_revoked": sum(one.identity not in robbed for one in done),
     }
 

@@ -80,6 +80,11 @@ class Plan:
         return self.regime.scope is Scope.ONE_TASK
 
     @property
+    def issue_op(self) -> Op:
+        """Return the operation that issues this regime's credentials."""
+        return _ISSUE[self.regime.artifact]
+
+    @property
     def ttl_s(self) -> float | None:
         """Return the lifetime asked for, None for a credential without end."""
         return None if self.regime.ttl_s == inf else self.regime.ttl_s
@@ -257,7 +262,7 @@ def write(
     out nothing. Its clock is ahead of the run clock by the prologue, so
     that no arrival lies before its zero.
     """
-    issue_op = OPS.index(_ISSUE[plan.regime.artifact])
+    issue_op = OPS.index(plan.issue_op)
     before, demand = plan.prologue, plan.demand
     ahead_s, primed = before.seconds, slice(None) if issues else slice(0)
     slots = before.slots[primed]

@@ -1,4 +1,7 @@
-"""The response to an alert: revoke what was abused, and note when it was decided and done."""
+"""The response to an alert: revoke what was abused and give the owner something new in its place.
+
+Noted is when it was decided, when verifiers refused the document, and when its owner had another.
+"""
 
 import queue
 import threading
@@ -18,6 +21,8 @@ class Revocation:
     decided_s: float
     revoked_s: float | None
     fault: str = ""
+    replaced_s: tuple[float, ...] = ()
+    """when each holder of what was revoked held a new document; none held it any more when empty"""
 
 
 class Responder:
@@ -30,6 +35,8 @@ class Responder:
         revoke: ends a document of an identity and returns when the verifiers refuse it.
         now_s: the run clock.
         on_revoked: told the identity afterwards.
+        replace: gives those who still hold a revoked document (identity, serial) a new one;
+            returns when each of them had it.
     """
 
     def __init__(
@@ -37,8 +44,10 @@ class Responder:
         revoke: Callable[[str, str], None],
         now_s: Callable[[], float],
         on_revoked: Callable[[str], None],
+        replace: Callable[[str, str], tuple[float, ...]] = lambda _identity, _serial: (),
     ) -> None:
         self._revoke, self._now_s, self._on_revoked = revoke, now_s, on_revoked
+        self._replace = replace
         self._alerts: queue.SimpleQueue[Alert | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="responder", daemon=True)
         self.done: dict[tuple[str, str], Revocation] = {}
@@ -70,4 +79,5 @@ class Responder:
             return Revocation(identity, serial, decided_s, None, str(error))
         revoked_s = self._now_s()
         self._on_revoked(identity)
-        return Revocation(identity, serial, decided_s, revoked_s)
+        replaced_s = self._replace(identity, serial)
+        return Revocation(identity, serial, decided_s, revoked_s, replaced_s=replaced_s)

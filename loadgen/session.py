@@ -103,7 +103,9 @@ def run_session(
     Raises:
         TargetError, ProcessError: the run never began.
     """
-    outcome = Outcome(plan, sight(detectors(plan.scenario, plan.regime), target.audit_fields))
+    outcome = Outcome(
+        plan, sight(detectors(plan.scenario, plan.regime, measured=True), target.audit_fields)
+    )
     rundir = workdir / "run"
     _tell(
         control,
@@ -211,7 +213,7 @@ class _Race:
             now_s=clock.now_s,
             stop=self.end_thefts,
         )
-        self._responder = Responder(target.revoke, clock.now_s, self._forget)
+        self._responder = Responder(target.revoke, clock.now_s, self._forget, self._replace)
         audited = Capability.AUDIT in target.capabilities
         self._watcher = Watcher(
             target.audit_stream(clock.zero_monotonic_s) if audited else iter(()),
@@ -221,6 +223,22 @@ class _Race:
 
     def _forget(self, identity: str) -> None:
         self._watcher.forget(identity)
+
+    def _replace(self, identity: str, serial: str) -> tuple[float, ...]:
+        """Give those who still hold a revoked document another one; return when each had it."""
+        plan, found = self._plan, []
+        for agent in plan.holders.get(identity, ()):
+            for task in range(len(plan.identities[agent].permissions) if plan.task_scope else 1):
+                held = self._link.steal(agent, task)
+                if held is None or held[1].serial != serial:
+                    continue  # renewed meanwhile, or by another holder of the same secret
+                answer = self._link.replace(agent, task, plan.issue_op)
+                code = "no answer" if answer is None else answer[1]
+                if answer is not None and code == "ok":
+                    found.append(answer[0])
+                else:
+                    self._outcome.notes.append(f"{identity} got no new credential: {code}")
+        return tuple(found)
 
     def run(self) -> None:
         """Start everybody on one clock and wait for the end of the load."""

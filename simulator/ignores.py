@@ -19,5 +19,4 @@ IGNORES: Final = {
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,
     "workloads.tasks.name": "a label: lines of the simulated log name it, no table does",
-    "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }

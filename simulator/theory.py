@@ -3,7 +3,8 @@
 T is a credential's life, renewal is due at age f·T, times in seconds, rates per second.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from math import exp, factorial, pi, sqrt
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ from scipy import special
 
 _PHASES = 2000
 """nodes of the midpoint rule over the phase of the first poll"""
+_LARGEST_THRESHOLD = 25.0
+"""of a CUSUM: beyond it the terms of Erlang's sum cancel in more digits than there are"""
 
 
 class Moments(NamedTuple):
@@ -223,6 +226,16 @@ def superseded_detected(
     return 1.0 - exp(-lam * window_s) * seen - exp(-nu * window_s)
 
 
+def told_before_expiry(ttl_s: float, fraction: float, use_rate_hz: float, each: float) -> float:
+    """Return P(one of the thief's uses before expiry tells), each with this probability.
+
+    He begins at the theft and goes on at rate λ: the first use tells with probability p, the later
+    ones that tell are Poisson of rate λp. 1 − (1 − p)·E[e^{−λpW}], W uniform on ((1−f)T, T).
+    """
+    later = detected_before_expiry(ttl_s, fraction, use_rate_hz * each)
+    return 1.0 - (1.0 - each) * (1.0 - later)
+
+
 def lateral_reach(doors: int, success: float, depth: int) -> float:
     """Return Σ (p·k)^d, d = 1 … depth: a branching process of mean offspring p·k.
 
@@ -314,3 +327,58 @@ def erlang_c(servers: int, load: float) -> float:
 def mean_wait(servers: int, rate_hz: float, service_s: float) -> float:
     """Return the mean time in queue of M/M/c over all arrivals: C/(cμ − λ)."""
     return erlang_c(servers, rate_hz * service_s) / (servers / service_s - rate_hz)
+
+
+def priority_waits(servers: int, rates_hz: Sequence[float], service_s: float) -> list[float]:
+    """Return the mean wait of each class of a non-preemptive priority M/M/c, most urgent first.
+
+    W_p = W₀ / ((1 − σ_{p−1})(1 − σ_p)), W₀ = C/(cμ) with Erlang's C at the whole load, σ_p the load
+    of the classes up to p; all classes are served alike (Cobham 1954, "Priority assignment in
+    waiting line problems", Operations Research 2; Kleinrock 1976, "Queueing Systems" II, §3.3).
+    """
+    each_s = service_s / servers
+    started_s = erlang_c(servers, sum(rates_hz) * service_s) * each_s
+    sums = [0.0, *accumulate(rate_hz * each_s for rate_hz in rates_hz)]
+    return [started_s / ((1.0 - before) * (1.0 - upto)) for before, upto in pairwise(sums)]
+
+
+def cusum_run_length(threshold: float, reference: float, ratio: float = 1.0) -> float:
+    """Return the mean run length of ``rules.cusum`` from nothing to its alert, in expected events.
+
+    Between events the sum falls at slope k in the time in which one event is expected, and events
+    come ``ratio`` times as often: with time counted in k-ths of that it is the virtual waiting time
+    of an M/D/1 queue with load λ = ratio/k, and the alert its first passage of h. For a spectrally
+    one-sided process reflected at nothing that takes W(h)²/W′(h) − ∫₀ʰ W on average, W its scale
+    function (Pistorius 2004, "On exit and ergodicity of the spectrally one-sided Lévy process
+    reflected at its infimum", J. Theor. Probab. 17), here Erlang's
+    W(x) = Σ_{n ≤ x} (−λ(x − n))ⁿ/n! · e^{λ(x − n)} with W′(x) = λ(W(x) − W(x − 1)).
+
+    Args:
+        threshold: h; the sum alternates in sign, so at most 25 is computed.
+        reference: k.
+        ratio: true rate of events over the expected one.
+
+    Raises:
+        ValueError: h, or h at that ratio, is beyond what float64 carries.
+    """
+    load = ratio / reference
+    at, before = (_md1_scale(x, load) for x in (threshold, threshold - 1.0))
+    x, w = np.polynomial.legendre.leggauss(40)
+    area = 0.0
+    for n in range(int(np.ceil(threshold))):
+        low, high = float(n), min(n + 1.0, threshold)
+        nodes = low + (high - low) * (x + 1.0) / 2.0
+        area += float(w @ [_md1_scale(node, load) for node in nodes]) * (high - low) / 2.0
+    first = at**2 / (load * (at - before))
+    if threshold > _LARGEST_THRESHOLD or first - area < 1e-6 * first:
+        raise ValueError(f"h = {threshold:g} at {ratio:g} times the rate: too few digits")
+    return (first - area) / reference
+
+
+def _md1_scale(x: float, load: float) -> float:
+    """Return the scale function of a unit drift less Poisson unit jumps."""
+    return (
+        sum(exp(load * (x - n)) * (-load * (x - n)) ** n / factorial(n) for n in range(int(x) + 1))
+        if x >= 0.0
+        else 0.0
+    )

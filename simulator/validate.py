@@ -13,7 +13,16 @@ import msgspec
 from scipy import special
 
 from scenarios.record.estimate import Estimate
-from simulator.checks import authority, benign, issuer, lateral, lifetimes, renewal, thefts
+from simulator.checks import (
+    authority,
+    benign,
+    issuer,
+    lateral,
+    lifetimes,
+    renewal,
+    thefts,
+    watching,
+)
 from simulator.checks.finding import Finding
 from simulator.simulate import Engine, engine_named
 
@@ -40,6 +49,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
+    watching.single_lines,
+    watching.run_length,
+    watching.shared_documents,
+    watching.queue,
     lifetimes.truncation,
     lifetimes.federation,
     lifetimes.skew,

@@ -111,6 +111,7 @@ def _tables(sim: Summary | None, real: Summary | None, twin: Summary | None) -> 
     found: list[Table] = []
     if sim is not None:
         found.append(terse.regimes(sim))
+        found += [terse.tenants(sim, name) for name in sim.regimes]
     if real is not None:
         found += [terse.operations(real), terse.thefts(real), terse.split(real)]
     if real is not None and twin is not None:

@@ -20,7 +20,7 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
 from loadgen.generator.machine import boot_id, versions
-from loadgen.generator.messages import Data, listen
+from loadgen.generator.messages import NOTHING, Data, listen
 from loadgen.generator.protocol import (
     RESULT_FILE,
     UNSENT,
@@ -30,6 +30,8 @@ from loadgen.generator.protocol import (
     Line,
     Progress,
     Ready,
+    Replace,
+    Replaced,
     Steal,
     StolenReply,
     decode_command,
@@ -41,6 +43,7 @@ from loadgen.targets.port import Stolen
 LEAD_S = 0.3
 """how far ahead a run lies that starts by itself: time for the message to reach every worker"""
 INTERRUPT_S = 2.0
+COUNTING_S = 0.2
 
 
 class Coordinator:
@@ -68,6 +71,8 @@ class Coordinator:
         self._progress: dict[str, Data] = {}
         self._rows: dict[str, Data] = {}
         self._steals: dict[str, list[Data]] = {}
+        self._replaced: dict[str, int] = {}
+        """order → workers that have answered"""
         self._stopped = ""
         self._written = False
         self._gathered = Event()
@@ -76,6 +81,7 @@ class Coordinator:
         listen(runner, "midas-ready", self._on_ready)
         listen(runner, "midas-progress", self._on_progress)
         listen(runner, "midas-stolen", self._on_stolen)
+        listen(runner, "midas-replaced", self._on_replaced)
         listen(runner, "midas-rows", self._on_rows)
         if output is not None and stat.S_ISFIFO(os.fstat(output).st_mode):
             os.set_blocking(output, False)
@@ -97,6 +103,8 @@ class Coordinator:
             self._start(command.start.zero_monotonic_s)
         if command.steal is not None:
             self._steal(command.steal)
+        if command.replace is not None:
+            self._replace(command.replace)
         if command.stop:
             self.stop("stopped")
 
@@ -173,6 +181,20 @@ class Coordinator:
         stolen = msgspec.convert(data["stolen"], Stolen | None)
         self._say(Line(stolen=StolenReply(data["id"], data["t_s"], stolen)))
 
+    def _replace(self, replace: Replace) -> None:
+        self._replaced[replace.id] = 0
+        self._runner.send_message("midas-replace", msgspec.to_builtins(replace))
+
+    def _on_replaced(self, _sender: str, data: Data) -> None:
+        if data["id"] not in self._replaced:
+            return
+        self._replaced[data["id"]] += 1
+        # as with a theft: one worker holds the credential, the others have nothing to replace
+        if data["code"] == NOTHING and self._replaced[data["id"]] < max(len(self._ready), 1):
+            return
+        del self._replaced[data["id"]]
+        self._say(Line(replaced=Replaced(data["id"], data["t_s"], data["code"])))
+
     def _on_progress(self, sender: str, data: Data) -> None:
         self._progress[sender] = data
 
@@ -213,8 +235,8 @@ class Coordinator:
     def _until(self, tick: int) -> float:
         if self._zero is None:
             return 0.5
-        # a little after the workers have taken their own count of this second
-        return min(max(self._zero + tick + 0.05 - monotonic(), 0.01), 1.0)
+        # after the workers' own count of this second, which waits for gaps between requests
+        return min(max(self._zero + tick + COUNTING_S - monotonic(), 0.01), 1.0)
 
     def _summary(self) -> Progress:
         latest = list(self._progress.values())

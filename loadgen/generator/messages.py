@@ -3,8 +3,9 @@
 They work alike within one process and between machines:
 
 ========================  =================================================================
-worker → coordinator      ``midas-ready``, ``midas-progress``, ``midas-stolen``, ``midas-rows``
-coordinator → worker      ``midas-start``, ``midas-steal``, ``midas-stop``
+worker → coordinator      ``midas-ready``, ``midas-progress``, ``midas-stolen``, ``midas-rows``,
+                          ``midas-replaced``
+coordinator → worker      ``midas-start``, ``midas-steal``, ``midas-replace``, ``midas-stop``
 ========================  =================================================================
 """
 
@@ -14,6 +15,8 @@ from typing import Any
 from locust.runners import Runner
 
 Data = dict[str, Any]
+NOTHING = "nothing"
+"""a worker's answer to an order about a credential that it does not hold"""
 
 
 def listen(runner: Runner, kind: str, take: Callable[[str, Data], None]) -> None:

@@ -8,6 +8,8 @@ The parent writes ``plan.json`` (``GeneratorPlan``) and ``demand.npz`` into a fo
     generator → stdout   {"progress": …}    once a second, the last one after the drain
     parent    → stdin    {"steal": …}       at any time
     generator → stdout   {"stolen": …}      its answer, within a few milliseconds
+    parent    → stdin    {"replace": …}     ask for a credential in the place of a revoked one
+    generator → stdout   {"replaced": …}    its answer
     parent    → stdin    {"stop": true}     end early: stop sending, drain, write what there is
     generator → stdout   {"done": …}        the results are on disk (``GeneratorResult``)
     generator → stdout   {"error": …}       one line in plain words, before exit code 1 or 2
@@ -142,11 +144,21 @@ class Steal(msgspec.Struct, frozen=True):
     id: str
 
 
+class Replace(msgspec.Struct, frozen=True):
+    """Ask for a fresh credential for an agent's task at once; it is no arrival."""
+
+    agent: int
+    task: int
+    op: Op
+    id: str
+
+
 class Command(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line on the generator's stdin."""
 
     start: Start | None = None
     steal: Steal | None = None
+    replace: Replace | None = None
     stop: bool = False
 
 
@@ -186,6 +198,14 @@ class StolenReply(msgspec.Struct, frozen=True):
     stolen: Stolen | None
 
 
+class Replaced(msgspec.Struct, frozen=True):
+    """Answer to ``replace``; ``code`` is ``ok`` when the owner holds a new one since ``t_s``."""
+
+    id: str
+    t_s: float
+    code: str
+
+
 class GeneratorResult(msgspec.Struct, kw_only=True, frozen=True):
     """What the run was, beside the histograms."""
 
@@ -221,6 +241,7 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     ready: Ready | None = None
     progress: Progress | None = None
     stolen: StolenReply | None = None
+    replaced: Replaced | None = None
     done: GeneratorResult | None = None
     error: Fault | None = None
 

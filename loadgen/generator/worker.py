@@ -20,11 +20,12 @@ from locust.runners import LocalRunner, WorkerRunner
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
 from loadgen.generator.machine import boot_id, keep_freed_memory
-from loadgen.generator.messages import Data, listen
+from loadgen.generator.messages import NOTHING, Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse
+from loadgen.generator.replacement import replace
 from loadgen.generator.schedule import load_schedule
-from loadgen.targets.port import Wire
+from loadgen.targets.port import Op, Wire
 from scenarios.errors import InputError, MidasError, ProcessError
 
 PROGRESS_S = 1.0
@@ -68,6 +69,7 @@ class Worker:
         self._cpu_at_start_s = 0.0
         listen(runner, "midas-start", self._on_start)
         listen(runner, "midas-steal", self._on_steal)
+        listen(runner, "midas-replace", self._on_replace)
         listen(runner, "midas-stop", self._on_stop)
 
     def run(self) -> None:
@@ -209,6 +211,20 @@ class Worker:
             now = self._engine.now_s
         answer = {"id": data["id"], "t_s": now, "stolen": msgspec.to_builtins(stolen)}
         self._tell("midas-stolen", answer)
+
+    def _on_replace(self, _sender: str, data: Data) -> None:
+        gevent.spawn(self._replace, data)
+
+    def _replace(self, data: Data) -> None:
+        """Get a fresh credential for an agent of ours, in a greenlet of its own."""
+        wire, engine = self._wire, self._engine
+        code, now_s = NOTHING, 0.0
+        if wire is not None and engine is not None and wire.steal(data["agent"], data["task"]):
+            op = Op(data["op"])
+            endpoint = self._plan.endpoint
+            code = replace(endpoint, wire, op, data["agent"], data["task"], lambda: engine.now_s)
+            now_s = engine.now_s
+        self._tell("midas-replaced", {"id": data["id"], "t_s": now_s, "code": code})
 
     def _on_stop(self, _sender: str, data: Data) -> None:
         if data["now"] or self._engine is None or not self._zero.ready():

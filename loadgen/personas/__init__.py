@@ -1,5 +1,7 @@
 """Thieves of live credentials, each with one idea, by name."""
 
+from loadgen.personas.busy_thief import BusyThief
+from loadgen.personas.canary_thief import CanaryThief
 from loadgen.personas.persona import Persona
 from loadgen.personas.quiet_thief import QuietThief
 from loadgen.personas.scope_thief import ScopeThief
@@ -15,6 +17,8 @@ PERSONAS: dict[str, Persona] = {
         TwoOriginThief(),
         ScopeThief(),
         QuietThief(),
+        CanaryThief(),
+        BusyThief(),
     )
 }
 """Every persona, in the order in which thefts are numbered."""

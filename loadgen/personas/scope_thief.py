@@ -17,15 +17,8 @@ class ScopeThief:
 
     def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:
         """Mark any slot that holds a document at the theft."""
-        seconds, pace_s = stage.plan.seconds, stage.pace_s
         expected = NewPermission.name if NewPermission.name in stage.detectors else UNDETECTED
-        earliest_s = (0.15 + 0.35 * stage.draw(number, 0)) * seconds
-        for task in stage.tasks(agent):
-            issues_s = stage.issues_s(agent, task)
-            if issues_s and issues_s[0] < 0.7 * seconds:
-                steal_s = max(earliest_s, issues_s[0] + 2 * pace_s)
-                return Mark(agent, task, steal_s, steal_s + pace_s, expected)
-        return None
+        return stage.any_held(number, agent, expected)
 
     def act(self, thief: Thief) -> None:
         """Steal, then alternate what the task may and what it may not."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from loadgen.plan import Plan, foreign_permission
 from scenarios.demand.schedule import ISSUE
 from scenarios.demand.streams import Stream, uniform
+from scenarios.detection.addresses import NewOrigin
+from scenarios.detection.origins import TwoOrigins
 
 FIRST_TRY = 16
 """draws of a theft below this number are its times and addresses, the others choose the victim"""
@@ -39,6 +41,22 @@ class Stage:
     def draw(self, number: int, k: int) -> float:
         """Return draw ``k`` of theft ``number``, uniform on (0, 1)."""
         return uniform(self.plan.seed_key, number, Stream.PERSONA, k)
+
+    def any_held(self, number: int, agent: int, expected: str) -> Mark | None:
+        """Mark any slot of an agent that holds a document at a theft in the window's middle."""
+        seconds, pace_s = self.plan.seconds, self.pace_s
+        earliest_s = (0.15 + 0.35 * self.draw(number, 0)) * seconds
+        for task in self.tasks(agent):
+            issues_s = self.issues_s(agent, task)
+            if issues_s and issues_s[0] < 0.7 * seconds:
+                steal_s = max(earliest_s, issues_s[0] + 2 * pace_s)
+                return Mark(agent, task, steal_s, steal_s + pace_s, expected)
+        return None
+
+    def elsewhere(self, undetected: str) -> str:
+        """Return which detector first sees a document away from its owner's address."""
+        telling = (name for name in (TwoOrigins.name, NewOrigin.name) if name in self.detectors)
+        return next(telling, undetected)
 
     def thief_origin(self, number: int) -> str:
         """Return the source address of a thief: another one of 127.0.0.0/8 for each."""

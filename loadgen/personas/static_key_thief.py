@@ -2,7 +2,6 @@
 
 from loadgen.personas.stage import Mark, Stage
 from loadgen.personas.thief import UNDETECTED, Thief
-from scenarios.detection.origins import TwoOrigins
 from scenarios.spec.regime import Artifact
 
 AFTER_USE_S = 0.1
@@ -26,7 +25,7 @@ class StaticKeyThief:
         if not uses_s or uses_s[0] >= 0.7 * seconds:
             return None
         steal_s = max(uses_s[0] + AFTER_USE_S, (0.1 + 0.3 * stage.draw(number, 0)) * seconds)
-        expected = TwoOrigins.name if TwoOrigins.name in stage.detectors else UNDETECTED
+        expected = stage.elsewhere(UNDETECTED)
         return Mark(agent, 0, steal_s, steal_s + stage.pace_s, expected)
 
     def act(self, thief: Thief) -> None:

@@ -123,9 +123,18 @@ class Thief:
             and self._now_s() >= stolen.expires_s
         )
 
-    def use_until_refused(self, permissions: tuple[str, ...], origin: str) -> None:
-        """Use it again and again until it is refused or expires or the run ends."""
+    def use_until_refused(
+        self, permissions: tuple[str, ...], origin: str, pace_s: float | None = None
+    ) -> None:
+        """Use it again and again until it is refused or expires or the run ends.
+
+        Args:
+            permissions: asked for in turn.
+            origin: address.
+            pace_s: between uses; the stage's when None.
+        """
         count = 0
+        pace_s = self.stage.pace_s if pace_s is None else pace_s
         t_s = self._now_s()
         while self.sleep_until(t_s):
             if self.expired():
@@ -136,7 +145,7 @@ class Thief:
                 self.theft.end = "expired" if self.expired() else "refused"
                 return
             count += 1
-            t_s = self._now_s() + self.stage.pace_s
+            t_s = self._now_s() + pace_s
 
     def rest_until_expiry(self) -> None:
         """Keep the credential unused until it expires or the run ends."""

@@ -2,7 +2,6 @@
 
 from loadgen.personas.stage import Mark, Stage
 from loadgen.personas.thief import UNDETECTED, Thief
-from scenarios.detection.origins import TwoOrigins
 from scenarios.spec.regime import Artifact
 
 AFTER_USE_S = 0.2
@@ -23,7 +22,7 @@ class TwoOriginThief:
 
     def mark(self, stage: Stage, number: int, agent: int) -> Mark | None:  # noqa: ARG002
         """Mark a slot whose owner uses it and does not renew it directly afterwards."""
-        expected = TwoOrigins.name if TwoOrigins.name in stage.detectors else UNDETECTED
+        expected = stage.elsewhere(UNDETECTED)
         earliest_s, latest_s = 0.1 * stage.plan.seconds, 0.7 * stage.plan.seconds
         for task in stage.tasks(agent):
             issues_s = stage.issues_s(agent, task)

@@ -47,6 +47,12 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
         if any(one.infinite or one.value is not None for one in found.values()):
             yield from block(terse.title(name, summary), found)
     yield from _detection(summary)
+    for name, of in summary.regimes.items():
+        if of.tenants:
+            told = terse.tenants(summary, name)
+            yield heading(told.title)
+            yield table(told.columns, told.rows, wrap=told.columns[1:])
+            yield f"{told.note}\n"
 
 
 def _measured(summary: "Summary") -> Iterator["RenderableType"]:

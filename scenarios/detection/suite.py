@@ -1,31 +1,49 @@
 """Which detectors a scenario arms under a regime: the same choice in both worlds."""
 
+from scenarios.detection.addresses import NewOrigin
+from scenarios.detection.canaries import Canary
 from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
+from scenarios.detection.rates import Expected, RateChange
 from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.unknown import UnknownSerial
 from scenarios.spec.regime import Issuance, Regime, Scope
-from scenarios.spec.schema import Scenario
+from scenarios.spec.rules import is_active
+from scenarios.spec.schema import Scenario, Workload
 
 
-def detectors(scenario: Scenario, regime: Regime) -> list[Detector]:
+def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> list[Detector]:
     """Return fresh detectors for one run, those left out that the regime makes blind.
 
     Superseded serial needs renewal, and lines that tell apart the documents of different tasks
     where an agent holds several; two origins needs a secret that is not shared; unknown serial
     needs an issuer, whose log of issues it reads.
+
+    Args:
+        scenario: arms them.
+        regime: of the identities.
+        measured: for a real log, which delivers what it delivers when it does: no delay and no
+            share of lines is added, one task leaves one line, at its start, and the target
+            issues whatever is held.
     """
     armed: list[Detector] = []
+    asked = scenario.detection
     told_apart = regime.scope is Scope.ALL_TASKS or regime.attribution == "task"
-    if scenario.detection.superseded_serial and regime.ttl_s < float("inf") and told_apart:
+    if asked.superseded_serial and regime.ttl_s < float("inf") and told_apart:
         armed.append(SupersededSerial())
-    if scenario.detection.two_origins and regime.shared_by == 1:
+    if asked.two_origins and regime.shared_by == 1:
         armed.append(TwoOrigins())
-    if scenario.detection.issue_log and regime.issuance is Issuance.ISSUER:
+    if asked.issue_log and (measured or regime.issuance is Issuance.ISSUER):
         armed.append(UnknownSerial())
-    if scenario.detection.new_permission:
+    if asked.canary.armed:
+        armed.append(Canary(0.0 if measured else asked.canary.delay_s))
+    if asked.new_permission:
         armed.append(NewPermission(baseline(scenario)))
+    if asked.new_origin.armed:
+        armed.append(NewOrigin(0.0 if measured else asked.new_origin.delay_s))
+    if asked.rate_change.armed:
+        armed.append(rate_change(scenario, regime, measured=measured))
     return armed
 
 
@@ -37,3 +55,49 @@ def baseline(scenario: Scenario) -> dict[tuple[str, str], frozenset[str]]:
             needed[workload.name, task.name] = frozenset(task.permissions)
         needed[workload.name, ""] = frozenset(p for t in workload.tasks for p in t.permissions)
     return needed
+
+
+def rate_change(
+    scenario: Scenario, regime: Regime | None = None, *, measured: bool = False
+) -> RateChange:
+    """Return the detector of changed rates for those that a scenario's tasks declare.
+
+    A simulated task leaves a line at its start and one at its end, of which a share is seen.
+
+    Args:
+        scenario: declares rates, k and h.
+        regime: says how many agents share an identity, one when absent.
+        measured: see ``detectors``.
+    """
+    asked = scenario.detection.rate_change
+    factor = 1.0 if measured else 2.0 * asked.sensitivity
+    start_hour = scenario.start.hour_of_day
+    return RateChange(
+        {
+            w.name: Expected(_by_hour(w, factor * _sharing(w, regime)), start_hour)
+            for w in scenario.workloads
+        },
+        asked.reference,
+        asked.threshold,
+        0.0 if measured else asked.delay_s,
+    )
+
+
+def _sharing(workload: Workload, regime: Regime | None) -> int:
+    if regime is None:
+        return 1
+    return workload.agents_per_node if regime.shared_on_node else regime.shared_by
+
+
+def _by_hour(workload: Workload, factor: float) -> tuple[float, ...]:
+    """Return the rate of lines in each hour of the day."""
+    return tuple(
+        factor
+        * (workload.diurnal[hour] if workload.diurnal else 1.0)
+        * sum(
+            task.rate_hz
+            for task in workload.tasks
+            if any(is_active(hour, begin, end) for begin, end in task.active_hours)
+        )
+        for hour in range(24)
+    )

@@ -12,13 +12,23 @@ from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Scenario
 
+CANARIES = "canary:"
+"""resource of the permissions that nobody needs"""
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
+MANY_LINES = 20_000_000
+"""lines counted for changed rates, likewise"""
 
 
 def problems(scenario: Scenario) -> list[Problem]:
     """Return every contradiction of a scenario."""
-    found = [*_workloads(scenario), *_channels(scenario), *_faults(scenario), *_drive(scenario)]
+    found = [
+        *_workloads(scenario),
+        *_tenants(scenario),
+        *_channels(scenario),
+        *_faults(scenario),
+        *_drive(scenario),
+    ]
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
@@ -36,6 +46,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _idle_key_storage(regime)
     found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
+    found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
     return found
 
@@ -68,6 +79,13 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             )
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
+            for permission in task.permissions:
+                if permission.startswith(CANARIES):
+                    yield Problem(
+                        f"{key}[{number}].permissions",
+                        f"{permission!r}",
+                        f"a task must not need a canary: nobody needs {CANARIES}…",
+                    )
             for begin, end in task.active_hours:
                 if begin == end:
                     yield Problem(
@@ -94,6 +112,30 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
                 f"must be > duration_s = {fault.length_s:g}, or {ends}",
+            )
+
+
+def _tenants(scenario: Scenario) -> Iterator[Problem]:
+    tenants = scenario.tenants
+    if not tenants:
+        return
+    yield from _duplicates("tenants", (tenant.name for tenant in tenants))
+    if len(tenants) > scenario.agents:
+        yield Problem("tenants", f"{len(tenants)}", f"must be ≤ the {scenario.agents} agents")
+        return
+    classes = [workload.name for workload in scenario.workloads]
+    claims = Counter(name for tenant in tenants for name in tenant.workloads)
+    for index, tenant in enumerate(tenants):
+        for name in tenant.workloads:
+            if name not in classes:
+                allowed = f"must be one of {', '.join(classes)}"
+                yield Problem(f"tenants[{index}].workloads", repr(name), allowed)
+    for name in classes:
+        if claims[name] != 1:
+            yield Problem(
+                "tenants[*].workloads",
+                f"{name!r} {claims[name]} times",
+                "each class must have one tenant",
             )
 
 
@@ -234,6 +276,24 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _many_counted_lines(scenario: Scenario) -> Iterator[str]:
+    if not scenario.detection.rate_change.armed:
+        return
+    lines = (
+        2.0
+        * scenario.horizon_s
+        * sum(
+            workload.count * sum(task.rate_hz for task in workload.tasks)
+            for workload in scenario.workloads
+        )
+    )
+    if lines > MANY_LINES:
+        yield (
+            f"detection.rate_change: {lines:,.0f} lines of {scenario.agents} agents in "
+            f"{scenario.horizon_s:g} s are counted one by one, so this takes minutes"
         )
 
 

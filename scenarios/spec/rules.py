@@ -252,3 +252,14 @@ def is_active(hour: float, from_hour: float, to_hour: float) -> bool:
 def hour_of_day(t_s: float, start_hour: float) -> float:
     """Return the hour of day at run time ``t_s`` of a run that began at ``start_hour``."""
     return (start_hour + t_s / SECONDS_PER_HOUR) % 24.0
+
+
+def cusum(level: float, expected: float, reference: float) -> float:
+    """Return the CUSUM of a counting process after one more event.
+
+    S ← (S − k·Λ)⁺ + 1, Λ the events expected since the one before. With k = (ρ − 1)/ln ρ it is the
+    log likelihood ratio of ρ times the expected rate, divided by ln ρ (Page 1954, "Continuous
+    inspection schemes", Biometrika 41; Gandy, Kvaløy, Bottle and Zhou 2010, "Risk-adjusted
+    monitoring of time to event", Biometrika 97). Its run length: ``simulator.theory``.
+    """
+    return max(0.0, level - reference * expected) + 1.0

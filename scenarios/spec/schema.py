@@ -15,6 +15,10 @@ from scenarios.spec.authority import (
     Federation,
     TrustDomain,
 )
+from scenarios.spec.defence import Benign as Benign
+from scenarios.spec.defence import Detection as Detection
+from scenarios.spec.defence import NewIssuer as NewIssuer
+from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 
@@ -131,6 +135,11 @@ class Abuse(Strict):
     use_rate_hz: Annotated[float, Field(gt=0, le=1000)] = 0.0033
     foreign_permission_share: Share = 0.2
     """share of uses that try a permission outside the task whose credential was taken"""
+    canary_share: Share = 0.0
+    """share of uses that touch a canary, a permission that nobody needs; taken before the others"""
+    known_address_share: Share = 0.0
+    """share of thieves whose uses come from the owner's own address: behind the same translation,
+    gateway or proxy; no detector of addresses sees them"""
 
 
 class Lateral(Strict):
@@ -162,71 +171,24 @@ class Threats(Strict):
     injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
-class Detection(Strict):
-    """Which detectors watch the audit log, and how late they see it."""
+class Tenant(Strict):
+    """A customer of the one issuer: classes of its own, and what its people do differently.
 
-    superseded_serial: bool = True
-    two_origins: bool = True
-    new_permission: bool = True
-    issue_log: bool = False
-    """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
-    delivery_s: Seconds = 1.0
-    """from the event to its line in the detector's hands; a floor under every detector"""
-    coverage: Share = 1.0
-    """share of identities whose log reaches a detector at all"""
-    external_notice_mean_s: PositiveSeconds | None = None
-    """mean of the exponential time from theft to a notice from outside; none when absent"""
-
-
-class NewIssuer(Strict):
-    """How a stolen issuer key is answered: a new key, new documents, the old key distrusted.
-
-    SPIRE's order: prepare and activate a new authority, taint the old one, revoke it.
+    What is absent is as the scenario says for everybody. Lifetimes of its own its classes have.
     """
 
-    prepare_s: Seconds = 3600.0
-    """from the decision until the new key signs and every bundle holds its certificate"""
-    overlap_s: Seconds = 3600.0
-    """from the first document of the new key until verifiers refuse those of the old one"""
-    reissue_s: PositiveSeconds | None = None
-    """renew whatever is held within this time of the new key; when absent agents renew as ever"""
-
-
-class Response(Strict):
-    """Alerts wait for an analyst, who decides and revokes."""
-
-    analysts: Annotated[int, Field(ge=1, le=10_000)] = 4
-    triage_mean_s: Seconds = 900.0
-    automatic: bool = False
-    """revoke at the alert, without triage"""
-    new_issuer: NewIssuer = NewIssuer()
-
-
-class Benign(Strict):
-    """Harmless events that a detector takes for abuse (model.md §5); Poisson, none by default."""
-
-    reschedules_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """an agent goes on with the same document at another address, for good"""
-    failovers_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """an agent is seen behind another address for a while, then behind its own again"""
-    failover_mean_s: PositiveSeconds = 3600.0
-    """mean of the exponential time behind the other address"""
-    late_reloads_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """a part of an agent keeps the document that it holds and uses it once more, later"""
-    late_reload_mean_s: PositiveSeconds = 600.0
-    """mean of the exponential time until that use"""
-    new_edges_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
-    """a deployment uses a permission before the declared need of its task says so"""
-
-    @property
-    def per_agent_year(self) -> float:
-        """Events of all kinds per agent and year."""
-        return (
-            self.reschedules_per_agent_year
-            + self.failovers_per_agent_year
-            + self.late_reloads_per_agent_year
-            + self.new_edges_per_agent_year
-        )
+    name: Name
+    workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """each class belongs to one tenant"""
+    leak_rate_per_secret_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    foothold_rate_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] | None = None
+    coverage: Share | None = None
+    delivery_s: Seconds | None = None
+    external_notice_mean_s: PositiveSeconds | None = None
+    analysts: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """analysts of its own; when absent its alerts queue with everybody's"""
+    triage_mean_s: Seconds | None = None
+    automatic: bool | None = None
 
 
 class Engine(Strict):
@@ -274,6 +236,8 @@ class Scenario(Strict):
     response: Response = Response()
     benign: Benign = Benign()
     faults: tuple[Fault, ...] = ()
+    tenants: tuple[Tenant, ...] = ()
+    """customers that share the issuer, each class with one of them; none: one owner of all"""
     drive: Drive = Drive()
     engine: Engine = Engine()
     series_interval_s: PositiveSeconds = 60.0

@@ -20,22 +20,31 @@ import simpy
 
 from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
+from scenarios.detection.addresses import NewOrigin
 from scenarios.detection.audit import AuditEvent
+from scenarios.detection.canaries import TOUCH, Canary
 from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
+from scenarios.detection.rates import RateChange
 from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.suite import detectors
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from simulator.control.feed import Feed
+from simulator.control.bursts import Bursts
+from simulator.control.feed import Feed, node_address
 from simulator.control.owner import Access, Holders
 from simulator.control.response import Response
+from simulator.control.sight import CANARY, NEW_ORIGIN, seen
 from simulator.control.threats import Threats
 from simulator.control.world import (
+    ADDRESS_REUSE,
+    BATCH_JOB,
+    CANARY_SCAN,
     FAILOVER,
     LATE_RELOAD,
     NEW_EDGE,
     RESCHEDULE,
+    SHARED_DOCUMENT,
     World,
     case_entity,
 )
@@ -43,11 +52,16 @@ from simulator.population import CredentialView
 
 Events = Generator[simpy.Event, object, None]
 
-_DETECTED_BY: Final = {
-    RESCHEDULE: TwoOrigins.name,
-    FAILOVER: TwoOrigins.name,
-    LATE_RELOAD: SupersededSerial.name,
-    NEW_EDGE: NewPermission.name,
+_ADDRESSES: Final = frozenset({TwoOrigins.name, NewOrigin.name})
+_DECEIVES: Final = {
+    RESCHEDULE: _ADDRESSES,
+    FAILOVER: _ADDRESSES,
+    ADDRESS_REUSE: _ADDRESSES,
+    SHARED_DOCUMENT: _ADDRESSES,
+    LATE_RELOAD: frozenset({SupersededSerial.name}),
+    NEW_EDGE: frozenset({NewPermission.name}),
+    CANARY_SCAN: frozenset({Canary.name, NewPermission.name}),
+    BATCH_JOB: frozenset({RateChange.name}),
 }
 _UNDECLARED: Final = "deployment:not-yet-declared"
 
@@ -70,14 +84,22 @@ class Benign:
             detector.name: detector for detector in detectors(world.scenario, world.regime)
         }
         self.events = 0
+        self._bursts = Bursts(world, threats, response)
+        if world.rate_change is not None:
+            for owner in filter(threats.watched, world.layout.owners()):
+                self._bursts.by_chance(owner)
         benign = world.scenario.benign
         for kind, per_agent_year in (
             (RESCHEDULE, benign.reschedules_per_agent_year),
             (FAILOVER, benign.failovers_per_agent_year),
             (LATE_RELOAD, benign.late_reloads_per_agent_year),
             (NEW_EDGE, benign.new_edges_per_agent_year),
+            (ADDRESS_REUSE, benign.address_reuses_per_agent_year),
+            (SHARED_DOCUMENT, benign.shared_documents_per_agent_year),
+            (CANARY_SCAN, benign.canary_scans_per_agent_year),
+            (BATCH_JOB, benign.batch_jobs_per_agent_year),
         ):
-            if _DETECTED_BY[kind] in self._armed:
+            if _DECEIVES[kind] & self._armed.keys():
                 rate_hz = per_agent_year * world.layout.agents / SECONDS_PER_YEAR
                 world.clock.process(self._hazard(kind, rate_hz))
 
@@ -103,18 +125,26 @@ class Benign:
                 world.clock.process(self._event(kind, case_entity(kind, n), owner))
 
     def _event(self, kind: int, entity: int, owner: int) -> Events:
-        benign = self._world.scenario.benign
+        world, benign = self._world, self._world.scenario.benign
+        elsewhere = f"elsewhere-{entity:x}"
         if kind == NEW_EDGE:
             self._new_edge(entity, owner)
+        elif kind == CANARY_SCAN:
+            self._scan(entity, owner)
         elif kind == LATE_RELOAD:
             yield from self._late_reload(entity, owner)
+        elif kind == BATCH_JOB:
+            yield from self._bursts.batch_job(entity, owner)
+        elif kind == SHARED_DOCUMENT:
+            yield from self._shared_document(entity, owner)
         elif kind == RESCHEDULE:
-            yield from self._moved(entity, owner, inf)
+            yield from self._moved(entity, owner, inf, elsewhere)
         else:
-            back_s = self._world.now_s + self._world.exponential(
-                benign.failover_mean_s, entity, Stream.BENIGN_LENGTH
-            )
-            yield from self._moved(entity, owner, back_s)
+            mean_s = benign.failover_mean_s
+            if kind == ADDRESS_REUSE:
+                mean_s, elsewhere = benign.address_reuse_mean_s, self._address_of_another(entity)
+            length_s = world.exponential(mean_s, entity, Stream.BENIGN_LENGTH)
+            yield from self._moved(entity, owner, world.now_s + length_s, elsewhere)
 
     # -- the kinds -------------------------------------------------------------------------------
 
@@ -125,7 +155,17 @@ class Benign:
             access = Access(self._world.now_s, self._task_of(owner, document), document)
             feed = Feed(self._world, owner)
             line = feed.line(access, permission=_UNDECLARED)
-            self._judge(NEW_EDGE, entity, owner, document, (line,))
+            self._judge(NewPermission.name, entity, owner, document, (line,))
+
+    def _scan(self, entity: int, owner: int) -> None:
+        """Touch a canary with one of the documents held; it is undeclared, too."""
+        document = self._any_held(entity, owner)
+        if document is not None:
+            access = Access(self._world.now_s, self._task_of(owner, document), document)
+            line = Feed(self._world, owner).line(access, permission=TOUCH)
+            if seen(self._world, entity, 0, CANARY):
+                self._judge(Canary.name, entity, owner, document, (line,))
+            self._judge(NewPermission.name, entity, owner, document, (line,))
 
     def _late_reload(self, entity: int, owner: int) -> Events:
         """Use what is held now once more, after a while, if it is still accepted then.
@@ -156,13 +196,17 @@ class Benign:
             feed = Feed(world, owner)
             late = Access(again_s, followed[-1].task, document)
             lines = (feed.line(followed[-1]), feed.line(late))
-            self._judge(LATE_RELOAD, entity, owner, document, lines)
+            self._judge(SupersededSerial.name, entity, owner, document, lines)
 
-    def _moved(self, entity: int, agent: int, back_s: float) -> Events:
+    def _moved(self, entity: int, agent: int, back_s: float, elsewhere: str) -> Events:
         """Be seen behind another address until ``back_s``, and then behind one's own again."""
         world = self._world
-        away_s, elsewhere = world.now_s, f"elsewhere-{entity:x}"
+        away_s = world.now_s
         world.documents(agent)
+        if NewOrigin.name in self._armed:
+            world.clock.process(self._unknown_address(entity, agent, back_s, elsewhere))
+        if TwoOrigins.name not in self._armed:
+            return
         yield from self._address_change(entity, agent, (-inf, away_s, back_s), ("", elsewhere))
         if back_s < world.horizon_s:
             yield world.clock.at(max(back_s, world.now_s))
@@ -208,8 +252,59 @@ class Benign:
                     feed.line(before, origin=addresses[0]),
                     feed.line(Access(now_s, task, document), origin=addresses[1]),
                 )
-                self._judge(RESCHEDULE, entity, agent, document, lines)
+                self._judge(TwoOrigins.name, entity, agent, document, lines)
                 return
+
+    def _unknown_address(self, entity: int, agent: int, until_s: float, elsewhere: str) -> Events:
+        """Alert at the first use from an address that is not declared, if its line is seen."""
+        world, documents = self._world, self._world.documents(agent)
+        until_s = min(until_s, world.horizon_s)
+        uses = Holders(world, agent, documents).moments(world.now_s, until_s)
+        for number, (at_s, task) in enumerate(uses):
+            if not seen(world, entity, number, NEW_ORIGIN):
+                continue
+            yield world.clock.at(at_s)
+            documents.update(world.population)
+            slot = task if world.layout.of(agent).slots > 1 else 0
+            document = documents.at(slot, at_s)
+            if document is not None:
+                line = Feed(world, agent).line(Access(at_s, task, document), origin=elsewhere)
+                self._judge(NewOrigin.name, entity, agent, document, (line,))
+                return
+
+    def _shared_document(self, entity: int, agent: int) -> Events:
+        """Let another pod of the node use one of the documents once, from an address of its own.
+
+        Two origins sees it then, if the agent has used the document before, or else at the agent's
+        next use of it.
+        """
+        world, documents = self._world, self._world.documents(agent)
+        document = self._any_held(entity, agent)
+        if document is None:
+            return
+        feed, owner = Feed(world, agent), Holders(world, agent, documents)
+        shared = Access(world.now_s, self._task_of(agent, document), document)
+        line = feed.line(shared, origin=f"pod-{entity:x}")
+        if seen(world, entity, 0, NEW_ORIGIN):
+            self._judge(NewOrigin.name, entity, agent, document, (line,))
+        before = self._first_use(owner, document, world.now_s)
+        if before is not None:
+            self._judge(TwoOrigins.name, entity, agent, document, (feed.line(before), line))
+            return
+        after = owner.first(document.slot, world.now_s, world.horizon_s)
+        if after is not None:
+            yield world.clock.at(after[0])
+            documents.update(world.population)
+            held = documents.at(document.slot, after[0])
+            if held is not None and held.serial == document.serial:
+                lines = (line, feed.line(Access(*after, held)))
+                self._judge(TwoOrigins.name, entity, agent, document, lines)
+
+    def _address_of_another(self, entity: int) -> str:
+        """Return the address of a uniformly chosen agent's node, perhaps one's own."""
+        agents = self._world.layout.agents
+        place = int(self._world.uniform(entity, Stream.BENIGN_SLOT, 1) * agents)
+        return node_address(self._world, min(place, agents - 1))
 
     # -- what is common --------------------------------------------------------------------------
 
@@ -236,14 +331,20 @@ class Benign:
 
     def _judge(
         self,
-        kind: int,
+        name: str,
         entity: int,
         owner: int,
         document: CredentialView,
         lines: tuple[AuditEvent, ...],
     ) -> None:
-        """Show the lines to the detector; what it says of the last one goes to the response."""
-        detector = self._armed[_DETECTED_BY[kind]]
+        """Show the lines to a detector, if armed; what it says of the last goes to the response."""
+        detector = self._armed.get(name)
+        if detector is None:
+            return
+        if isinstance(detector, NewOrigin):
+            group = self._world.layout.group(owner)
+            addresses = (node_address(self._world, agent) for agent in group)
+            detector.know(lines[-1].identity, addresses)
         alert = [detector.update(line) for line in lines][-1]
         detector.forget(lines[-1].identity)
         if alert is not None:

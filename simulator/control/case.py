@@ -8,6 +8,7 @@ from statistics import NormalDist
 from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
+from scenarios.detection.canaries import TOUCH
 from scenarios.spec.regime import Binding, Enforcer, KeyStorage, Scope
 from simulator.control.world import World
 from simulator.layout import AgentClass
@@ -33,6 +34,8 @@ class Use(NamedTuple):
     permission: str
     foreign: bool
     """asks for what the task does not need whose credential was taken"""
+    n: int
+    """number of its draws"""
 
 
 @dataclass(slots=True, eq=False)
@@ -155,12 +158,26 @@ class Case:
     def _uses_from(self, world: World, t_s: float, n: int) -> Iterator[Use]:
         mean_gap_s = 1.0 / world.scenario.threats.abuse.use_rate_hz
         own, foreign = permissions_of(world, self.agent, self.task)
-        chooses = bool(foreign) or len(own) > 1
         while True:
-            u = world.uniform(self.entity, Stream.USE_PERMISSION, n) if chooses else 0.0
-            yield Use(t_s, *asked_for(world, u, own, foreign))
+            yield Use(t_s, *self._asked_for(world, n, own, foreign), n)
             t_s += world.exponential(mean_gap_s, self.entity, Stream.USE_GAP, n)
             n += 1
+
+    def _asked_for(
+        self, world: World, n: int, own: tuple[str, ...], foreign: tuple[str, ...]
+    ) -> tuple[str, bool]:
+        share = world.scenario.threats.abuse.canary_share
+        if share > 0.0 and world.uniform(self.entity, Stream.CANARY, n) < share:
+            return TOUCH, True
+        chooses = bool(foreign) or len(own) > 1
+        u = world.uniform(self.entity, Stream.USE_PERMISSION, n) if chooses else 0.0
+        return asked_for(world, u, own, foreign)
+
+
+def hidden(world: World, case: Case) -> bool:
+    """Return whether a thief's uses come from the owner's own address."""
+    share = world.scenario.threats.abuse.known_address_share
+    return share > 0.0 and world.uniform(case.entity, Stream.KNOWN_ADDRESS, 0) < share
 
 
 def first_use_s(world: World, entity: int, stolen_s: float) -> float:

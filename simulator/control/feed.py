@@ -22,7 +22,7 @@ from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
 from scenarios.spec.lifetimes import trust_domain
-from simulator.control.case import Case, Use, permissions_of
+from simulator.control.case import Case, Use, hidden, permissions_of
 from simulator.control.owner import Access, Holders
 from simulator.control.world import World
 from simulator.population import CredentialView
@@ -46,7 +46,11 @@ class Feed:
         )
         self._origins_matter = any(isinstance(d, TwoOrigins) for d in world.detectors)
         self._permissions_matter = any(isinstance(d, NewPermission) for d in world.detectors)
+        self._delivery_s = world.rules(owner).delivery_s
         self._every = world.every_access
+        if world.new_origin is not None:
+            addresses = (node_address(world, agent) for agent in world.layout.group(owner))
+            world.new_origin.know(self.identity, addresses)
         self._fed_s: float | None = None
         if self.reads_owner:
             self.documents = world.documents(owner)
@@ -133,11 +137,15 @@ class Feed:
         self, case: Case, use: Use, document: CredentialView, outcome: Outcome
     ) -> Alert | None:
         """Feed one use of the thief; return the alert that it raises."""
-        inside = case.inside(use.t_s)
-        origin = node_address(self._world, case.agent) if inside else f"thief-{case.entity:x}"
-        return self._feed(
-            self._event(use.t_s, case.task, document, origin, use.permission, outcome)
-        )
+        return self._feed(self.thief_line(case, use, document, outcome))
+
+    def thief_line(
+        self, case: Case, use: Use, document: CredentialView, outcome: Outcome
+    ) -> AuditEvent:
+        """Return the audit line of one use of the thief."""
+        at_home = case.inside(use.t_s) or hidden(self._world, case)
+        origin = node_address(self._world, case.agent) if at_home else f"thief-{case.entity:x}"
+        return self._event(use.t_s, case.task, document, origin, use.permission, outcome)
 
     def read(self, line: AuditEvent) -> Alert | None:
         """Show one more line to the detectors; return the first alert that it raises."""
@@ -145,8 +153,10 @@ class Feed:
 
     def forget(self) -> None:
         """Start anew, after the identity's credential was replaced."""
-        for detector in self._world.detectors:
-            detector.forget(self.identity)
+        world = self._world
+        for detector in (*world.detectors, world.new_origin, world.rate_change, world.canary):
+            if detector is not None:
+                detector.forget(self.identity)
 
     # -- detectors -------------------------------------------------------------------------------
 
@@ -163,7 +173,7 @@ class Feed:
         named = self._world.regime.attribution == "task"
         return AuditEvent(
             occurred_s=t_s,
-            observed_s=t_s + self._world.scenario.detection.delivery_s,
+            observed_s=t_s + self._delivery_s,
             identity=self.identity,
             workload=workload.name,
             task=workload.tasks[task].name if named else "",
@@ -189,6 +199,8 @@ def out_of_need(world: World, case: Case, use: Use) -> bool:
 
 def any_out_of_need(world: World, case: Case) -> bool:
     """Return whether the thief may ask for anything that ``out_of_need`` would name."""
+    if world.scenario.threats.abuse.canary_share > 0.0:
+        return True
     if world.scenario.threats.abuse.foreign_permission_share == 0.0:
         return False
     _, foreign = permissions_of(world, case.agent, case.task)

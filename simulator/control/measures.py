@@ -88,7 +88,7 @@ class Measures:
             "residual_validity_sq_s2": float(np.square(residual_s).sum()),
             "accesses": accesses,
             "attributed_accesses": accesses if named else 0.0,
-            "thefts_in_vain": float(threats.in_vain),
+            "thefts_in_vain": float(len(threats.robbed_in_vain)),
             "replacements": float(replacements),
         }
 

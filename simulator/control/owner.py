@@ -87,6 +87,10 @@ class Holders:
         found = (owner.first(slot, from_s, to_s) for owner in self._owners)
         return min((at for at in found if at is not None), default=None)
 
+    def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
+        """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
+        return merge(*(owner.moments(from_s, to_s) for owner in self._owners))
+
     def forget_before(self, t_s: float) -> None:
         """Promise not to ask for anything before ``t_s`` again."""
         for owner in self._owners:

@@ -1,9 +1,13 @@
 """What people do about an alert: wait for an analyst, decide, revoke, replace (model.md §5)."""
 
-from collections.abc import Callable, Generator
+from bisect import insort
+from collections.abc import Callable, Generator, Iterable
 from math import inf
+from operator import attrgetter
+from typing import Any
 
 import simpy
+from simpy.resources.resource import SortedQueue
 
 from scenarios.demand.streams import Stream
 from scenarios.detection.audit import Alert
@@ -16,6 +20,22 @@ from simulator.population import Command, CommandKind, CredentialView
 
 NOTICE = "external-notice"
 Answer = Callable[[Case], Generator[simpy.Event, object, None]]
+_RANKS = 10
+"""more than a detector's own rank can be"""
+
+
+class _Waiting(SortedQueue):
+    """SimPy's queue, which sorts itself anew at each arrival, for queues that may grow long."""
+
+    def append(self, item: Any) -> None:  # noqa: ANN401  (SimPy's own)
+        """Put a request behind those of its rank."""
+        insort(self, item, key=attrgetter("key"))
+
+
+class _Analysts(simpy.PriorityResource):
+    """Analysts take up the lowest rank first and finish what they have begun."""
+
+    PutQueue = _Waiting
 
 
 class Response:
@@ -27,7 +47,9 @@ class Response:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._analysts = simpy.Resource(world.clock, world.scenario.response.analysts)
+        self._analysts: dict[str, _Analysts] = {}
+        self.waits: list[tuple[str, float]] = []
+        """(detector, seconds) from each alert to the analyst who takes it up"""
         self._cases: dict[int, list[Case]] = {}
         self.alerts: list[tuple[Case, AlertRow]] = []
         self._reported: set[tuple[int, str]] = set()
@@ -68,8 +90,8 @@ class Response:
         if case.alert_s is not None:
             return
         case.alert_s, case.detector = alert_s, detector
-        if not world.scenario.response.automatic:
-            yield from self._triage(case.entity)
+        if not world.rules(case.owner).automatic:
+            yield from self._triage(case.entity, detector, case.owner)
         case.decided_s = world.now_s
         if answer is not None:
             yield from answer(case)
@@ -109,18 +131,28 @@ class Response:
                 "", world.regime.name, 0, world.now_s, event_s, alert.detector, alert.identity, None
             )
         )
-        if world.scenario.response.automatic:
+        if world.rules(owner).automatic:
             yield from self._replace_healthy(entity, owner, document)
         else:
-            yield from self._triage(entity)
+            yield from self._triage(entity, alert.detector, owner)
         self._reported.discard(key)
 
-    def _triage(self, entity: int) -> Generator[simpy.Event, object, None]:
-        world = self._world
-        with self._analysts.request() as turn:
+    def _triage(
+        self, entity: int, detector: str, owner: int
+    ) -> Generator[simpy.Event, object, None]:
+        """Wait for an analyst of the owner's tenant, or of everybody, and for his decision.
+
+        He takes up the most urgent alert and finishes what he has begun.
+        """
+        world, rules, since_s = self._world, self._world.rules(owner), self._world.now_s
+        if rules.analysts_of not in self._analysts:
+            self._analysts[rules.analysts_of] = _Analysts(world.clock, rules.analysts)
+        analysts = self._analysts[rules.analysts_of]
+        with analysts.request(priority=urgency(world, detector, owner)) as turn:
             yield turn
-            mean_s = world.scenario.response.triage_mean_s
-            yield world.clock.at(world.now_s + world.exponential(mean_s, entity, Stream.TRIAGE))
+            self.waits.append((detector, world.now_s - since_s))
+            length_s = world.exponential(rules.triage_mean_s, entity, Stream.TRIAGE)
+            yield world.clock.at(world.now_s + length_s)
 
     def _replace_healthy(
         self, entity: int, owner: int, document: CredentialView
@@ -189,6 +221,26 @@ class Response:
             case.revoked_s = now_s
 
 
+def urgency(world: World, detector: str, owner: int) -> int:
+    """Return the rank of an alert in the queue; lower ones first."""
+    priority = world.scenario.response.priority
+    rank = int(getattr(priority, detector.replace("-", "_")))
+    if not priority.by_sensitivity:
+        return rank
+    tasks = world.layout.of(owner).workload.tasks
+    return rank - _RANKS * max(task.sensitivity for task in tasks)
+
+
+def waiting(waits: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return counts by name: alerts taken up and their waits, of all and of each detector."""
+    found: dict[str, float] = {}
+    for detector, wait_s in waits:
+        for name in ("", f"_{detector.replace('-', '_')}"):
+            found[f"triaged{name}"] = found.get(f"triaged{name}", 0.0) + 1.0
+            found[f"triage_wait{name}_s"] = found.get(f"triage_wait{name}_s", 0.0) + wait_s
+    return found
+
+
 def _stolen(
     case: Case, held: tuple[CredentialView, ...], now_s: float
 ) -> tuple[CredentialView, ...]:
@@ -202,8 +254,8 @@ def notice(
     world: World, response: Response, case: Case, answer: Answer | None = None
 ) -> Generator[simpy.Event, object, None]:
     """Let somebody outside notice the theft after an exponential time, whatever is logged."""
-    mean_s = world.scenario.detection.external_notice_mean_s
-    if mean_s is None:
+    mean_s = world.rules(case.owner).external_notice_mean_s
+    if mean_s == inf:
         return
     at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
     if at_s >= world.horizon_s or at_s == inf:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from scenarios.record.tables import AlertRow, Incident
+from scenarios.spec.defence import Priority
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.control import rows
@@ -12,8 +13,9 @@ from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
-from simulator.control.response import Response
+from simulator.control.response import Response, waiting
 from simulator.control.start import open_thefts
+from simulator.control.tenant_sample import TenantSample
 from simulator.control.threats import Threats
 from simulator.control.world import World
 from simulator.population import Population
@@ -44,8 +46,10 @@ def run(
     threats = Threats(world, response)
     authority = Authority(world, threats, response)
     measures = Measures(world)
-    benign = Benign(world, threats, response) if scenario.benign.per_agent_year > 0.0 else None
+    followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
+    benign = Benign(world, threats, response) if followed else None
     clean = CleanSample(world, threats)
+    tenants = TenantSample(world, threats) if scenario.tenants else None
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
     incidents = [rows.incident(world, case) for case in threats.cases]
@@ -54,13 +58,16 @@ def run(
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
+    if tenants is not None:
+        counts |= tenants.counts()
+    if scenario.response.priority != Priority():
+        counts |= waiting(response.waits)
     law = scenario.threats
     if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
         counts |= authority.counts()
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
-        watched_s = benign.watched_identity_s
-        false_alarms += response.false_alarms
+        watched_s, false_alarms = benign.watched_identity_s, response.false_alarms
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)
     counts["watched_identity_s"] = watched_s

@@ -10,22 +10,24 @@ Exact: the age under external notice (exponential) and under expiry, the documen
 Approximate: a theft that detectors watch counts as ended at the first use that would have alerted
 them, response time left out; a notice is taken to lead to revocation at once and always.
 Left out: thefts without any law that ends them (no expiry, no notice), for which there is no
-stationary state; a foothold's alerts before t = 0.
+stationary state; a foothold's alerts before t = 0; what a changed rate would have told before.
 """
 
 from collections.abc import Iterator
 from itertools import count
-from math import inf, log1p, nextafter
+from math import exp, inf, log1p, nextafter
 
 import numpy as np
 
 from scenarios.demand.initial import walked_slot
 from scenarios.demand.streams import Stream, entity_key
 from scenarios.demand.switches import gap
+from scenarios.detection.canaries import TOUCH
 from scenarios.spec.regime import Issuance, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
-from simulator.control.case import Case, first_use_s, usable_elsewhere
+from simulator.control.case import Case, first_use_s, hidden, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
+from simulator.control.sight import CANARY, NEW_ORIGIN, seen
 from simulator.control.threats import Threats
 from simulator.control.world import (
     AGENT_KEY_AT_START,
@@ -44,14 +46,18 @@ def open_thefts(world: World, threats: Threats) -> None:
     """
     if world.scenario.start.ages != "stationary":
         return
-    for n, age_s in _leak_ages(world):
+    longest_s = _longest_notice_s(world)
+    for n, age_s in _leak_ages(world, longest_s):
         agent = threats.target(LEAK_AT_START, n)
-        if threats.carries_leak(LEAK_AT_START, n, agent):
+        lasting = _unnoticed(world, agent, age_s, longest_s)
+        if threats.carries_leak(LEAK_AT_START, n, agent, lasting):
             _begin_leak(world, threats, n, agent, -age_s)
     foothold = world.scenario.threats.foothold
-    footholds_hz = foothold.rate_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
+    footholds_hz = world.hazards.foothold_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
     for n, age_s in _stays(world, FOOTHOLD_AT_START, footholds_hz, foothold.eviction_mean_s):
-        _begin_foothold(world, threats, n, -age_s)
+        agent = threats.target(FOOTHOLD_AT_START, n)
+        if threats.is_footholds(FOOTHOLD_AT_START, n, agent):
+            _begin_foothold(world, threats, n, agent, -age_s)
     if world.regime.issuance is Issuance.ISSUER:
         node_agent = world.scenario.threats.node_agent
         keys_hz = node_agent.rate_per_node_year * world.layout.nodes / SECONDS_PER_YEAR
@@ -59,21 +65,41 @@ def open_thefts(world: World, threats: Threats) -> None:
             threats.take_agent_key(AGENT_KEY_AT_START, n, -age_s, injected=False)
 
 
-def _leak_ages(world: World) -> Iterator[tuple[int, float]]:
+def _longest_notice_s(world: World) -> float:
+    """Return the longest mean time to notice of any tenant whose thefts end by some law."""
+    means = [
+        world.rules(c.first).external_notice_mean_s
+        for c in world.layout.classes
+        if world.lifetimes.grant(c.first).ttl_s < inf
+        or world.rules(c.first).external_notice_mean_s < inf
+    ]
+    return max(means, default=inf)
+
+
+def _unnoticed(world: World, agent: int, age_s: float, longest_s: float) -> float:
+    """Return which share of candidates of an age, drawn for the longest mean, are an agent's own.
+
+    exp(−a/m)/exp(−a/longest); none where no law ends its thefts.
+    """
+    mean_s = world.rules(agent).external_notice_mean_s
+    if mean_s == longest_s:
+        return 1.0
+    return exp(age_s / longest_s - age_s / mean_s) if mean_s < longest_s else 0.0
+
+
+def _leak_ages(world: World, mean_s: float) -> Iterator[tuple[int, float]]:
     """Yield number and age of every candidate; intensity h·exp(−a/m), m the mean time to notice."""
-    per_agent_hz = world.scenario.threats.leak.rate_per_secret_year / SECONDS_PER_YEAR
-    rate_hz = per_agent_hz * world.layout.agents
-    mean_s = world.scenario.detection.external_notice_mean_s
+    rate_hz = world.hazards.leak_per_secret_year / SECONDS_PER_YEAR * world.layout.agents
     ttl_s = max(world.lifetimes.grant(c.first).ttl_s for c in world.layout.classes)
-    if rate_hz <= 0.0 or (mean_s is None and ttl_s == inf):
+    if rate_hz <= 0.0 or (mean_s == inf and ttl_s == inf):
         return
-    total = rate_hz * (ttl_s if mean_s is None else mean_s)
+    total = rate_hz * (ttl_s if mean_s == inf else mean_s)
     reached = 0.0
     for n in count():
         reached += world.exponential(1.0, LEAK_AT_START, Stream.OPEN_AT_START, n)
         if reached >= total:
             return
-        age_s = reached / rate_hz if mean_s is None else -mean_s * log1p(-reached / total)
+        age_s = reached / rate_hz if mean_s == inf else -mean_s * log1p(-reached / total)
         if age_s < ttl_s:
             yield n, age_s
 
@@ -116,9 +142,8 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
         threats.begin(case)
 
 
-def _begin_foothold(world: World, threats: Threats, n: int, stolen_s: float) -> None:
+def _begin_foothold(world: World, threats: Threats, n: int, agent: int, stolen_s: float) -> None:
     foothold = world.scenario.threats.foothold
-    agent = threats.target(FOOTHOLD_AT_START, n)
     owner = world.layout.group(agent).start
     entity = case_entity(FOOTHOLD_AT_START, n)
     held = world.population.read(owner)
@@ -199,11 +224,24 @@ def _before(world: World, view: CredentialView) -> CredentialView:
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:
     """Return whether a use before t = 0 would have alerted a detector that watches the identity."""
     names = {detector.name for detector in world.detectors}
-    if not names - {"new-permission"} and not any_out_of_need(world, case):
+    elsewhere = not hidden(world, case)
+    apart = world.canary is not None or (world.new_origin is not None and elsewhere)
+    if not names - {"new-permission"} and not apart and not any_out_of_need(world, case):
         return False
     for use in case.uses_before_start(world):
-        if "two-origins" in names or ("new-permission" in names and out_of_need(world, case, use)):
+        if "two-origins" in names and elsewhere:
+            return True
+        if "new-permission" in names and out_of_need(world, case, use):
             return True
         if "superseded-serial" in names and use.t_s > successor_s:
+            return True
+        if (
+            world.new_origin is not None
+            and elsewhere
+            and seen(world, case.entity, use.n, NEW_ORIGIN)
+        ):
+            return True
+        touched = world.canary is not None and use.permission == TOUCH
+        if touched and seen(world, case.entity, use.n, CANARY):
             return True
     return False

@@ -31,6 +31,7 @@ from simulator.control.case import (
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
+from simulator.control.signals import Signals
 from simulator.control.world import (
     AGENT_KEY,
     FOOTHOLD,
@@ -58,19 +59,20 @@ class Threats:
 
     Attributes:
         cases: every theft of something usable, in order of discovery.
-        in_vain: leaks of nothing: an empty slot or an expired document.
+        robbed_in_vain: agents of whom nothing leaked: an empty slot or an expired document.
     """
 
     def __init__(self, world: World, response: Response) -> None:
         self._world, self._response = world, response
         self._feeds: dict[int, Feed] = {}
         self._lateral = Lateral(world, self)
+        self.signals = Signals(world, response)
         self.cases: list[Case] = []
-        self.in_vain = 0
+        self.robbed_in_vain: list[int] = []
         threats = world.scenario.threats
         agents = world.layout.agents
-        leaks_hz = threats.leak.rate_per_secret_year * agents / SECONDS_PER_YEAR
-        footholds_hz = threats.foothold.rate_per_agent_year * agents / SECONDS_PER_YEAR
+        leaks_hz = world.hazards.leak_per_secret_year * agents / SECONDS_PER_YEAR
+        footholds_hz = world.hazards.foothold_per_agent_year * agents / SECONDS_PER_YEAR
         world.clock.process(self._hazard(LEAK, leaks_hz))
         world.clock.process(self._hazard(FOOTHOLD, footholds_hz))
         for n in range(threats.injected_thefts):
@@ -97,6 +99,8 @@ class Threats:
                 return
             agent = self.target(kind, n)
             if kind == LEAK and not self.carries_leak(kind, n, agent):
+                continue
+            if kind == FOOTHOLD and not self.is_footholds(kind, n, agent):
                 continue
             yield world.clock.at(t_s)
             self._steal(case_entity(kind, n), agent, foothold=kind == FOOTHOLD, injected=False)
@@ -165,12 +169,27 @@ class Threats:
         agents = self._world.layout.agents
         return min(int(self._world.uniform(kind, Stream.THEFT_TARGET, n) * agents), agents - 1)
 
-    def carries_leak(self, kind: int, n: int, agent: int) -> bool:
-        """Return whether a leak candidate is a leak: one carrier a secret, thinned by ratio."""
+    def carries_leak(self, kind: int, n: int, agent: int, weight: float = 1.0) -> bool:
+        """Return whether a leak candidate is a leak: one carrier a secret, thinned by ratio.
+
+        Args:
+            kind: of the candidate.
+            n: its number.
+            agent: whom it would hit.
+            weight: probability with which it is still of interest.
+        """
         world = self._world
         if world.layout.group(agent).start != agent:
             return False
-        return world.uniform(kind, Stream.THEFT_ACCEPT, n) < world.regime.leak_ratio
+        share = world.rules(agent).leak_per_secret_year / world.hazards.leak_per_secret_year
+        accepted = weight * share * world.regime.leak_ratio
+        return world.uniform(kind, Stream.THEFT_ACCEPT, n) < accepted
+
+    def is_footholds(self, kind: int, n: int, agent: int) -> bool:
+        """Return whether a candidate is a foothold: thinned to the hazard of the agent's tenant."""
+        world = self._world
+        share = world.rules(agent).foothold_per_agent_year / world.hazards.foothold_per_agent_year
+        return world.uniform(kind, Stream.TENANT_ACCEPT, n) < share
 
     # -- the theft -------------------------------------------------------------------------------
 
@@ -180,7 +199,7 @@ class Threats:
         document = self.taken(owner)
         usable = document is not None and document.expires_s > world.now_s
         if not usable and not foothold:
-            self.in_vain += 1
+            self.robbed_in_vain.append(agent)
             return
         mean_s = world.scenario.threats.foothold.eviction_mean_s
         slot = document.slot if document is not None else 0
@@ -228,15 +247,18 @@ class Threats:
             world.documents(case.owner)
             world.clock.process(self._evict(case))
         if self.watched(case.owner):
-            world.clock.process(self._abuse(case))
+            feed = self.feed(case.owner)
+            self.signals.follow(case, feed)
+            if world.detectors:
+                world.clock.process(self._abuse(case, feed))
         if world.scenario.threats.lateral.max_depth > case.depth:
             world.clock.process(self._lateral.step(case))
 
     def watched(self, owner: int) -> bool:
         """Return whether an identity's log reaches an armed detector."""
         world = self._world
-        covered = world.uniform(owner, Stream.COVERAGE, 0) < world.scenario.detection.coverage
-        return covered and bool(world.detectors)
+        covered = world.uniform(owner, Stream.COVERAGE, 0) < world.rules(owner).coverage
+        return covered and world.watches
 
     def feed(self, owner: int) -> Feed:
         """Return the log of an identity under attack, the same for all of its thieves."""
@@ -259,10 +281,9 @@ class Threats:
 
     # -- abuse, as far as a detector may see it --------------------------------------------------
 
-    def _abuse(self, case: Case) -> Events:
+    def _abuse(self, case: Case, feed: Feed) -> Events:
         """Wake at the uses that can raise an alert, and at the owner's answers to them."""
         world = self._world
-        feed = self.feed(case.owner)
         if case.document is not None:
             feed.open(case.document)
         uses = case.uses(world)

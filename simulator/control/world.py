@@ -6,18 +6,22 @@ events that only concern people and paper (a triage that ends) cost the engine n
 """
 
 from math import log
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 
 from scenarios.demand.streams import Stream, uniform
+from scenarios.detection.addresses import NewOrigin
+from scenarios.detection.canaries import Canary
 from scenarios.detection.detector import Detector
+from scenarios.detection.rates import RateChange
 from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
+from simulator.control.tenants import Rules, hazards, rules
 from simulator.layout import Layout
 from simulator.population import Population
 
@@ -30,7 +34,11 @@ AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
 ISSUER_KEY, INJECTED_ISSUER_KEY = range(30, 32)
 """kinds of theft of the issuer's key, likewise"""
 
+ADDRESS_REUSE, SHARED_DOCUMENT, CANARY_SCAN, BATCH_JOB, CHANCE = range(14, 19)
+"""further kinds of harmless events"""
+
 _ORDINAL_BITS: Final = 40
+D = TypeVar("D", bound=Detector)
 
 
 class World:
@@ -57,9 +65,17 @@ class World:
         self.horizon_s = scenario.horizon_s
         self.every_access = every_access
         self.layout = Layout(scenario, regime)
+        self._rules = rules(scenario)
+        self.hazards = hazards(self._rules)
         self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
-        self.detectors: list[Detector] = detectors(scenario, regime)
+        armed = {detector.name: detector for detector in detectors(scenario, regime)}
+        self.new_origin = _only(NewOrigin, armed)
+        self.rate_change = _only(RateChange, armed)
+        self.canary = _only(Canary, armed)
+        self.detectors: list[Detector] = list(armed.values())
+        """those whose word hangs on what the owner does with its documents; the three above are
+        told by ``signals.py`` and ``rates.py`` what they need"""
         self.passed_over = 0.0
         """switches of owners that were computed only to get past them"""
         self._population = population
@@ -85,6 +101,16 @@ class World:
         """Return one keyed draw of the exponential law with this mean."""
         return -log(self.uniform(entity, stream, k)) * mean
 
+    @property
+    def watches(self) -> bool:
+        """Whether any detector is armed."""
+        apart = (self.new_origin, self.rate_change, self.canary)
+        return bool(self.detectors) or any(detector is not None for detector in apart)
+
+    def rules(self, agent: int) -> Rules:
+        """Return what an agent's tenant has decided, or the scenario for everybody."""
+        return self._rules[self.layout.index(agent)]
+
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""
         if owner not in self._documents:
@@ -95,6 +121,15 @@ class World:
         """Tell the documents of ``owner``, if anybody follows them, that they end now."""
         if owner in self._documents:
             self._documents[owner].end(self.population, self.now_s)
+
+
+def _only(kind: type[D], armed: dict[str, Detector]) -> D | None:
+    """Take the detector of a kind out of the armed ones."""
+    for name, detector in armed.items():
+        if isinstance(detector, kind):
+            del armed[name]
+            return detector
+    return None
 
 
 def case_entity(kind: int, ordinal: int) -> int:

@@ -4,14 +4,18 @@ from math import nan
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scenarios.detection.audit import Alert, AuditEvent
+from scenarios.detection.addresses import NewOrigin
+from scenarios.detection.audit import Alert, AuditEvent, Outcome
+from scenarios.detection.canaries import TOUCH, Canary
 from scenarios.detection.detector import Detector
 from scenarios.detection.origins import TwoOrigins
 from scenarios.detection.permissions import NewPermission
+from scenarios.detection.rates import Expected, RateChange
 from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.unknown import UnknownSerial
 
@@ -26,9 +30,10 @@ def use(
     origin: str = "127.0.0.1",
     permission: str = "a:read",
     task: str = "t",
+    outcome: Outcome = "ok",
 ) -> AuditEvent:
     return AuditEvent(
-        t_s, t_s + 1, identity, "w", task, serial, issued_s, origin, "use", permission, "ok"
+        t_s, t_s + 1, identity, "w", task, serial, issued_s, origin, "use", permission, outcome
     )
 
 
@@ -120,8 +125,78 @@ def test_forgetting_lets_an_identity_be_reported_again() -> None:
     assert alerts(detector, *pair)[1] is not None
 
 
+def raised(detector: Detector, *events: AuditEvent) -> list[bool]:
+    return [alert is not None for alert in alerts(detector, *events)]
+
+
+def test_an_address_is_new_to_whom_it_was_not_declared_or_believed() -> None:
+    detector = NewOrigin(delay_s=5.0)
+    detector.know("i", ["127.0.0.1", "127.0.0.2"])
+    events = (use(0), use(1, origin="127.0.0.2"), use(2, origin="127.0.0.3"), use(3, origin="x"))
+    found = alerts(detector, *events)
+    assert [alert is not None for alert in found] == [False, False, True, False]
+    assert found[2] is not None
+    assert found[2].alert_s == 2 + 1 + 5
+    assert raised(detector, use(4, identity="j", origin="a"), use(5, identity="j", origin="b")) == [
+        False,
+        True,
+    ]
+
+
+def test_a_refused_use_is_not_believed() -> None:
+    stranger = use(0, origin="thief", outcome="denied")
+    assert raised(NewOrigin(), stranger, use(1, origin="home"), stranger) == [False, False, True]
+
+
+def test_forgetting_an_identity_keeps_its_declared_addresses() -> None:
+    detector = NewOrigin()
+    detector.know("i", ["home"])
+    assert raised(detector, use(0, origin="thief")) == [True]
+    detector.forget("i")
+    assert raised(detector, use(1, origin="home"), use(2, origin="thief")) == [False, True]
+
+
+def test_a_canary_is_touched_once_by_whatever_task() -> None:
+    touch = use(0, permission=TOUCH, task="", outcome="denied")
+    assert raised(Canary(), use(0), touch, touch) == [False, True, False]
+
+
+def rate_change(threshold: float, reference: float = 2.0) -> RateChange:
+    return RateChange({"w": Expected((0.1,) * 24, 0.0)}, reference, threshold)
+
+
+def test_the_sum_rises_by_one_and_falls_by_k_for_each_line_expected() -> None:
+    # one line is expected in 10 s, so that 2.5 s take half off at k = 2: 1, 1.5, 2, 2.5
+    found = raised(rate_change(2.5), *(use(2.5 * n) for n in range(4)))
+    assert found == [False, False, False, True]
+    assert not any(raised(rate_change(2.5), *(use(5.0 * n) for n in range(100))))
+    assert not any(raised(rate_change(1.5), use(0), use(1, identity="j")))
+
+
+def test_a_workload_without_declared_rate_is_not_judged() -> None:
+    assert not any(raised(RateChange({}, 2.0, 1.5), *(use(0) for _ in range(9))))
+
+
+def test_expected_lines_follow_the_hours_over_midnight() -> None:
+    office = Expected(tuple(1.0 if 8 <= hour < 18 else 0.0 for hour in range(24)), 17.0)
+    times_s = [-86_400.0, 0.0, 1800.0, 3600.0, 15 * 3600.0, 16 * 3600.0, 86_400.0]
+    expected = [-36_000.0, 0.0, 1800.0, 3600.0, 3600.0, 7200.0, 36_000.0]
+    assert [office.until(t_s) for t_s in times_s] == expected
+    assert office.until(np.array(times_s)).tolist() == expected
+
+
 def suite() -> list[Detector]:
-    return [SupersededSerial(), TwoOrigins(), NewPermission(BASELINE), UnknownSerial()]
+    known = NewOrigin()
+    known.know("j", ["127.0.0.1"])
+    return [
+        SupersededSerial(),
+        TwoOrigins(),
+        NewPermission(BASELINE),
+        known,
+        Canary(),
+        rate_change(3.0),
+        UnknownSerial(),
+    ]
 
 
 def either(operation: str, **fields: Any) -> AuditEvent:  # noqa: ANN401
@@ -136,8 +211,9 @@ event = st.builds(
     serial=st.sampled_from(["1", "2", "3"]),
     issued_s=st.sampled_from([-1.0, 0.0, 1.0, nan]),
     origin=st.sampled_from(["127.0.0.1", "127.0.0.2", ""]),
-    permission=st.sampled_from(["a:read", "b:read", ""]),
+    permission=st.sampled_from(["a:read", "b:read", "", TOUCH]),
     task=st.sampled_from(["t", ""]),
+    outcome=st.sampled_from(["ok", "denied"]),
 )
 
 

@@ -104,7 +104,14 @@ BASE: dict[str, Any] = {
             "count": 10,
             "ttl_s": 450.0,
             "clock_skew": {"share": 0.6, "offset_s": -60.0},
-            "tasks": [{"name": "run", "rate_hz": 0.01, "permissions": ["jobs:run", "mail:send"]}],
+            "tasks": [
+                {
+                    "name": "run",
+                    "rate_hz": 0.01,
+                    "permissions": ["jobs:run", "mail:send"],
+                    "sensitivity": "medium",
+                }
+            ],
         },
     ],
     "start": {"hour_of_day": 0.2},
@@ -125,7 +132,12 @@ BASE: dict[str, Any] = {
     "threats": {
         "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
-        "abuse": {"first_use_median_s": 50.0, "use_rate_hz": 0.02},
+        "abuse": {
+            "first_use_median_s": 50.0,
+            "use_rate_hz": 0.02,
+            "canary_share": 0.1,
+            "known_address_share": 0.3,
+        },
         "lateral": {"max_depth": 2, "success": 0.4, "breakout_mean_s": 90.0},
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
         "issuer": {"rate_per_year": 9000.0},
@@ -134,21 +146,55 @@ BASE: dict[str, Any] = {
         "injected_thefts": 9,
         "injected_footholds": 3,
     },
-    "detection": {"delivery_s": 5.0, "coverage": 0.7, "external_notice_mean_s": 900.0},
+    "detection": {
+        "delivery_s": 5.0,
+        "coverage": 0.7,
+        "external_notice_mean_s": 900.0,
+        "new_origin": {"armed": True, "sensitivity": 0.6, "delay_s": 20.0},
+        "rate_change": {
+            "armed": True,
+            "sensitivity": 0.9,
+            "delay_s": 10.0,
+            "reference": 1.5,
+            "threshold": 6.0,
+        },
+        "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
+        "issue_log": True,
+    },
     "response": {
         "analysts": 1,
         "triage_mean_s": 30.0,
         "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+        "priority": {"by_sensitivity": True},
     },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 4000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
+        "address_reuses_per_agent_year": 4000.0,
+        "shared_documents_per_agent_year": 4000.0,
+        "canary_scans_per_agent_year": 4000.0,
+        "batch_jobs_per_agent_year": 9000.0,
     },
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+    ],
+    "tenants": [
+        {
+            "name": "office",
+            "workloads": ["clerk"],
+            "leak_rate_per_secret_year": 7000.0,
+            "foothold_rate_per_agent_year": 2500.0,
+            "coverage": 0.8,
+            "delivery_s": 8.0,
+            "external_notice_mean_s": 700.0,
+            "analysts": 1,
+            "triage_mean_s": 45.0,
+            "automatic": False,
+        },
+        {"name": "works", "workloads": ["bot"]},
     ],
     "probes": 20,
 }
@@ -204,6 +250,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
+        "tenants.workloads": [["bot"]],
         "faults.kind": ["issuer-outage"],
     }
     if key in choices:
@@ -226,9 +273,19 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    consistent_tenants(copy, path)
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
     return copy
+
+
+def consistent_tenants(scenario: dict[str, Any], path: tuple[str | int, ...]) -> None:
+    """Keep each class with one tenant: where one takes the other's they swap, and follow a name."""
+    before, one, other = RESOLVED["tenants"], *scenario["tenants"]
+    if path[0] == "tenants" and path[-1] == "workloads":
+        one["workloads"], other["workloads"] = (tenant["workloads"] for tenant in before[::-1])
+    if path[0] == "workloads" and path[-1] == "name":
+        one["workloads"], other["workloads"] = ([w["name"]] for w in scenario["workloads"])
 
 
 def tables(record: RunRecord) -> tuple[object, ...]:

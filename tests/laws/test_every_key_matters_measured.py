@@ -17,7 +17,7 @@ from scenarios.detection.suite import detectors
 from scenarios.errors import ScenarioError, UsageError
 from scenarios.spec import resolve
 from scenarios.spec.schema import Scenario
-from tests.laws.test_every_key_matters import BASE, key_of, leaves, others
+from tests.laws.test_every_key_matters import BASE, consistent_tenants, key_of, leaves, others
 
 ONLY_CHOICE = {"schema_version", "faults.kind"}
 DRIVE = {"rate_hz": 5.0, "seconds": 30.0, "regime": "per-task", "override": {"ttl_s": 60.0}}
@@ -43,7 +43,7 @@ def run(scenario: Scenario, regime: str | None) -> tuple[object, ...]:
     """Return what decides a measured run."""
     names = None if regime is None else [regime]
     (one,) = plans_of(scenario, 3, names, None, None, None, SCENARIO_SHAPE)
-    armed = detectors(one.scenario, one.regime)
+    armed = detectors(one.scenario, one.regime, measured=True)
     thefts, notes = cast(
         Stage(one, frozenset(d.name for d in armed), "127.0.0.1"), parse_attacks(())
     )
@@ -95,6 +95,7 @@ def changed_in(base: dict[str, Any], path: tuple[str | int, ...], value: object)
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
+    consistent_tenants(copy, path)
     return copy
 
 

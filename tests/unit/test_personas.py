@@ -20,6 +20,7 @@ from scenarios.demand.schedule import ISSUE
 from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.suite import detectors
 from scenarios.errors import UsageError
+from scenarios.spec.defence import Armed, Detection, RateChange
 from scenarios.spec.resolve import load
 
 OWNER = "127.0.0.1"
@@ -27,9 +28,18 @@ FIELDS = frozenset({"identity", "workload", "task", "serial", "issued_s", "origi
 REGIMES = ("static-key", "x509-svid-1h", "jwt-svid-5m", "task-svid")
 
 
+WATCHFUL = Detection(
+    new_origin=Armed(armed=True),
+    canary=Armed(armed=True),
+    rate_change=RateChange(armed=True, reference=3.0, threshold=30.0),
+)
+
+
 @cache
-def planned(regime: str) -> Plan:
+def planned(regime: str, watchful: bool = False) -> Plan:
     scenario = load(Path("customer-service")).scenario
+    if watchful:
+        scenario = scenario.model_copy(update={"detection": WATCHFUL})
     return plan(scenario, regime, 11, rate_hz=120.0, seconds=20.0)
 
 
@@ -39,7 +49,8 @@ class VirtualService:
     def __init__(self, outcome: Outcome, theft: Theft, stage: Stage) -> None:
         self.outcome, self.theft, self.stage = outcome, theft, stage
         self.now = -1.0
-        self._watching = sight(detectors(outcome.plan.scenario, outcome.plan.regime), FIELDS).armed
+        armed = detectors(outcome.plan.scenario, outcome.plan.regime, measured=True)
+        self._watching = sight(armed, FIELDS).armed
         self._told = 0
         mine = outcome.plan.of_agent(theft.mark.agent)
         demand = outcome.plan.demand
@@ -105,9 +116,9 @@ class VirtualService:
                 self.outcome.revocations[key] = Revocation(*key, t_s + 0.003, t_s + 0.004)
 
 
-def commit(regime: str, persona: str) -> tuple[Outcome, Theft] | None:
-    one = planned(regime)
-    seeing = sight(detectors(one.scenario, one.regime), FIELDS)
+def commit(regime: str, persona: str, watchful: bool) -> tuple[Outcome, Theft] | None:
+    one = planned(regime, watchful)
+    seeing = sight(detectors(one.scenario, one.regime, measured=True), FIELDS)
     stage = Stage(one, seeing.names, OWNER)
     thefts, _ = cast(stage, [Attack(persona)])
     if not thefts:
@@ -140,16 +151,27 @@ HAPPENS = {
 }
 
 
+WATCHED = {
+    ("static-key-thief", "static-key"): "new-origin",  # however many share the key
+    **{("canary-thief", regime): "canary" for regime in REGIMES},
+    **{("busy-thief", regime): "rate-change" for regime in REGIMES},
+}
+
+
+@pytest.mark.parametrize("watchful", [False, True], ids=["as ever", "everything armed"])
 @pytest.mark.parametrize("regime", REGIMES)
 @pytest.mark.parametrize("persona", list(PERSONAS))
-def test_every_theft_reaches_what_its_design_expects(persona: str, regime: str) -> None:
-    done = commit(regime, persona)
-    if (persona, regime) not in HAPPENS and done is None:
+def test_every_theft_reaches_what_its_design_expects(
+    persona: str, regime: str, watchful: bool
+) -> None:
+    done = commit(regime, persona, watchful)
+    happens = HAPPENS | WATCHED if watchful else HAPPENS
+    if (persona, regime) not in happens and done is None:
         return
     assert done is not None
     outcome, theft = done
     row = incident(outcome, theft)
-    assert row.expected == HAPPENS.get((persona, regime), row.expected)
+    assert row.expected == happens.get((persona, regime), row.expected)
     assert as_expected(row), row
     assert counts(outcome)["thefts_as_expected"] == 1
     assert row.first_use_s is not None

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from scenarios.errors import RecordError, StoreError
@@ -14,53 +13,20 @@ from scenarios.record import parquet, store
 from scenarios.record.manifest import Manifest
 from scenarios.record.parts import Parts, concatenate
 from scenarios.record.record import RunRecord
-from scenarios.record.tables import AlertRow, Count, Incident
+from scenarios.record.tables import AlertRow, Count
+from tests import records
 
 SCHEMAS = Path(__file__).parents[2] / "results" / "schema"
 
 
 def manifest(**changes: object) -> Manifest:
-    plain = Manifest(
-        run_id="0123456789abcdef",
-        world="simulated",
-        engine="reference",
-        scenario={"name": "s", "horizon_s": 60.0},
-        sources={},
-        seed=1,
-        replications=2,
-        regimes=["b", "a"],
-        code_hash="c",
-        started_utc="2026-01-01T00:00:00Z",
-        wall_s=1.5,
-        machine={"cpu": "x"},
-    )
-    return msgspec.structs.replace(plain, **changes)
-
-
-def incident(regime: str, replication: int) -> Incident:
-    return Incident(
-        point="",
-        regime=regime,
-        replication=replication,
-        persona="leak",
-        injected=True,
-        agent=3,
-        credential="3/0/1",
-        stolen_s=1.0,
-        first_use_s=None,
-        alert_s=None,
-        detector=None,
-        decided_s=None,
-        revoked_s=None,
-        last_accepted_s=None,
-        expires_s=None,
-        evicted_s=None,
-        end="open",
-        uses_accepted=0,
-        uses_refused=0,
-        permissions=1,
-        expected="",
-    )
+    own = {
+        "scenario": {"name": "s", "horizon_s": 60.0},
+        "seed": 1,
+        "replications": 2,
+        "regimes": ["b", "a"],
+    }
+    return records.manifest(**own | changes)
 
 
 def part(regime: str, replication: int) -> RunRecord:
@@ -68,7 +34,7 @@ def part(regime: str, replication: int) -> RunRecord:
     return RunRecord(
         manifest(),
         counts=[Count("", regime, replication, "issued", float(replication))],
-        incidents=[incident(regime, replication)],
+        incidents=[records.theft(regime, replication)],
         alerts=[
             AlertRow("", regime, replication, 2.0, 1.0, "two-origins", "spiffe://x/a", 0),
             AlertRow("", regime, replication, 3.0, 2.5, "two-origins", "spiffe://x/b", None),

@@ -75,6 +75,49 @@ def test_drain_is_bounded_by_one_cycle() -> None:
     assert theory.drain(1000, T, F, inf, 2 * 1000 / (F * T)) == pytest.approx(F * T / 2)
 
 
+@pytest.mark.parametrize(("threshold", "reference", "ratio"), [(4.5, 1.5, 1.0), (6.5, 2.0, 3.0)])
+def test_run_length_of_the_sum_is_that_of_a_markov_chain(
+    threshold: float, reference: float, ratio: float
+) -> None:
+    """Brook and Evans 1972, "An approach to the probability distribution of cusum run length".
+
+    Levels after an event on a grid of width w: up by one, down by the fall until the next event,
+    which is exponential. Rounding each fall to the grid shifts it by w/2 at most; the law of the
+    number of events times the mean gap gives the time. At w = 1/200 that moves a run length of
+    some hundred by well under two in a hundred.
+    """
+    per_event = 200
+    states = np.arange(round(threshold * per_event))  # levels below h, in grid steps
+    fall = ratio / reference / per_event  # rate of the fall per step
+    chain = np.zeros((len(states), len(states)))
+    for state in states:
+        levels = np.arange(state + 1)  # of the sum at the next event, before it adds one
+        p = np.exp(-fall * (state - levels)) * -np.expm1(-fall)
+        p[0] = np.exp(-fall * state)
+        up = levels + per_event
+        kept = up < len(states)
+        chain[state, up[kept]] += p[kept]
+    events = np.linalg.solve(np.eye(len(states)) - chain, np.ones(len(states)))[0]
+    assert theory.cusum_run_length(threshold, reference, ratio) == pytest.approx(
+        events / ratio, rel=0.02
+    )
+
+
+def test_run_length_where_one_event_is_enough_is_the_wait_for_it() -> None:
+    assert theory.cusum_run_length(0.9, 2.0, 4.0) == pytest.approx(0.25)
+    with pytest.raises(ValueError, match="too few digits"):
+        theory.cusum_run_length(24.0, 1.5, 6.0)
+
+
+def test_waits_by_priority_keep_the_work_of_one_queue() -> None:
+    """Kleinrock's conservation law: Σ ρ_p·W_p is what it is without priorities."""
+    rates_hz, service_s, servers = [0.004, 0.002, 0.003], 300.0, 4
+    waits = theory.priority_waits(servers, rates_hz, service_s)
+    assert waits == sorted(waits)
+    total = sum(rates_hz) * theory.mean_wait(servers, sum(rates_hz), service_s)
+    assert np.dot(rates_hz, waits) == pytest.approx(total)
+
+
 def test_lives_under_a_ca_settle_where_the_fixed_point_says() -> None:
     fraction, ttl_s, term_s, longest_s = 0.4, 86400.0, 43200.0, 57600.0
     lives = theory.truncated_lives(lambda s: fraction * s, ttl_s, term_s, longest_s)

@@ -130,3 +130,24 @@ def test_a_refused_revocation_is_noted_and_the_next_one_still_made() -> None:
     assert responder.done["a", "1"].fault == "1: there is no such verb"
     assert responder.done["b", "1"].revoked_s is not None
     assert told == ["b"]
+
+
+def test_what_was_revoked_is_replaced_and_what_could_not_be_is_not() -> None:
+    def revoke(identity: str, _serial: str) -> None:
+        if identity == "a":
+            raise TargetRefused("there is no such verb")
+
+    asked: list[tuple[str, str]] = []
+
+    def replace(identity: str, serial: str) -> tuple[float, ...]:
+        asked.append((identity, serial))
+        return (3.0, 4.0)
+
+    responder = Responder(revoke, time.monotonic, lambda _: None, replace)
+    responder.start()
+    responder.respond(alert("a", "1"))
+    responder.respond(alert("b", "2"))
+    responder.close()
+    assert asked == [("b", "2")]
+    assert responder.done["b", "2"].replaced_s == (3.0, 4.0)
+    assert responder.done["a", "1"].replaced_s == ()

@@ -1,0 +1,71 @@
+"""What each detector is worth: how often it is right, how often wrong, and who waits for whom."""
+
+from typing import Final
+
+from analysis import estimators
+from analysis.part import Part
+from scenarios.record.estimate import Estimate
+from scenarios.spec.rules import SECONDS_PER_DAY
+
+NOTICE: Final = "external-notice"
+"""of which no false one is modelled"""
+DETECTORS: Final = {
+    "superseded_serial": "superseded serial",
+    "two_origins": "two origins",
+    "new_permission": "new permission",
+    "new_origin": "new origin",
+    "rate_change": "rate change",
+    "canary": "canary",
+}
+TITLES: Final = (
+    {f"{name}_precision": f"True share of alerts, {words}" for name, words in DETECTORS.items()}
+    | {
+        f"{name}_false_alarms_per_identity_day": f"False alarms per identity and day, {words}"
+        for name, words in DETECTORS.items()
+    }
+    | {
+        f"triage_wait_{name}_s": f"Alert until an analyst takes it up, {words}, mean"
+        for name, words in (DETECTORS | {"external_notice": "notice from outside"}).items()
+    }
+)
+
+
+def watch(part: Part) -> dict[str, Estimate]:
+    """Return what a simulated run says of each detector, where harmless events were simulated."""
+    return _judged(part) | _waits(part)
+
+
+def _judged(part: Part) -> dict[str, Estimate]:
+    """Share of each detector's alerts that a theft was behind, and its false alarms.
+
+    Precision is at the scenario's own frequencies: alerts of injected thefts are left out, since
+    their number is a choice. The hazards' own uncertainty is not in the interval.
+    """
+    benign = part.manifest.scenario.get("benign", {})
+    rates = part.manifest.scenario.get("detection", {}).get("rate_change", {})
+    harmless = any(rate for name, rate in benign.items() if name.endswith("_per_agent_year"))
+    if part.manifest.world == "measured" or not (harmless or rates.get("armed")):
+        return {}
+    days = part.totals().get("watched_identity_s", 0.0) / SECONDS_PER_DAY
+    counted = [alert for alert in part.alerts if alert.incident not in part.injected]
+    found = {}
+    for name in sorted({alert.detector for alert in counted} - {NOTICE}):
+        true = [alert.incident is not None for alert in counted if alert.detector == name]
+        metric = name.replace("-", "_")
+        found[f"{metric}_precision"] = estimators.share(sum(true), len(true))
+        found[f"{metric}_false_alarms_per_identity_day"] = estimators.rate(
+            len(true) - sum(true), days, "1/(identity d)"
+        )
+    return found
+
+
+def _waits(part: Part) -> dict[str, Estimate]:
+    """Mean wait for an analyst of each kind of alert, where the queue has priorities."""
+    replications = part.replications()
+    kinds = sorted({n for c in replications for n in c if n.startswith("triage_wait_")})
+    found = {}
+    for kind in (kind for kind in kinds if kind != "triage_wait_s"):
+        number = kind.removesuffix("_s").replace("triage_wait", "triaged")
+        means = [c[kind] / c[number] for c in replications if c.get(number)]
+        found[kind] = estimators.mean(means, "s")
+    return found
