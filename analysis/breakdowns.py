@@ -13,5 +13,9 @@ def told(fault: Mapping[str, Any]) -> str:
             return "the issuer is down"
         case "partition":
             return f"{words.number(100 * fault['share'])} % of the nodes cannot reach the issuer"
+        case "datastore-slow":
+            return f"the issuer's datastore takes {words.number(fault['factor'])} times as long"
+        case "signing-slow":
+            return f"a signature takes {words.number(fault['factor'])} times as long"
         case kind:
             return f"{kind} strikes"

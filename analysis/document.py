@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from analysis import recovery
 from analysis.detection import TimeToDetection
 from analysis.operations import Operation
 from analysis.split import Splits
@@ -57,6 +58,10 @@ def simulated(summary: Summary, path: str) -> dict[str, Any]:
         "switches_counted": summary.switches_counted,
         "wall_s": manifest.wall_s,
         "regimes": {name: _promised() | regime(of) for name, of in summary.regimes.items()},
+        "recovers": {
+            name: recovery.verdicts(manifest.scenario, of.metrics)
+            for name, of in summary.regimes.items()
+        },
         "not_estimable": summary.not_estimable,
         "not_observable": manifest.not_observable,
         "notes": manifest.notes,

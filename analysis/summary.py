@@ -16,9 +16,12 @@ means of counts                Student's t over replications; exact Poisson wher
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
+``accepted_uses_per_theft``    the same, of those within the run
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
 ``…_precision`` of a detector  Wilson, over alerts of natural thefts and false ones
+``FAULT_recovered_share``      Wilson, over strikes (``recovery``)
+``FAULT_…``                    Student's t over replications
 ``triage_wait_…_s``            Student's t over replications
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
@@ -36,7 +39,7 @@ from math import isfinite
 import msgspec
 import numpy as np
 
-from analysis import estimators, survival
+from analysis import estimators, recovery, survival
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
@@ -170,6 +173,7 @@ def _regime(
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
     metrics |= _frequencies(part, missing)
+    metrics |= recovery.estimates(part, missing)
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)
@@ -320,8 +324,10 @@ def _thefts(part: Part, missing: dict[str, str]) -> dict[str, Estimate]:
     """What a theft opens, whether it was in vain, and how fast detectors are."""
     late = [alert.t_s - alert.event_s for alert in part.alerts if alert.incident is not None]
     opened = [float(theft.permissions) for theft in part.thefts]
+    accepted = [float(theft.uses_accepted) for theft in part.thefts]
     found = {
         "detector_latency_s": estimators.median(late, "s"),
+        "accepted_uses_per_theft": estimators.mean(accepted, "uses"),
         "permissions_per_theft": estimators.mean(opened, "permissions"),
         "thefts_in_vain_share": Estimate(None, None, None, 0, "1"),
     }

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis import words
+from analysis import recovery, words
 from analysis.metrics import METRICS
 from analysis.summary import Summary
 from analysis.tenants import TITLES as TENANT_TITLES
@@ -30,6 +30,7 @@ TITLES = (
         "foothold_s": "Foothold until the thief's last access, mean",
         "thefts_in_vain_share": "Thefts that found nothing usable",
         "detector_latency_s": "Event to alert, median",
+        "accepted_uses_per_theft": "Uses of a theft that were accepted within the run, mean",
         "permissions_per_theft": "Permissions that a theft opens",
         "incidents_per_agent_year": "Incidents per agent and year",
         "false_alarms_per_identity_day": "False alarms per identity and day",
@@ -50,7 +51,7 @@ def title(name: str, summary: Summary) -> str:
         return "Node agent's key until the thief's last access, likewise"
     if name == summary.exposure_name.replace("exposure", "issuer_key"):
         return "Issuer's key until the thief's last access, likewise"
-    return TITLES.get(name, name)
+    return recovery.title(name, summary.manifest.scenario) or TITLES.get(name, name)
 
 
 def regimes(summary: Summary) -> Table:
@@ -106,7 +107,8 @@ def _said(name: str, summary: Summary) -> bool:
 
 def _row(name: str, summary: Summary, names: list[str]) -> tuple[str, ...]:
     cells = [summary.regimes[regime].metrics.get(name) for regime in names]
-    said = ["-" if cell is None else words.cell(cell) for cell in cells]
+    tell = recovery.said if name.endswith(recovery.SHARE) else words.cell
+    said = ["-" if cell is None else tell(cell) for cell in cells]
     return (title(name, summary), *("-" if text == words.NOT_ESTIMABLE else text for text in said))
 
 

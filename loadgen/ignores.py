@@ -35,6 +35,7 @@ IGNORES: Final = {
     "detection.external_notice_mean_s": "nobody outside watches a measured run",
     "tenants": "a measured run has one owner of everything",
     "benign": "harmless events are simulated; a target has its own",
+    "policy": "a measured run answers alerts one by one; a fleet on its guard is simulated",
     "response": "a measured run responds at once; triage by people is simulated",
     "regimes.title": _WORDS,
     "regimes.source": _WORDS,

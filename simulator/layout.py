@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scenarios.demand.switches import SwitchLaw, switch_law, use_rate_hz
-from scenarios.spec.regime import Regime, Scope
+from scenarios.spec.regime import Issuance, Regime, Scope
 from scenarios.spec.schema import Scenario, Workload
 
 
@@ -30,6 +30,13 @@ class AgentClass:
     def use_hz(self, slot: int) -> float:
         """Return the rate at which a slot is used at the starting hour."""
         return use_rate_hz(self.law, slot if self.slots > 1 else None)
+
+
+def initial_ages(scenario: Scenario, regime: Regime) -> str:
+    """Return ``start.ages`` as a regime means it: what is made by hand outlasts a cold start."""
+    ages = scenario.start.ages
+    by_hand = regime.issuance is Issuance.MANUAL
+    return "synchronised" if ages == "cold" and by_hand else ages
 
 
 class Layout:

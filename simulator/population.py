@@ -49,6 +49,8 @@ reads, watches or replaces one of them means it. A second in which it is expired
 ``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
 the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``; where
 a clock is off, ``initial.by_own_clock`` stretches what that gave.
+``cold``: every slot is empty; under a rule other than AT_USE each makes a request at t = 0. What is
+issued by hand outlasts a cold start: under MANUAL it is ``synchronised``.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
 SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
@@ -62,23 +64,43 @@ SERVER_DIRECTED the agent learns of it at its next check of the renewal informat
 t + u(RENEWAL_CHECK)·``poll_s`` (RFC 9773, §4.2: a chosen instant in the past means at once).
 
 *Issuer.* An attempt that arrives while the issuer is down, or from a node that is cut off from it,
-is refused; the agent tries again after ``rules.backoff_delay`` of the number of refusals of this
-request so far (1 at the first). Partition number f of ``scenario.faults`` concerns a node if
-u(CUT_OFF, f) < its share; nodes are numbered by ``Layout.node_number``.
-Otherwise it is accepted and joins one FIFO queue of c servers; its service takes
-−ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service the
-credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An outage
-refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is answered at
-once, in the same instant, by no issuer: no queue, no outage, no SERVICE draw.
+is refused; the agent tries again after ``rules.backoff_delay`` of the number of failures of this
+request so far (1 at the first; a failure is a refusal or a time-out). Partition number f of
+``scenario.faults`` concerns a node if u(CUT_OFF, f) < its share; nodes are numbered by
+``Layout.node_number``. Otherwise it is accepted and joins one FIFO queue of c servers; its service
+takes −ln(u(SERVICE))·service_time_s from the instant a server takes it up. At the end of service
+the credential is issued: serial + 1, issue instant = that time, expiry = ``rules.expiry``. An
+outage refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is
+answered at once, in the same instant, by no issuer: no queue, no outage, no draw.
+
+*Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
+
+1. ``rate_limit``: it waits for its source's turn, ``rules.limiter`` over the attempts that were
+   accepted of that source; source = node // nodes_per_address. If its turn would not come before
+   its deadline it is refused at once, else it is accepted.
+2. ``queue_limit``: arriving (at t, or at t + its wait, then with the ties of a REQUEST) it is
+   refused if the issuer already holds c + c' + queue_limit arrived requests whose work is not done,
+   c' the servers of the datastore if there is one.
+3. ``datastore``: a FIFO queue of c' servers; −ln(u(DATASTORE))·service_time_s·factor.
+4. signing: the FIFO queue of c servers; −ln(u(SERVICE))·service_time_s·factor.
+
+Each factor is that in force when a server takes the request up: SLOW_DATASTORE and SLOW_SIGNING set
+it. ``deadline_s``: if an accepted attempt at t is neither answered nor refused by t + deadline, the
+agent gives up at that instant: a time-out, after which it backs off as after a refusal and attempts
+again. The attempt given up stays where it is and is worked on like any other; when that is done
+nothing is issued: its answer is wasted. The draws of an attempt's work differ from those of the one
+before it by the time-outs of the request so far.
 
 *Ties* resolve by time, then event kind, then agent, then slot. What an event brings about at its
 own instant (a refusal, a manual issue, the request of a switch at use) happens within the event.
+The end of work in any stage has the place of ISSUED, whatever comes of it; an answer at the very
+deadline is in time.
 
 *Failures.* A switch whose slot holds no valid credential at that instant (after the request that it
 may have made) is one authentication failure; but under AT_USE it is a wait while an accepted
-request is being answered. One whose slot holds a valid credential that is not accepted yet is a
-failure in any case. Under PER_REQUEST no document that is held is valid for another task, so every
-switch is a wait or a failure.
+request is being answered, and a failure only while the request backs off. One whose slot holds a
+valid credential that is not accepted yet is a failure in any case. Under PER_REQUEST no document
+that is held is valid for another task, so every switch is a wait or a failure.
 
 *Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
 is the one that the draw is for (a class has at most 16 tasks):
@@ -91,8 +113,9 @@ SWITCH_MARK    number of the candidate
 DIURNAL        number of the candidate
 RENEWAL        q of the credential whose renewal age it decides (``u_draw``)
 POLL_PHASE     q of the same credential (``u_phase``); drawn under the polled rules only
-SERVICE        q of the credential that the accepted request will be issued
-BACKOFF        q of the credential that is asked for + 2⁴⁰·(refusals of this request so far)
+SERVICE        q of the credential that is asked for + 2⁴⁰·(time-outs of this request so far)
+DATASTORE      the same
+BACKOFF        q of the credential that is asked for + 2⁴⁰·(failures of this request so far)
 CUT_OFF        number of the fault (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
 RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
@@ -109,8 +132,9 @@ A draw that a rule does not need is not missed: no draw moves another. Float ari
 the semantics: a time is always (earlier time) + (delay), with both written as above.
 
 *Trace.* With ``trace=True`` every event leaves one row of ``TRACE_DTYPE``; ``trace()`` returns them
-ordered by (t_s, kind, agent, slot, serial). A request leaves one REQUEST row for each attempt, and
-a REFUSED row with it when that is refused. Thinned candidates leave none.
+ordered by (t_s, kind, agent, slot, serial). A request leaves one REQUEST row for each attempt, a
+REFUSED row when that is refused, a TIMED_OUT row when the agent gives up on it and a WASTED row
+when the work for it is done after that. Thinned candidates leave none.
 """
 
 from enum import IntEnum
@@ -125,9 +149,12 @@ class EventKind(IntEnum):
     """Kinds of population events, in the order in which simultaneous ones happen."""
 
     ISSUED = 0
-    REFUSED = 1
-    REQUEST = 2
-    SWITCH = 3
+    WASTED = 1
+    """work is done that nobody waits for any more; happens with the ties of ISSUED"""
+    TIMED_OUT = 2
+    REFUSED = 3
+    REQUEST = 4
+    SWITCH = 5
 
 
 class CommandKind(IntEnum):
@@ -152,6 +179,10 @@ class CommandKind(IntEnum):
     """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
     RECONNECT = 8
     """end that of ``fault``"""
+    SLOW_DATASTORE = 9
+    """what the datastore takes up from now on takes ``value`` times as long"""
+    SLOW_SIGNING = 10
+    """the same of signatures"""
 
 
 class Command(NamedTuple):
@@ -196,12 +227,21 @@ class Counters(NamedTuple):
     waits: int
     """task starts that had to wait for the issuer (renewal at use)"""
     expired_agent_s: float
-    """seconds from a credential's expiry to its successor or to now, summed over agents and slots;
-    0 under AT_USE, where an expired document that nobody needs is no harm"""
+    """seconds from a credential's expiry to its successor or to now, summed over agents and slots,
+    and those of slots that have been empty since a cold start; 0 under AT_USE, where an expired
+    document that nobody needs is no harm"""
     queue_waits: int
-    """accepted requests that found every server busy"""
+    """times that a request found every server of a stage busy"""
     queue_wait_s: float
-    """from acceptance to start of service, summed over the accepted requests taken up so far"""
+    """from joining a queue to start of service, summed over what was taken up so far"""
+    timeouts: int = 0
+    """accepted attempts that the agent gave up on"""
+    wasted: int = 0
+    """those of them whose work is done"""
+    limited: int = 0
+    """accepted attempts that waited for the turn of their source"""
+    limited_wait_s: float = 0.0
+    """their waits, counted when they are accepted"""
 
 
 class Population(Protocol):
@@ -246,7 +286,15 @@ class Population(Protocol):
         ...
 
     def expired_now(self) -> int:
-        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
+        ...
+
+    def backlog(self) -> int:
+        """Return how many accepted requests are unfinished, those given up on included."""
+        ...
+
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
         ...
 
     def trace(self) -> NDArray[np.void]:
@@ -258,4 +306,4 @@ TRACE_DTYPE = np.dtype(
     [("t_s", "f8"), ("kind", "i1"), ("agent", "i8"), ("slot", "i4"), ("serial", "i8")]
 )
 """A trace row. ``serial`` is the slot's serial after the event; for SWITCH ``slot`` is the task and
-``serial`` that of the slot it uses."""
+``serial`` that of the slot it uses; for WASTED it is the slot's when the attempt was made."""

@@ -4,9 +4,8 @@ Read it beside the semantics in ``population.py``. Every law comes from ``scenar
 every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator
-from math import inf, log
+from math import inf
 
 import numpy as np
 import simpy
@@ -20,7 +19,8 @@ from scenarios.spec.regime import Issuance, Regime, Scope, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
-from simulator.layout import Layout
+from simulator.issuer import Client, Issuer
+from simulator.layout import Layout, initial_ages
 from simulator.population import (
     Command,
     CommandKind,
@@ -53,13 +53,10 @@ class ReferencePopulation:
         self._layout = Layout(scenario, regime)
         self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
         self._clock = Clock()
-        self._down = False
-        self._partitions: dict[int, float] = {}
-        """number → share of nodes, of those under way"""
         self._life_factor = 1.0
-        self._free_servers = scenario.issuer.servers
-        self._queue: deque[Slot] = deque()
         self._tally = Tally(trace)
+        client = Client(self._clock, self._call, self._log, self._issue, self._fail)
+        self._issuer = Issuer(scenario, self._layout, seed_key, self._tally, client)
         self._watched: dict[int, list[CredentialView]] = {}
         agents = range(self._layout.agents)
         self._late_s = [self._lifetimes.late_s(agent) for agent in agents]
@@ -71,9 +68,12 @@ class ReferencePopulation:
             self._slots.append(self._initial_slots(agent) if own else self._slots[holder])
         for agent in agents:
             self._clock.process(self._work(agent))
-            if self._holder(agent) == agent:
-                for slot in self._slots[agent]:
-                    self._await_due(slot)
+            if self._holder(agent) != agent:
+                continue
+            for slot in self._slots[agent]:
+                if slot.serial < 0 and not self._at_use:
+                    self._call(self._ask, 0.0, EventKind.REQUEST, slot)
+                self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
 
@@ -87,16 +87,20 @@ class ReferencePopulation:
         return self._layout.group(agent).start if self._regime.shared_on_node else agent
 
     def _initial_slots(self, agent: int) -> list[Slot]:
+        ages = initial_ages(self._scenario, self._regime)
         slots = []
         for index in range(self._layout.of(agent).slots):
             slot = Slot(agent, index, 0, 0.0, inf, inf)
-            if self._scenario.start.ages == "synchronised":
+            if ages == "cold":
+                slot.serial, slot.issued_s, slot.expires_s = -1, inf, -inf
+            elif ages == "synchronised":
                 self._date(slot)
             else:
                 slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
                 if slot.issued_s == inf:
                     slot.serial = -1
-            slot.accepted_from_s = self._lifetimes.accepted_from_s(agent, slot.issued_s)
+            if slot.serial >= 0:
+                slot.accepted_from_s = self._lifetimes.accepted_from_s(agent, slot.issued_s)
             slots.append(slot)
         return slots
 
@@ -186,21 +190,31 @@ class ReferencePopulation:
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
         if slot.request == IDLE:
-            slot.refusals = 0
+            slot.failures = slot.timeouts = 0
             self._attempt(slot)
 
     def _attempt(self, slot: Slot) -> None:
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
         if self._row.issuance == Issuance.MANUAL:
             self._issue(slot)
-        elif self._down or self._cut_off(slot.agent):
-            self._refuse(slot)
         else:
-            self._accept(slot)
+            self._issuer.attempt(slot)
+
+    def _fail(self, slot: Slot, kind: EventKind) -> None:
+        """Back off after a refusal or a time-out."""
+        slot.request = BACKING_OFF
+        slot.failures += 1
+        backoff = self._scenario.issuer.backoff
+        k = slot.occurrence(slot.serial + 1) + (slot.failures << 40)
+        u = uniform(self._seed_key, slot.agent, Stream.BACKOFF, k)
+        delay_s = rules.backoff_delay(
+            slot.failures, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
+        )
+        self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
+        self._log(kind, slot.agent, slot.index, slot.serial)
 
     def _issue(self, slot: Slot) -> None:
-        if slot.serial >= 0:
-            self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
+        self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
@@ -213,55 +227,10 @@ class ReferencePopulation:
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
 
     def _expired_for(self, slot: Slot) -> float:
-        """Return how long a slot has held an expired credential, since t = 0 at most."""
-        if self._at_use or slot.serial < 0:
+        """Return how long a slot has held no valid credential, since t = 0 at most."""
+        if self._at_use:
             return 0.0
         return max(0.0, self.now_s - max(0.0, slot.expires_s))
-
-    # -- issuer ---------------------------------------------------------------------------------
-
-    def _refuse(self, slot: Slot) -> None:
-        slot.request = BACKING_OFF
-        slot.refusals += 1
-        backoff = self._scenario.issuer.backoff
-        k = slot.occurrence(slot.serial + 1) + (slot.refusals << 40)
-        u = uniform(self._seed_key, slot.agent, Stream.BACKOFF, k)
-        delay_s = rules.backoff_delay(
-            slot.refusals, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
-        )
-        self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
-        self._log(EventKind.REFUSED, slot.agent, slot.index, slot.serial)
-
-    def _cut_off(self, agent: int) -> bool:
-        """Return whether a partition under way concerns the agent's node."""
-        node = self._layout.node_number(agent)
-        return any(
-            uniform(self._seed_key, node, Stream.CUT_OFF, number) < share
-            for number, share in self._partitions.items()
-        )
-
-    def _accept(self, slot: Slot) -> None:
-        slot.request = ACCEPTED
-        slot.accepted_s = self.now_s
-        if self._free_servers:
-            self._free_servers -= 1
-            self._serve(slot)
-        else:
-            self._tally.queue_waits += 1
-            self._queue.append(slot)
-
-    def _serve(self, slot: Slot) -> None:
-        self._tally.queue_wait_s += self.now_s - slot.accepted_s
-        u = self._draw(slot, Stream.SERVICE, slot.serial + 1)
-        done_s = self.now_s + -log(u) * self._scenario.issuer.service_time_s
-        self._call(self._served, done_s, EventKind.ISSUED, slot)
-
-    def _served(self, slot: Slot) -> None:
-        self._issue(slot)
-        if self._queue:
-            self._serve(self._queue.popleft())
-        else:
-            self._free_servers += 1
 
     # -- clock, draws and trace -----------------------------------------------------------------
 
@@ -301,14 +270,8 @@ class ReferencePopulation:
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
         match command.kind:
-            case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
-                self._down = command.kind == CommandKind.ISSUER_DOWN
             case CommandKind.REPLACE:
                 self._replace(command.agent)
-            case CommandKind.CUT_OFF:
-                self._partitions[command.fault] = command.value
-            case CommandKind.RECONNECT:
-                self._partitions.pop(command.fault, None)
             case CommandKind.WATCH:
                 self._watched.setdefault(command.agent, [])
             case CommandKind.UNWATCH:
@@ -317,6 +280,8 @@ class ReferencePopulation:
                 self._life_factor = command.value
             case CommandKind.RENEW_ALL:
                 self._renew_all(command.value)
+            case _:
+                self._issuer.command(command)
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
@@ -341,12 +306,20 @@ class ReferencePopulation:
         return self._tally.per_second(EventKind.REFUSED, self.now_s)
 
     def expired_now(self) -> int:
-        """Return how many slots hold an expired credential at this instant."""
+        """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
         return sum(
-            not self._at_use and slot.serial >= 0 and slot.expires_s <= self.now_s
+            not self._at_use and slot.expires_s <= self.now_s
             for slots in self._slots
             for slot in slots
         )
+
+    def backlog(self) -> int:
+        """Return how many accepted requests are unfinished."""
+        return self._issuer.unfinished
+
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
+        return sum(slot.request != IDLE for slots in self._slots for slot in slots)
 
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""

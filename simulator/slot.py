@@ -21,10 +21,9 @@ class Slot:
     due_s: float
     expires_s: float
     request: int = IDLE
-    refusals: int = 0
-    """of the request that is under way"""
-    accepted_s: float = 0.0
-    """when the request that is under way was accepted"""
+    failures: int = 0
+    """refusals and time-outs of the request that is under way"""
+    timeouts: int = 0
     accepted_from_s: float = -inf
     """when verifiers begin to accept what the slot holds"""
 

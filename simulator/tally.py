@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from simulator.population import TRACE_DTYPE, Counters, EventKind
 
+_BY_SECOND = (EventKind.ISSUED, EventKind.REFUSED)
+
 
 class Tally:
     """Events by kind and second, and a trace of them if wanted.
@@ -20,13 +22,13 @@ class Tally:
         self._rows: list[tuple[float, int, int, int, int]] | None = [] if trace else None
         self._events = [0 for _ in EventKind]
         self._seconds: list[Counter[int]] = [Counter() for _ in EventKind]
-        self.auth_failures = self.waits = self.queue_waits = 0
-        self.expired_s = self.queue_wait_s = 0.0
+        self.auth_failures = self.waits = self.queue_waits = self.limited = 0
+        self.expired_s = self.queue_wait_s = self.limited_wait_s = 0.0
 
     def record(self, t_s: float, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         """Take note of one event."""
         self._events[kind] += 1
-        if kind <= EventKind.REFUSED:
+        if kind in _BY_SECOND:
             self._seconds[kind][int(t_s)] += 1
         if self._rows is not None:
             self._rows.append((t_s, kind, agent, slot, serial))
@@ -44,6 +46,10 @@ class Tally:
             expired_agent_s=self.expired_s + still_expired_s,
             queue_waits=self.queue_waits,
             queue_wait_s=self.queue_wait_s,
+            timeouts=self._events[EventKind.TIMED_OUT],
+            wasted=self._events[EventKind.WASTED],
+            limited=self.limited,
+            limited_wait_s=self.limited_wait_s,
         )
 
     def per_second(self, kind: EventKind, now_s: float) -> NDArray[np.int64]:

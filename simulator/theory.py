@@ -342,6 +342,11 @@ def priority_waits(servers: int, rates_hz: Sequence[float], service_s: float) ->
     return [started_s / ((1.0 - before) * (1.0 - upto)) for before, upto in pairwise(sums)]
 
 
+def on_guard(rate_hz: float, relax_s: float) -> float:
+    """Return 1 − e^{−aτ}: an alert within the last τ, the busy share of M/D/∞ (Takács 1962)."""
+    return 1.0 - exp(-rate_hz * relax_s)
+
+
 def cusum_run_length(threshold: float, reference: float, ratio: float = 1.0) -> float:
     """Return the mean run length of ``rules.cusum`` from nothing to its alert, in expected events.
 

@@ -15,7 +15,7 @@ from simulator.population import (
     Population,
 )
 
-SUMS = ("expired_agent_s", "queue_wait_s")
+SUMS = ("expired_agent_s", "queue_wait_s", "limited_wait_s")
 BEFORE, AFTER = 6, 3
 
 
@@ -67,6 +67,7 @@ def roam(
     actions: list[Callable[[int], None]] = [
         roamer.flip,
         roamer.partition,
+        roamer.slow,
         roamer.watch,
         roamer.watch,
         roamer.replace,
@@ -80,7 +81,8 @@ def roam(
         population.advance(stop_s)
         actions[int(rng.integers(len(actions)))](int(rng.integers(agents)))
         if rng.random() < 0.1:
-            answers.append(population.expired_now())
+            answers.append((population.expired_now(), population.in_flight()))
+            answers.append(population.backlog())
     population.advance(horizon_s)
     return answers
 
@@ -104,6 +106,10 @@ class _Roamer:
         self._cut_off = not self._cut_off
         kind = CommandKind.CUT_OFF if self._cut_off else CommandKind.RECONNECT
         self._population.command(Command(kind, value=0.4, fault=0))
+
+    def slow(self, agent: int) -> None:
+        kind = CommandKind.SLOW_DATASTORE if agent % 2 else CommandKind.SLOW_SIGNING
+        self._command(kind, value=(1.0, 3.0, 20.0)[agent % 3])
 
     def watch(self, agent: int) -> None:
         watched = agent in self._watched

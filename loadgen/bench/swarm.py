@@ -9,6 +9,7 @@ either, a smaller one is tried, so that the honest limit is what is reported.
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 
 import psutil
 
@@ -32,12 +33,14 @@ ATTEST_HZ = 100.0
 SETTLE_S = 15.0
 CARRIED = 0.9
 """share of the fleet's syncs that must be answered for it to count as carried"""
+BUSY = 0.05
+"""share of the processor from which on other processes are named where a fleet was not carried"""
 TOOL = "hollow agents on one core"
 
 
-def expected_s() -> float:
-    """Return about how long the bench takes when the largest fleet is carried."""
-    return LADDER[0] / ATTEST_HZ + SETTLE_S + STEADY_S + 20.0
+def expected_s(agents: int = LADDER[0]) -> float:
+    """Return about how long the bench takes when a fleet of this size is carried at once."""
+    return agents / ATTEST_HZ + SETTLE_S + STEADY_S + 20.0
 
 
 def bench_swarm(
@@ -101,10 +104,10 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
         _pin(link.child.pid, server.process)
         link.start(RunClock.starting_in(0.2))
         link.until(lambda progress: progress.t_s >= settle_s, settle_s + 60.0)
-        meter = Meter(server)
+        meter, machine = Meter(server), _Machine([server.process, psutil.Process(link.child.pid)])
         link.until(lambda progress: progress.t_s >= fleet.seconds - 1.0, steady_s + 60.0)
         server.check()
-        share, rss_mb = meter.share(), meter.rss_mb()
+        share, rss_mb, others = meter.share(), meter.rss_mb(), machine.others_share()
         result = link.finish(60.0)
         rows = read_rows(link.rundir, "operations")
     name = f"{agents} agents"
@@ -114,16 +117,50 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
         _one(name, "memory of the swarm an agent", "kB", result.kb_per_agent),
         _one(name, "CPU of SPIRE's server", "cores", share),
         _one(name, "memory of SPIRE's server", "MB", rss_mb),
+        _one(name, "processor that other processes had", "1", others),
     ]
     calls, syncs_hz = _calls(name, rows, result)
-    return result, cases + calls, why_not(result, syncs_hz, agents / fleet.sync_s)
+    return result, cases + calls, why_not(result, syncs_hz, agents / fleet.sync_s, others)
 
 
-def why_not(result: Result, syncs_hz: float, wanted_hz: float) -> str:
-    """Return why a run does not count, empty when it does."""
+def why_not(result: Result, syncs_hz: float, wanted_hz: float, others: float = 0.0) -> str:
+    """Return why a run does not count, empty when it does.
+
+    Args:
+        result: of the swarm.
+        syncs_hz: that were answered.
+        wanted_hz: that the fleet meant to make.
+        others: share of the machine's processor time that went to other processes.
+    """
+    reason = result.reason
     if result.valid and syncs_hz < CARRIED * wanted_hz:
-        return f"SPIRE saturated: {syncs_hz:.0f} of {wanted_hz:.0f} syncs a second answered"
-    return result.reason
+        reason = f"SPIRE saturated: {syncs_hz:.0f} of {wanted_hz:.0f} syncs a second answered"
+    busy = reason and others > BUSY
+    return f"{reason}; other processes had {others:.0%} of the processor" if busy else reason
+
+
+class _Machine:
+    """The machine's processor time between two instants, and how much of it was ours."""
+
+    def __init__(self, ours: list[psutil.Process | None]) -> None:
+        self._ours = [process for process in ours if process is not None]
+        self._all_s, self._idle_s, self._ours_s = self._now()
+
+    def _now(self) -> tuple[float, float, float]:
+        times = psutil.cpu_times()
+        ours_s = 0.0
+        for process in self._ours:
+            with suppress(psutil.NoSuchProcess):
+                used = process.cpu_times()
+                ours_s += used.user + used.system
+        return sum(times), times.idle + getattr(times, "iowait", 0.0), ours_s
+
+    def others_share(self) -> float:
+        """Return the share of all processor time that neither idled nor was ours."""
+        all_s, idle_s, ours_s = self._now()
+        span_s = max(all_s - self._all_s, 1e-9)
+        busy_s = span_s - (idle_s - self._idle_s)
+        return max(0.0, busy_s - (ours_s - self._ours_s)) / span_s
 
 
 def _calls(name: str, rows: list[OperationRow], result: Result) -> tuple[list[Case], float]:

@@ -15,18 +15,15 @@ sends for workloads come from a pool that all agents share: SPIRE's work does no
 """
 
 import asyncio
-import os
-import ssl
-from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from google.protobuf.message import DecodeError
 
 from loadgen.http2 import Answer, Http2Error, messages
 from loadgen.swarm.connection import Connection
 from loadgen.swarm.documents import Documents
+from loadgen.swarm.identity import Identity, Node
 from loadgen.swarm.protocol import (
     ATTEST_OP,
     BUNDLE_OP,
@@ -38,18 +35,8 @@ from loadgen.swarm.protocol import (
     Backoff,
 )
 from loadgen.swarm.recorder import OK
-from loadgen.swarm.requests import (
-    BUNDLE_BODY,
-    HEADERS,
-    SYNC_BODY,
-    attest_body,
-    challenge_body,
-    entry_ids,
-    renew_agent_body,
-    renew_body,
-)
+from loadgen.swarm.requests import BUNDLE_BODY, HEADERS, SYNC_BODY, entry_ids, renew_body
 from loadgen.targets.spire.call import code_name
-from loadgen.targets.spire.credentials import Svid, client_context, new_key, x509pop_response
 from loadgen.targets.spire.proto import spire_api_pb2 as api
 from scenarios.demand.streams import Stream, uniform
 from scenarios.errors import TargetProtocol
@@ -58,19 +45,7 @@ from scenarios.spec.rules import backoff_delay
 if TYPE_CHECKING:
     from loadgen.swarm.swarm import Swarm
 
-_NONCE_BYTES = 32
 _RENEWALS = (RENEW_OP, RENEW_AGENT_OP, ATTEST_OP)
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What an agent is born with."""
-
-    token: str
-    """join_token"""
-    certificate: bytes
-    key: ec.EllipticCurvePrivateKey | None
-    """x509pop"""
 
 
 class _Call:
@@ -96,9 +71,7 @@ class HollowAgent:
         "_connection",
         "_draws",
         "_failures",
-        "_fresh_key",
         "_ids",
-        "_node",
         "_origin",
         "_renew_again_s",
         "_swarm",
@@ -107,14 +80,11 @@ class HollowAgent:
         "documents",
         "number",
         "own",
-        "own_expires_at",
-        "own_lifetime_s",
-        "own_signer",
         "synced",
     )
 
     def __init__(self, swarm: "Swarm", number: int, node: Node) -> None:
-        self._swarm, self.number, self._node = swarm, number, node
+        self._swarm, self.number = swarm, number
         self._origin = f"127.{32 + (number >> 14)}.{number >> 7 & 127}.{1 + (number & 127)}"
         self._connection: Connection | None = None
         self._calls: dict[int, _Call] = {}
@@ -127,11 +97,7 @@ class HollowAgent:
         self._renew_again_s = -inf
         self._sync_intended_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
-        self._fresh_key: ec.EllipticCurvePrivateKey | None = new_key()
-        self.own: tuple[tuple[bytes, ...], ec.EllipticCurvePrivateKey] | None = None
-        self.own_expires_at = 0.0
-        self.own_lifetime_s = inf
-        self.own_signer = 0
+        self.own = Identity(swarm, node)
         self.synced = False
 
     # -- time
@@ -169,12 +135,12 @@ class HollowAgent:
         swarm, intended_s = self._swarm, self._sync_intended_s
         now_s = swarm.now_s()
         swarm.recorder.add(LAG_OP, OK, intended_s, now_s - intended_s)
-        if self.own is not None and self.own_expires_at <= swarm.wall_s():
-            self.own = None  # an expired agent cannot come back by itself: it starts anew
+        if self.own.held and not self.own.good(swarm.wall_s()):
+            self.own.lose()  # an expired agent cannot come back by itself: it starts anew
             self._drop_connection()
         if self._connection is None:
             self._connect(now_s)
-        elif self.own is None:
+        elif not self.own.held:
             self._attest()
         else:
             self._call(SYNC_OP, intended_s, SYNC_BODY)
@@ -186,21 +152,16 @@ class HollowAgent:
         self._connect_intended_s = now_s
         swarm.recorder.calls[CONNECT_OP] += 1
         shared = swarm.authority.anonymous
-        context = shared if self.own is None else self._own_context()
+        context = self.own.context()
         self._connection = Connection(
             swarm.loop, self, swarm.plan.port, self._origin, context, shared, swarm.server_id
         )
-
-    def _own_context(self) -> ssl.SSLContext:
-        assert self.own is not None  # noqa: S101  (asked by the caller)
-        svid = Svid("", self.own[0], self.own[1], 0.0, 0.0, "")
-        return client_context(self._swarm.authority.certificates, svid)
 
     def connected(self) -> None:
         """See ``connection.Owner``."""
         took_s = self._swarm.now_s() - self._connect_intended_s
         self._swarm.recorder.add(CONNECT_OP, OK, self._connect_intended_s, took_s)
-        if self.own is None:
+        if not self.own.held:
             self._attest()
         else:
             self._call(SYNC_OP, self._sync_intended_s, SYNC_BODY)
@@ -266,17 +227,19 @@ class HollowAgent:
         call = self._calls.get(answer.stream)
         if call is None:
             return
-        if not answer.ended:
-            self._challenged(answer)
-            return
-        del self._calls[answer.stream]
-        code = OK if answer.status == 0 else code_name(answer.status)
         swarm = self._swarm
+        code = OK if answer.status == 0 else code_name(answer.status)
+        if answer.ended:
+            del self._calls[answer.stream]
         try:
+            if not answer.ended:
+                self._challenged(answer)
+                return
             if code == OK:
                 self._take(call, answer.body)
-        except (DecodeError, Http2Error, TargetProtocol, IndexError):
+        except (DecodeError, Http2Error, TargetProtocol, ValueError, IndexError):
             code = "protocol"
+            self._calls.pop(answer.stream, None)
         swarm.recorder.add(call.op, code, call.intended_s, swarm.now_s() - call.intended_s)
         if code != OK:
             self._refused(call, answer)
@@ -296,7 +259,7 @@ class HollowAgent:
             self._renewal_failed()
             return
         if call.op == SYNC_OP and "not active" in answer.text:
-            self.own = None
+            self.own.lose()
         if call.op in (RENEW_AGENT_OP, BUNDLE_OP):
             return  # tried again at the next sync
         self._drop_connection()
@@ -305,47 +268,27 @@ class HollowAgent:
     # -- own document
 
     def _attest(self) -> None:
-        node, attestor = self._node, self._swarm.plan.attestor
-        body = attest_body(attestor, node.token, node.certificate, self._key())
-        self._call(ATTEST_OP, self._sync_intended_s, body, end=attestor != "x509pop")
-
-    def _key(self) -> ec.EllipticCurvePrivateKey:
-        if self._fresh_key is None:
-            self._fresh_key = new_key()
-        return self._fresh_key
+        body, whole = self.own.attestation()
+        self._call(ATTEST_OP, self._sync_intended_s, body, end=whole)
 
     def _challenged(self, answer: Answer) -> None:
-        connection, key = self._connection, self._node.key
-        if connection is None or key is None:
+        connection = self._connection
+        if connection is None:
             return
-        (one,) = messages(answer.body)
-        challenge = api.AttestAgentResponse.FromString(one).challenge
-        response = x509pop_response(challenge, key, os.urandom(_NONCE_BYTES))
-        connection.client.send(answer.stream, challenge_body(response), end=True)
+        connection.client.send(answer.stream, self.own.response(answer.body), end=True)
         connection.flush()
 
     def _own_renewed(self, op: str, body: bytes) -> None:
-        (one,) = messages(body)
-        if op == ATTEST_OP:
-            svid = api.AttestAgentResponse.FromString(one).result.svid
-        else:
-            svid = api.RenewAgentResponse.FromString(one).svid
-        key = self._key()
-        self._fresh_key = None
-        self.own = tuple(svid.cert_chain), key
-        self.own_expires_at = float(svid.expires_at)
-        swarm = self._swarm
-        self.own_signer = swarm.authority.signer_of(self.own[0][0])
-        self.own_lifetime_s = self.own_expires_at - swarm.wall_s() + swarm.plan.backdate_s
+        self.own.take(op, body)
         self._failures = 0
         self._drop_connection()
-        self.start_at(swarm.now_s())  # a new connection with the new document, and a sync
+        self.start_at(self._swarm.now_s())  # a new connection with the new document, and a sync
 
     def _renew_own(self) -> None:
         if self._swarm.plan.attestor == "x509pop":
             self._attest()
-            return
-        self._call(RENEW_AGENT_OP, self._swarm.now_s(), renew_agent_body(self._key()))
+        else:
+            self._call(RENEW_AGENT_OP, self._swarm.now_s(), self.own.renewal())
 
     # -- workloads' documents
 
@@ -362,10 +305,8 @@ class HollowAgent:
         swarm.authority.update(body, swarm.wall_s())
         if self._renewing:
             return
-        left_s = self.own_expires_at - swarm.wall_s()
-        if self.own_signer in swarm.authority.tainted or self.documents.at_threshold(
-            left_s, self.own_lifetime_s
-        ):
+        left_s = self.own.expires_at - swarm.wall_s()
+        if self.own.tainted or self.documents.at_threshold(left_s, self.own.lifetime_s):
             self._renew_own()  # and with it the connection: the workloads' turn is the next sync
         elif swarm.now_s() >= self._renew_again_s:
             self._renew_due()
@@ -423,7 +364,7 @@ class HollowAgent:
         self._renew_again_s = -inf
         self.synced = False
         if self._swarm.plan.attestor == "x509pop":
-            self.own = None
+            self.own.lose()
         self.start_at(t_s)
 
     def stop(self) -> None:

@@ -12,8 +12,9 @@ import psutil
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from loadgen.swarm.agent import HollowAgent, Node
+from loadgen.swarm.agent import HollowAgent
 from loadgen.swarm.authority import Authority
+from loadgen.swarm.identity import Node
 from loadgen.swarm.protocol import (
     RESULT_FILE,
     ROWS_FILE,
@@ -24,7 +25,7 @@ from loadgen.swarm.protocol import (
     SwarmPlan,
 )
 from loadgen.swarm.recorder import Recorder
-from loadgen.targets.spire.credentials import Svid, csr, new_key
+from loadgen.targets.spire.credentials import csr, new_key
 from scenarios.demand.streams import seed_key
 from scenarios.errors import InputError
 
@@ -145,7 +146,7 @@ class Swarm:
         wall_s, recorder = self.wall_s(), self.recorder
         attested = connected = synced = identities = expired = 0
         for agent in self.agents:
-            attested += agent.own is not None and agent.own_expires_at > wall_s
+            attested += agent.own.good(wall_s)
             connected += agent.is_connected
             synced += agent.synced
             valid, gone = agent.documents.counts(wall_s)
@@ -170,10 +171,10 @@ class Swarm:
     def steal(self, number: int, name: str) -> Stolen:
         """Return a copy of an agent's key and document, empty when it holds none."""
         agent = self.agents[number] if 0 <= number < len(self.agents) else None
-        if agent is None or agent.own is None:
+        svid = None if agent is None else agent.own.svid()
+        if agent is None or svid is None:
             return Stolen(name, self.now_s(), "", "", "", 0)
-        svid = Svid.of(*agent.own)
-        expires_at = int(agent.own_expires_at)
+        expires_at = int(agent.own.expires_at)
         pem = svid.pem().decode()
         return Stolen(name, self.now_s(), pem, svid.spiffe_id, svid.serial, expires_at)
 

@@ -59,19 +59,30 @@ def load(rounds: Rounds = 3, json: Json = False, quiet: Quiet = False) -> None:
 
 
 @app.command()
-def swarm(json: Json = False, quiet: Quiet = False) -> None:
+def swarm(
+    agents: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=20_000, help="This fleet alone. [default: 4,000, then smaller ones]"
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
     """Measure how many hollow agents one core carries against a real SPIRE server.
 
     SPIRE has the other core. Where the largest fleet is late, a smaller one is tried.
 
     Example: `midas bench swarm --json`
     """
-    from loadgen.bench.swarm import bench_swarm, expected_s
+    from loadgen.bench.swarm import LADDER, bench_swarm, expected_s
     from midas.render import bench as render
 
     output = Output(json, quiet)
-    output.note(f"This takes at least {expected_s() / 60:.0f} min; leave the machine alone.")
-    table = bench_swarm(on_step=output.note)
+    ladder = LADDER if agents is None else (agents,)
+    expected = expected_s(ladder[0])
+    output.note(f"This takes at least {expected / 60:.0f} min; leave the machine alone.")
+    table = bench_swarm(ladder=ladder, on_step=output.note)
     output.result(render.document(table), *render.lines(table))
 
 

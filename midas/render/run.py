@@ -34,7 +34,7 @@ def lines(summary: "Summary", path: Path) -> Iterator["RenderableType"]:
 
 
 def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
-    from analysis import terse
+    from analysis import recovery, terse
 
     manifest = summary.manifest
     yield (
@@ -46,6 +46,8 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
         found = {r: of.metrics[name] for r, of in summary.regimes.items() if name in of.metrics}
         if any(one.infinite or one.value is not None for one in found.values()):
             yield from block(terse.title(name, summary), found)
+            if name.endswith(recovery.SHARE):
+                yield from (f"  {r}: {recovery.verdict(share)}" for r, share in found.items())
     yield from _detection(summary)
     for name, of in summary.regimes.items():
         if of.tenants:

@@ -10,7 +10,7 @@ from scenarios.errors import Problem
 from scenarios.spec import lifetimes
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import HOURS, Scenario
+from scenarios.spec.schema import HOURS, Policy, Scenario
 
 CANARIES = "canary:"
 """resource of the permissions that nobody needs"""
@@ -32,6 +32,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
+    found += _policy(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -41,9 +42,11 @@ def warnings(scenario: Scenario) -> list[str]:
     found: list[str] = []
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
+        found += _beyond_the_limit(regime, scenario)
         found += _poll_wider_than_jitter(regime)
         found += _target_without_grace(regime)
         found += _idle_key_storage(regime)
+    found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
@@ -98,6 +101,8 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
 def _faults(scenario: Scenario) -> Iterator[Problem]:
     for index, fault in enumerate(scenario.faults):
         key = f"faults[{index}]"
+        if fault.kind == "datastore-slow" and scenario.issuer.datastore is None:
+            yield Problem(f"{key}.kind", f"{fault.kind!r}", "needs a table [issuer.datastore]")
         if fault.start_s >= scenario.horizon_s:
             yield Problem(
                 f"{key}.start_s",
@@ -156,6 +161,26 @@ def _drive(scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             "drive.regime", repr(scenario.drive.regime), f"must be one of {', '.join(names)}"
         )
+
+
+def _policy(scenario: Scenario) -> Iterator[Problem]:
+    policy = scenario.policy
+    if policy.alerts == 0 and policy != Policy():
+        yield Problem("policy.alerts", "0", "must be ≥ 1, or the rest of [policy] never applies")
+    if policy.alerts == 0 or policy.ttl_factor == 1.0:
+        return
+    for regime in (regime for regime in scenario.regimes if regime.ttl_s < float("inf")):
+        least_s = lifetimes.shortest_renewable_s(regime)
+        for workload in scenario.workloads:
+            life_s = lifetimes.ttl_of(workload, regime) * policy.ttl_factor
+            ahead_s = workload.clock_skew.offset_s
+            if 0.0 < ahead_s >= lifetimes.earliest_renewal_s(regime, life_s) or life_s <= least_s:
+                yield Problem(
+                    "policy.ttl_factor",
+                    f"{policy.ttl_factor:g}",
+                    f"leaves {workload.name}'s documents of {regime.name} {life_s:g} s, must leave "
+                    f"> {max(least_s, ahead_s):g} s, or they are renewed late or without end",
+                )
 
 
 def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
@@ -244,20 +269,58 @@ def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
             )
 
 
-def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
+def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
+    """Return how often the agents ask in all; None where nobody can say beforehand."""
     if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
-        return
-    renewals_hz = sum(
+        return None
+    return sum(
         lifetimes.holders(workload, regime) / _age_s(regime, lifetimes.ttl_of(workload, regime))
         for workload in scenario.workloads
     )
+
+
+def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    renewals_hz, issuer = _renewals_hz(regime, scenario), scenario.issuer
+    if renewals_hz is None:
+        return
+    stages = [(issuer.servers, issuer.service_time_s, "servers", "a signature")]
+    if (store := issuer.datastore) is not None:
+        stages.append((store.servers, store.service_time_s, "datastore connections", "a request"))
+    for servers, service_s, what, each in stages:
+        age_s = scenario.agents / renewals_hz
+        load = scenario.agents / age_s * service_s / servers
+        if load >= 1:
+            yield (
+                f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the "
+                f"issuer {load:.3g} times what {servers} {what} at {service_s:g} s {each} can serve"
+            )
+
+
+def _beyond_the_limit(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    limit, renewals_hz = scenario.issuer.rate_limit, _renewals_hz(regime, scenario)
+    if limit is None or renewals_hz is None or regime.issuance is Issuance.MANUAL:
+        return
+    node = max(w.agents_per_node for w in scenario.workloads)
+    agents = min(node * limit.nodes_per_address, scenario.agents)
     age_s = scenario.agents / renewals_hz
-    load = renewals_hz * scenario.issuer.service_time_s / scenario.issuer.servers
-    if load >= 1:
+    rate_hz = agents / age_s
+    if rate_hz > limit.rate_hz:
         yield (
-            f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the issuer "
-            f"{load:.3g} times what {scenario.issuer.servers} servers at "
-            f"{scenario.issuer.service_time_s:g} s a signature can serve"
+            f"{regime.name}: up to {agents} agents behind one address renewing every {age_s:g} s "
+            f"ask {rate_hz:.3g} times a second, the limit is {limit.rate_hz:g}"
+        )
+
+
+def _late_answers(scenario: Scenario) -> Iterator[str]:
+    """Warn of a queue so long that what is served from its end comes too late."""
+    issuer = scenario.issuer
+    if issuer.deadline_s is None or issuer.queue_limit is None:
+        return
+    wait_s = issuer.queue_limit * issuer.service_time_s / issuer.servers
+    if wait_s >= issuer.deadline_s:
+        yield (
+            f"issuer: a full queue of {issuer.queue_limit} takes {wait_s:g} s to sign, longer than "
+            f"deadline_s = {issuer.deadline_s:g}: what is served from its end is thrown away"
         )
 
 

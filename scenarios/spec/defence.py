@@ -139,3 +139,23 @@ class Benign(Strict):
             + self.canary_scans_per_agent_year
             + self.batch_jobs_per_agent_year
         )
+
+
+class Policy(Strict):
+    """What so many alerts bring about for the whole fleet, until it is quiet again."""
+
+    alerts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """alerts within ``window_s``, true or false, that tighten; 0 is no policy"""
+    window_s: PositiveSeconds = 3600.0
+    relax_after_s: PositiveSeconds = 3600.0
+    """from the last alert that found ``alerts`` of them within the window"""
+    ttl_factor: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """times the lifetime, for what is issued meanwhile"""
+    renew_within_s: PositiveSeconds | None = None
+    """when it tightens, whatever agents hold is renewed within this time; as ever when absent"""
+    narrow_scope: bool = False
+    """a stolen credential opens what its task needs and no more, where somebody decides so"""
+    step_up_refuses: Share = 0.0
+    """share of a thief's uses of permissions of highly sensitive tasks that a step-up stops"""
+    step_up_fails: Share = 0.0
+    """share of healthy starts of such tasks that fail in it"""

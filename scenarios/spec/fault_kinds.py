@@ -53,8 +53,29 @@ class Partition(Lasting):
     """probability of each node to be cut off"""
 
 
-Fault = Annotated[IssuerOutage | Partition, Field(discriminator="kind")]
+class DatastoreSlow(Lasting):
+    """Work that the issuer's datastore takes up while this lasts takes ``factor`` times as long."""
+
+    kind: Literal["datastore-slow"]
+    factor: Annotated[float, Field(gt=1, le=1e6)]
+
+
+class SigningSlow(Lasting):
+    """Signatures that begin while this lasts take ``factor`` times as long."""
+
+    kind: Literal["signing-slow"]
+    factor: Annotated[float, Field(gt=1, le=1e6)]
+
+
+Fault = Annotated[
+    IssuerOutage | Partition | DatastoreSlow | SigningSlow, Field(discriminator="kind")
+]
 KINDS: Mapping[str, type[Striking]] = MappingProxyType(
-    {"issuer-outage": IssuerOutage, "partition": Partition}
+    {
+        "issuer-outage": IssuerOutage,
+        "partition": Partition,
+        "datastore-slow": DatastoreSlow,
+        "signing-slow": SigningSlow,
+    }
 )
 """the members of ``Fault`` by ``kind``"""

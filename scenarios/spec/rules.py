@@ -242,6 +242,24 @@ def backoff_delay(
     return delay * (1.0 - jitter + 2.0 * jitter * u)
 
 
+def limiter(t_s: float, next_s: float, rate_hz: float, burst: int) -> tuple[float, float]:
+    """Return how long an arrival waits for its turn, and the source's new ``next_s``.
+
+    The generic cell rate algorithm as a shaper (ITU-T I.371): with T = 1/rate, an arrival at t
+    goes on at max(t, next − (burst − 1)·T), and next becomes max(t, next) + T. The token bucket
+    of ``golang.org/x/time/rate``, which SPIRE's server waits on, is the same law.
+
+    Args:
+        t_s: instant of the arrival; those of one source come in order.
+        next_s: what the arrival before it left behind; −inf for a source not seen yet.
+        rate_hz: long-run rate.
+        burst: arrivals of a rested source that go on at once.
+    """
+    from_s = max(t_s, next_s)
+    wait_s = max(0.0, from_s - t_s - (burst - 1) / rate_hz)
+    return wait_s, from_s + 1.0 / rate_hz
+
+
 def is_active(hour: float, from_hour: float, to_hour: float) -> bool:
     """Return whether ``hour`` of day lies in the half-open range, which may span midnight."""
     if from_hour < to_hour:

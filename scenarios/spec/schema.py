@@ -18,6 +18,7 @@ from scenarios.spec.authority import (
 from scenarios.spec.defence import Benign as Benign
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
+from scenarios.spec.defence import Policy as Policy
 from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
@@ -74,11 +75,37 @@ class Backoff(Strict):
     """half-width of the uniform factor 1 ± jitter"""
 
 
+class Datastore(Strict):
+    """The first stage of a request: connections behind one FIFO queue, exponential service."""
+
+    servers: Annotated[int, Field(ge=1, le=10_000)] = 1
+    service_time_s: PositiveSeconds
+
+
+class RateLimit(Strict):
+    """A token bucket for each source: requests beyond it wait their turn (``rules.limiter``)."""
+
+    rate_hz: Annotated[float, Field(gt=0, le=1e6)]
+    burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    nodes_per_address: Annotated[int, Field(ge=1, le=100_000_000)] = 1
+    """nodes that the issuer sees behind one address, in the order of their numbers"""
+
+
 class Issuer(Strict):
-    """The identity server: ``servers`` in parallel behind one FIFO queue, exponential service."""
+    """The identity server: ``servers`` that sign, in parallel behind one FIFO queue.
+
+    Service is exponential. All else is off unless said: ``simulator/population.py`` has the
+    semantics.
+    """
 
     servers: Annotated[int, Field(ge=1, le=10_000)] = 2
     service_time_s: PositiveSeconds = 0.002
+    datastore: Datastore | None = None
+    queue_limit: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
+    """requests that it holds beyond one for each server of every stage; more are refused"""
+    deadline_s: PositiveSeconds | None = None
+    """after this time an agent gives up on a request and backs off; the issuer works on it still"""
+    rate_limit: RateLimit | None = None
     backoff: Backoff = Backoff()
     ca: CertificateAuthority | None = None
     """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
@@ -89,8 +116,9 @@ class Issuer(Strict):
 class Start(Strict):
     """The state of the fleet at t = 0."""
 
-    ages: Literal["stationary", "synchronised"] = "stationary"
-    """credential ages from their stationary law, or everything issued at t = 0"""
+    ages: Literal["stationary", "synchronised", "cold"] = "stationary"
+    """credential ages from their stationary law; everything issued at t = 0; or nothing that the
+    issuer gives out in anybody's hands yet"""
     hour_of_day: Annotated[float, Field(ge=0, lt=24)] = 0.0
 
 
@@ -234,6 +262,7 @@ class Scenario(Strict):
     threats: Threats = Threats()
     detection: Detection = Detection()
     response: Response = Response()
+    policy: Policy = Policy()
     benign: Benign = Benign()
     faults: tuple[Fault, ...] = ()
     tenants: tuple[Tenant, ...] = ()

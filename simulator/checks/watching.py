@@ -11,7 +11,7 @@ from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.canaries import Canary
 from scenarios.detection.permissions import NewPermission
 from scenarios.record.tables import Incident
-from scenarios.spec.defence import Armed, Benign, Priority, RateChange, Response
+from scenarios.spec.defence import Armed, Benign, Policy, Priority, RateChange, Response
 from scenarios.spec.regime import Renewal
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import Abuse, Task, Threats
@@ -192,3 +192,50 @@ def _batches(waits_s: list[float], batches: int) -> NDArray[np.float64]:
 def _alert(detector: str, identity: str, t_s: float) -> Alert:
     event = AuditEvent(t_s, t_s, identity, "", "", "", 0.0, "", "use", "", "ok")
     return Alert(detector, identity, t_s, event, "")
+
+
+def guard(engine: Engine) -> list[Finding]:
+    """A policy that each of Poisson alerts tightens for a minute; lives of an hour are halved."""
+    agents, ttl_s, fraction, factor, relax_s, batches = 400, HOUR_S, 0.5, 0.5, 60.0, 50
+    alert_hz = 0.7 / relax_s
+    tight = theory.on_guard(alert_hz, relax_s)
+    checked = scenes.regime(ttl_s, fraction=fraction)
+    batch_s = 2.0 * HOUR_S
+    scene = scenes.scenario(checked, agents, horizon_s=(batches + 1) * batch_s).model_copy(
+        update={"policy": Policy(alerts=1, relax_after_s=relax_s, ttl_factor=factor)}
+    )
+    key = seed_key(SEED + 138)
+    world = World(scene, checked, key, engine(scene, checked, key))
+    t_s, n, on_s, issued, seen = 0.0, 0, [], [], [(0.0, 0.0)]
+    for edge_s in (np.arange(batches + 1) + 1.0) * batch_s:
+        while t_s < edge_s:
+            world.clock.advance(t_s)
+            world.guard.alert()
+            t_s += world.exponential(1.0 / alert_hz, 1, Stream.BENIGN_TIME, n)
+            n += 1
+        world.clock.advance(edge_s)
+        counts = world.guard.counts()
+        open_s = scene.horizon_s - edge_s if world.guard.on(edge_s) else 0.0
+        seen.append((counts["tight_s"] - open_s, float(world.population.counters().issued)))
+        if len(seen) > 2:  # the first batch is warm-up
+            on_s.append(seen[-1][0] - seen[-2][0])
+            issued.append(seen[-1][1] - seen[-2][1])
+    expected = agents / (fraction * ttl_s * (1.0 - tight * (1.0 - factor)))
+    return [
+        Finding(
+            "share of time for which alerts tighten, 0.7 within each relaxation (M/D/∞ busy)",
+            "1",
+            np.array(on_s) / batch_s,
+            tight,
+            0.06,
+            "six points of a hundred",
+        ),
+        Finding(
+            "issuances where each life is halved with that probability (renewal reward)",
+            "1/s",
+            np.array(issued) / batch_s,
+            expected,
+            0.06 * expected,
+            "6 %; without a policy it would be a quarter less, always tight half as much again",
+        ),
+    ]

@@ -217,21 +217,34 @@ def everybodys(world: World) -> tuple[str, ...]:
     return tuple(dict.fromkeys(permission for task in tasks for permission in task.permissions))
 
 
-def opened(world: World, case: Case) -> frozenset[str]:
+def opened(world: World, case: Case, *, narrowed: bool = False) -> frozenset[str]:
     """Return the permissions that the stolen credential opens.
 
     A document for one task opens that task's permissions if somebody else than its holder enforces
     it; otherwise, and for a thief inside the workload, who is served every task's document in
     turn, it is the union over the tasks of the class. The issuer's key opens what anybody has.
+    ``narrowed`` by policy, it is what the robbed task needs.
     """
     if case.forges:
         return frozenset(everybodys(world))
     agent_class: AgentClass = world.layout.of(case.agent)
     regime = world.regime
     scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY
-    if scoped and not case.foothold:
+    if narrowed or (scoped and not case.foothold):
         return frozenset(agent_class.workload.tasks[case.task].permissions)
     return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
+
+
+def granted(world: World, case: Case, use: Use) -> bool:
+    """Return whether a verifier grants a use, the credential being valid; now or in the past."""
+    guard = world.guard
+    if use.permission not in opened(world, case, narrowed=guard.narrows(use.t_s)):
+        return False
+    stopped = world.scenario.policy.step_up_refuses
+    return not (
+        guard.steps_up(use.t_s, use.permission)
+        and world.uniform(case.entity, Stream.STEP_UP, use.n) < stopped
+    )
 
 
 def usable_elsewhere(world: World, entity: int) -> bool:

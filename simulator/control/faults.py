@@ -2,12 +2,12 @@
 
 from collections.abc import Generator
 from itertools import count
-from math import inf
+from math import inf, prod
 from typing import NamedTuple, TypeVar
 
 import simpy
 
-from scenarios.spec.fault_kinds import IssuerOutage, Partition, Striking
+from scenarios.spec.fault_kinds import DatastoreSlow, IssuerOutage, Partition, SigningSlow, Striking
 from scenarios.spec.schema import Scenario
 from simulator.control.world import World
 from simulator.population import Command, CommandKind
@@ -71,6 +71,10 @@ class Faults:
                 self._outage(number, begins)
             case Partition(share=share):
                 self._partition(number, begins, share)
+            case DatastoreSlow():
+                self._slow(number, begins, DatastoreSlow, CommandKind.SLOW_DATASTORE)
+            case SigningSlow():
+                self._slow(number, begins, SigningSlow, CommandKind.SLOW_SIGNING)
 
     def _outage(self, number: int, begins: bool) -> None:
         """Take the issuer down; where outages overlap, until the last ends."""
@@ -83,6 +87,17 @@ class Faults:
         """Cut nodes off, or let them back."""
         kind = CommandKind.CUT_OFF if begins else CommandKind.RECONNECT
         self._command(kind, fault=number, value=share)
+
+    def _slow(
+        self,
+        number: int,
+        begins: bool,
+        kind: type[DatastoreSlow] | type[SigningSlow],
+        command: CommandKind,
+    ) -> None:
+        """Slow a stage down, or let it be; where such faults overlap, their factors multiply."""
+        self._mark(number, begins)
+        self._command(command, value=prod(fault.factor for fault in self._active(kind)))
 
     def _mark(self, number: int, begins: bool) -> None:
         """Note that a fault begins or ends."""

@@ -62,7 +62,7 @@ class Lateral:
         yield world.clock.at(at_s)
         if not case.has_access(world, at_s):
             return
-        for permission in sorted(opened(world, case)):
+        for permission in sorted(opened(world, case, narrowed=world.guard.narrows(at_s))):
             n = self._number[permission]
             if world.uniform(case.entity, Stream.LATERAL_ATTEMPT, n) < law.success:
                 self._harvest(case, permission)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from math import ceil, inf
+from typing import Final
 
 import numpy as np
 import simpy
@@ -9,11 +10,22 @@ from numpy.typing import NDArray
 
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
-from simulator.control.faults import outages
+from simulator.control.faults import windows
+from simulator.control.recovery import at_rest, servers
 from simulator.control.threats import Threats
 from simulator.control.world import World
+from simulator.layout import initial_ages
+from simulator.population import Counters
 
 Series = list[tuple[float, str, float]]
+
+_ONLY_WITH: Final = {
+    "timeouts": "deadline_s",
+    "wasted": "deadline_s",
+    "limited": "rate_limit",
+    "limited_wait_s": "rate_limit",
+}
+"""counter → key of the issuer without which it says nothing"""
 
 
 class Measures:
@@ -46,29 +58,33 @@ class Measures:
             self._residual_s.append(max(0.0, newest.expires_s - world.now_s))
 
     def _levels(self) -> Generator[simpy.Event, object, None]:
-        """Sample how many hold an expired credential, in every outage and until all recovered."""
+        """Sample how many hold no valid credential, in every fault and until all is at rest."""
         world = self._world
         interval_s = world.scenario.series_interval_s
         step = 0
-        for start_s, end_s in outages(world.scenario):
+        spans = [(start_s, end_s) for start_s, end_s, _ in windows(world.scenario)]
+        if initial_ages(world.scenario, world.regime) == "cold":
+            spans.insert(0, (0.0, 0.0))
+        levels = (servers(world.scenario),) * 2
+        for start_s, end_s in spans:
             step = max(step, int(start_s // interval_s) + 1)
             while step * interval_s < world.horizon_s:
                 yield world.clock.at(step * interval_s)
                 expired = world.population.expired_now()
                 self._expired.append((step * interval_s, expired))
                 step += 1
-                if world.now_s >= end_s and expired == 0:
+                if world.now_s >= end_s and expired == 0 and at_rest(world.population, *levels):
                     break
 
     def counts(self, threats: Threats, replacements: int) -> dict[str, float]:
         """Return the totals of the replication by name; the unit ends the name.
 
-        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters``;
-        ``peak_issuances_per_s`` in the busiest second; ``service_s`` asked of the issuer on
-        average; probes of the residual validity of the newest document that a random agent holds
-        (``probes``, their sum and sum of squares; ``empty_probes`` found nothing); ``accesses``
-        at the start and end of tasks, ``attributed_accesses`` of them under a line that names the
-        acting workload; ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
+        ``agents``, ``secrets``, ``horizon_s``; every field of ``population.Counters`` that this
+        issuer can have; ``peak_issuances_per_s`` in the busiest second; probes of the residual
+        validity of the newest document that a random agent holds (``probes``, their sum and sum of
+        squares; ``empty_probes`` found nothing); ``accesses`` at the start and end of tasks,
+        ``attributed_accesses`` of them under a line that names the acting workload;
+        ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
         """
         world = self._world
         counters = world.population.counters()
@@ -80,7 +96,7 @@ class Measures:
             "agents": float(world.layout.agents),
             "secrets": float(world.layout.secrets),
             "horizon_s": world.horizon_s,
-            **{name: float(value) for name, value in counters._asdict().items()},
+            **self._counted(counters),
             "peak_issuances_per_s": float(per_second.max(initial=0)),
             "probes": float(len(residual_s)),
             "empty_probes": float(self._empty_probes),
@@ -92,12 +108,21 @@ class Measures:
             "replacements": float(replacements),
         }
 
+    def _counted(self, counters: Counters) -> dict[str, float]:
+        issuer = self._world.scenario.issuer
+        return {
+            name: float(value)
+            for name, value in counters._asdict().items()
+            if name not in _ONLY_WITH or getattr(issuer, _ONLY_WITH[name]) is not None
+        }
+
     def series(self, incidents: list[Incident]) -> Series:
         """Return (start of interval, name, value): ``issued``, ``refusals``, ``open_incidents``.
 
         ``issued`` and ``refusals`` are totals of the interval (counted by whole seconds, each in
         the interval in which it begins), ``open_incidents`` the level at its end, and
-        ``expired_agents`` likewise, from the start of an outage until nobody's is expired.
+        ``expired_agents`` likewise, from the start of a fault until nobody's is expired and no more
+        requests are open than the issuer has servers.
         """
         world = self._world
         interval_s = world.scenario.series_interval_s

@@ -13,6 +13,7 @@ from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
+from simulator.control.recovery import Recovery
 from simulator.control.response import Response, waiting
 from simulator.control.start import open_thefts
 from simulator.control.tenant_sample import TenantSample
@@ -42,6 +43,7 @@ def run(
     """
     world = World(scenario, regime, seed_key, population, every_access)
     response = Response(world)
+    recovery = Recovery(world)
     Faults(world)
     threats = Threats(world, response)
     authority = Authority(world, threats, response)
@@ -62,6 +64,8 @@ def run(
         counts |= tenants.counts()
     if scenario.response.priority != Priority():
         counts |= waiting(response.waits)
+    if world.guard.in_force:
+        counts |= world.guard.counts()
     law = scenario.threats
     if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
         counts |= authority.counts()
@@ -70,6 +74,7 @@ def run(
         watched_s, false_alarms = benign.watched_identity_s, response.false_alarms
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)
+    counts |= recovery.counts()
     counts["watched_identity_s"] = watched_s
     alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
     return counts, measures.series(incidents), incidents, alerts

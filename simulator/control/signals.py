@@ -16,7 +16,7 @@ from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.canaries import RESOURCE
 from scenarios.detection.detector import Detector
 from scenarios.spec.defence import Armed
-from simulator.control.case import Case, Use, hidden, opened
+from simulator.control.case import Case, Use, granted, hidden
 from simulator.control.feed import Feed
 from simulator.control.rates import Lines
 from simulator.control.response import Response
@@ -135,7 +135,7 @@ class Signals:
             held = [v for v in world.population.read(case.owner) if v.slot == case.slot]
             document = held[0] if held else None
             valid = document is not None and use.t_s < document.expires_s
-        accepted = valid and use.permission in opened(world, case)
+        accepted = valid and granted(world, case, use)
         return feed.thief_line(case, use, document or _NOTHING, "ok" if accepted else "denied")
 
 

@@ -24,8 +24,8 @@ from simulator.control.case import (
     Case,
     Use,
     first_use_s,
+    granted,
     left_after_eviction_s,
-    opened,
     usable_elsewhere,
 )
 from simulator.control.feed import Feed, serial_text
@@ -340,7 +340,7 @@ class Threats:
         accepted = case.copy_opens(world, use.t_s)
         if case.inside(use.t_s):
             accepted = document.accepted_from_s <= use.t_s < document.expires_s
-        outcome: Outcome = "ok" if accepted and use.permission in opened(world, case) else "denied"
+        outcome: Outcome = "ok" if accepted and granted(world, case, use) else "denied"
         return feed.thief(case, use, document, outcome)
 
     def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:

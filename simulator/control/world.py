@@ -21,6 +21,7 @@ from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
+from simulator.control.policy import Guard
 from simulator.control.tenants import Rules, hazards, rules
 from simulator.layout import Layout
 from simulator.population import Population
@@ -79,6 +80,7 @@ class World:
         self.passed_over = 0.0
         """switches of owners that were computed only to get past them"""
         self._population = population
+        self.guard = Guard(self)
         self._documents: dict[int, Documents] = {}
 
     @property

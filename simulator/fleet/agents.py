@@ -12,11 +12,13 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from scenarios.spec.rules import AT_USE, AVAILABILITY_TARGET, FRACTION_POLLED, SERVER_DIRECTED
+from scenarios.spec.rules import AT_USE, AVAILABILITY_TARGET, FRACTION_POLLED
 from simulator.fleet import laws  # noqa: F401  (makes the laws callable from here)
 from simulator.fleet.issuer import (
     ISSUED,
     ISSUER,
+    TIMED_OUT,
+    Issuer,
     accept,
     count_issue,
     count_refusal,
@@ -24,7 +26,6 @@ from simulator.fleet.issuer import (
     order,
     overtake,
     refuses,
-    void,
 )
 from simulator.fleet.laws import (
     active_at,
@@ -86,7 +87,6 @@ GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
 DIURNAL = np.uint64(Stream.DIURNAL)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
-RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL_CHECK)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
@@ -444,14 +444,17 @@ def note_span(fleet: Fleet, lane: Lane, agent: int, users: int, from_s: float, t
 
 
 @kernel
-def renew(
-    fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
+def count_tenure(
+    fleet: Fleet,
+    lane: Lane,
+    agent_class: AgentClass,
+    agent: int,
+    first: int,
+    i: int,
+    t_s: float,
 ) -> None:
-    """Take note of an issue to record ``i``."""
-    agent_class = class_of(fleet, i)
-    agent, slot = agent_and_slot(agent_class, i)
+    """Count what was done with what record ``i`` held, which is replaced now."""
     record = table(fleet.records, fleet.record_count, RECORD)[i]
-    first = i - slot
     users = users_of(agent_class, first)
     for user in range(users):  # more than one: of one slot each
         replay(fleet, lane, agent_class, agent + user, first + user, t_s)
@@ -468,12 +471,26 @@ def renew(
     if late_s > 0.0:
         shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
         shard.expired_s += late_s * users
+
+
+@kernel
+def renew(
+    fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
+) -> None:
+    """Take note of an issue to record ``i``."""
+    agent_class = class_of(fleet, i)
+    agent, slot = agent_and_slot(agent_class, i)
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    first = i - slot
+    count_tenure(fleet, lane, agent_class, agent, first, i, t_s)
     serial = issues(record)
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
     record.tag += np.uint32(1 << SERIAL_SHIFT)
     if fleet.hurried:
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
+    if fleet.has_deadline:
+        table(fleet.timeouts, fleet.record_count, np.uint32)[i] = 0
     due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
     if fleet.rule == AT_USE:
         late_s = behind_s(fleet, agent_class, agent)
@@ -493,7 +510,7 @@ def renew(
 def back_off(
     fleet: Fleet, lane: Lane, t_s: float, i: int, answers: Table[Entry], position: int
 ) -> None:
-    """Take note of a refusal of record ``i``'s request."""
+    """Take note of a refusal or a time-out of record ``i``'s request."""
     agent_class = class_of(fleet, i)
     agent, slot = agent_and_slot(agent_class, i)
     record = table(fleet.records, fleet.record_count, RECORD)[i]
@@ -543,6 +560,8 @@ def take_note(fleet: Fleet, lane: Lane, answers: Table[Entry], position: int) ->
     elif kind == WAKE:
         look_further(fleet, lane, t_s, i, answers, position)
     else:
+        if kind == TIMED_OUT:
+            table(fleet.timeouts, fleet.record_count, np.uint32)[i] += np.uint32(1)
         back_off(fleet, lane, t_s, i, answers, position)
 
 
@@ -551,6 +570,12 @@ def _begin_slot(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
 ) -> float:
     """Give a slot what it holds at t = 0; return when it is due."""
+    if fleet.cold:
+        record.issued_s = inf
+        if fleet.rule == AT_USE:
+            return -inf
+        retag(record, 0, REVOKED)  # as if what it held had ended at t = 0
+        return 0.0
     if fleet.synchronised:
         record.issued_s = 0.0
         due_s = age_at_renewal(fleet, agent_class, agent, slot, 0, 0.0)
@@ -603,7 +628,8 @@ def _begin_slot(
 
 
 @kernel
-def _file_asked(wheel: Wheel, asked: Entry) -> None:
+def file_entry(wheel: Wheel, asked: Entry) -> None:
+    """File what an agent asks for next, if it asks at all."""
     if asked.t_s < inf:
         file(wheel, asked.t_s, int64(asked.record), int64(asked.note))
 
@@ -697,12 +723,39 @@ def count_expired(place: np.uint64, part: int, now_s: float) -> None:
 
 
 @entry(types.void(types.uint64, types.int64, types.float64))
+def count_in_flight(place: np.uint64, part: int, now_s: float) -> None:
+    """Count the slots of a part that have a request under way."""
+    fleet = table(place, 1, FLEET)[0]
+    records = table(fleet.records, fleet.record_count, RECORD)
+    begin, end = records_of(fleet, part, 1)
+    count = 0
+    for i in range(begin, end):
+        count += in_flight(records[i], now_s)
+    table(fleet.lanes, LANES, LANE)[part].in_flight_slots = count
+
+
+@entry(types.void(types.uint64, types.int64, types.float64))
 def catch_up_one(place: np.uint64, agent: int, to_s: float) -> None:
     """Replay one agent's switches strictly before ``to_s``."""
     fleet = table(place, 1, FLEET)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     first = first_record(fleet, agent)
     replay(fleet, lane, class_of(fleet, first), agent, first, to_s)
+
+
+@kernel
+def must_ask(fleet: Fleet, issuer: Issuer, agent_class: AgentClass, i: int, now_s: float) -> bool:
+    """End the validity of what record ``i`` holds; return whether a request is made for it now."""
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    if issues(record) == NO_SERIAL:
+        return False
+    ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
+    ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
+    retag(record, REVOKED, REVOKED)
+    if in_flight(record, now_s):
+        return False
+    overtake(issuer, record, i, now_s)
+    return True
 
 
 @entry(types.void(types.uint64, types.int64, types.float64, types.int64))
@@ -716,19 +769,13 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
     wheel = table(fleet.wheel, 1, WHEEL)[0]
     lane = table(fleet.lanes, LANES, LANE)[LANES - 1]
     records = table(fleet.records, fleet.record_count, RECORD)
-    ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
     spare = table(fleet.spare, 1, ENTRY)
     first = first_record(fleet, agent)
     agent_class = class_of(fleet, first)
     for i in range(first, first + agent_class.slots):
+        if not must_ask(fleet, issuer, agent_class, i, now_s):
+            continue
         record = records[i]
-        if issues(record) == NO_SERIAL:
-            continue
-        ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
-        retag(record, REVOKED, REVOKED)
-        if in_flight(record, now_s):
-            continue
-        overtake(issuer, record, i, now_s)
         if later:
             order(issuer, now_s, i, issues(record))
             continue
@@ -738,46 +785,10 @@ def replace(place: np.uint64, agent: int, now_s: float, later: int) -> None:
         if issuer.by_hand:
             count_issue(issuer, now_s)
             renew(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_entry(wheel, spare[0])
         elif refuses(fleet, issuer, i):
             count_refusal(issuer, now_s)
             back_off(fleet, lane, now_s, i, spare, 0)
-            _file_asked(wheel, spare[0])
+            file_entry(wheel, spare[0])
         else:
             accept(fleet, issuer, now_s, i, issues(record))
-
-
-@entry(types.void(types.uint64, types.float64, types.float64))
-def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
-    """Make whatever is held due within a window, unless it is due before or being renewed."""
-    fleet = table(place, 1, FLEET)[0]
-    issuer = table(fleet.issuer, 1, ISSUER)[0]
-    wheel = table(fleet.wheel, 1, WHEEL)[0]
-    records = table(fleet.records, fleet.record_count, RECORD)
-    hurried_s = table(fleet.hurried_s, fleet.record_count, np.float64)
-    asked = table(fleet.spare, 1, ENTRY)
-    fleet.hurried = 1
-    for i in range(fleet.record_count):
-        record = records[i]
-        if issues(record) == NO_SERIAL or in_flight(record, now_s):
-            continue
-        agent_class = class_of(fleet, i)
-        agent, slot = agent_and_slot(agent_class, i)
-        k = np.uint64(SLOTS * (issues(record) - 1) + slot)
-        u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)
-        due_s = now_s + u * window_s
-        if fleet.rule == SERVER_DIRECTED:
-            key = entity_key(fleet.seed_key, np.uint64(agent), RENEWAL_CHECK)
-            due_s = max(due_s, now_s + keyed_uniform(key, k) * fleet.poll_s)
-        was_s = record.event_s
-        if due_s >= (
-            due_at_use(fleet, agent_class, agent, slot, record, i)
-            if fleet.rule == AT_USE
-            else was_s
-        ):
-            continue
-        hurried_s[i] = due_s
-        ask_next(fleet, agent_class, agent, slot, i, due_s, now_s, asked, 0)
-        if record.event_s != was_s:
-            void(issuer, i, was_s)
-            _file_asked(wheel, asked[0])

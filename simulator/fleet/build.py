@@ -1,9 +1,7 @@
 """Lays out the memory of one fleet from a scenario: the only place that allocates."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from math import inf
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +13,7 @@ from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Grant, grants
+from simulator.fleet.desk import build_desk, needs_desk
 from simulator.fleet.issuer import DOUBTS, ISSUER, ORDERS
 from simulator.fleet.layout import (
     AGENT_CLASS,
@@ -36,34 +35,14 @@ from simulator.fleet.layout import (
     SPAN,
     TRACE,
 )
-from simulator.fleet.memory import address, reserve
+from simulator.fleet.memory import Memory, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
+from simulator.layout import initial_ages
 
 MANUAL = 0
 BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
 """buckets that a renewal age spans at most; entries of one, so that the ends of all and the whole
 of one stay in a core's own cache"""
-
-
-@dataclass(slots=True)
-class Memory:
-    """The arrays of one fleet, kept alive for the kernels that know their addresses."""
-
-    fleet: NDArray[np.void]
-    issuer: NDArray[np.void]
-    wheel: NDArray[np.void]
-    batches: NDArray[np.void]
-    lanes: NDArray[np.void]
-    shards: NDArray[np.void]
-    records: NDArray[np.void]
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
-
-    def hold(
-        self, struct: NDArray[np.void], name: str, array: NDArray[Any], key: str | None = None
-    ) -> None:
-        """Keep an array, by the field's name or ``key``, and write its address into a struct."""
-        self.arrays[key or name] = array
-        struct[name] = address(array)
 
 
 def build(
@@ -94,8 +73,13 @@ def build(
     row = regime_row(regime)
     ages_s = extreme_ages_s(row, granted)
     _fleet(memory, scenario, row, ages_s, seed_key, classes, batch, trace)
+    ages = initial_ages(scenario, regime)
+    memory.fleet["synchronised"], memory.fleet["cold"] = ages == "synchronised", ages == "cold"
     _wheel(memory, ages_s, records)
     _issuer(memory, scenario, row, ages_s, records)
+    if needs_desk(scenario.issuer) and row.issuance != MANUAL:
+        nodes = int(last["first_node"]) - (-workload.count // workload.agents_per_node)
+        build_desk(memory, scenario.issuer, nodes, records)
     _lanes(memory, batch, trace)
     return memory
 
@@ -192,7 +176,6 @@ def _fleet(
     fleet["seed_key"] = seed_key
     fleet["start_hour"] = scenario.start.hour_of_day
     fleet["one_task"] = row.scope == Scope.ONE_TASK
-    fleet["synchronised"] = scenario.start.ages == "synchronised"
     shortest_s, _ = ages_s
     if row.rule == Renewal.AT_USE:
         fleet["margin_s"] = shortest_s or 600.0
@@ -268,6 +251,8 @@ def provide_entries(memory: Memory, more: int = SLOTS) -> None:
     filed = int(wheel["waiting"] + wheel["open_count"] - wheel["open_next"] + wheel["late_count"])
     asked = int(memory.batches["count"].sum()) + ORDERS
     in_flight = int(issuer["requests"] - issuer["refusals"] - issuer["issued"])
+    if "desk" in memory.arrays:
+        in_flight -= int(memory.arrays["desk"]["timeouts"][0])
     if filed + asked + in_flight > int(wheel["capacity"]) - more:
         _widen(memory, int(wheel["capacity"]) + max(more, int(wheel["capacity"])))
 
@@ -291,6 +276,7 @@ def _issuer(
     backoff = scenario.issuer.backoff
     issuer["servers"] = scenario.issuer.servers
     issuer["service_time_s"] = scenario.issuer.service_time_s
+    issuer["signing_factor"] = 1.0
     issuer["by_hand"] = row.issuance == MANUAL
     issuer["issue_lookahead_s"], _ = ages_s
     issuer["refuse_lookahead_s"] = rules.backoff_delay(

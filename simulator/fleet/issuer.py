@@ -33,12 +33,14 @@ from simulator.fleet.layout import (
     agent_and_slot,
     class_of,
     log_event,
+    node_of,
 )
 from simulator.fleet.memory import F8, I8, U8, Table, entry, int64, kernel, struct, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, put, sift_down, sift_up
 from simulator.population import EventKind
 
 ISSUED, REFUSED, REQUEST = int(EventKind.ISSUED), int(EventKind.REFUSED), int(EventKind.REQUEST)
+WASTED, TIMED_OUT = int(EventKind.WASTED), int(EventKind.TIMED_OUT)
 SERVICE, CUT_OFF = np.uint64(Stream.SERVICE), np.uint64(Stream.CUT_OFF)
 DOUBTS = 1 << 12
 ORDERS = 256
@@ -50,6 +52,10 @@ class Issuer:
 
     servers: I8
     service_time_s: F8
+    signing_factor: F8
+    """on the service times that begin now"""
+    desk: U8
+    """of ``stages``; 0 where none of that is on"""
     by_hand: I8
     """issuance MANUAL: every attempt is answered in the same instant"""
     down: I8
@@ -95,7 +101,8 @@ def service_s(fleet: Fleet, issuer: Issuer, record: int, serial: int) -> float:
     """Return how long the issue of this serial of a slot takes."""
     agent, slot = agent_and_slot(class_of(fleet, record), record)
     key = entity_key(fleet.seed_key, np.uint64(agent), SERVICE)
-    return -log(keyed_uniform(key, np.uint64(SLOTS * serial + slot))) * issuer.service_time_s
+    work_s = -log(keyed_uniform(key, np.uint64(SLOTS * serial + slot))) * issuer.service_time_s
+    return work_s * issuer.signing_factor
 
 
 @kernel
@@ -182,11 +189,7 @@ def cut_off(fleet: Fleet, issuer: Issuer, record: int) -> bool:
     """Return whether a partition under way concerns the node of a record's agent."""
     if issuer.partitions == 0:
         return False
-    agent_class = class_of(fleet, record)
-    agent, _ = agent_and_slot(agent_class, record)
-    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
-    node = np.uint64(agent_class.first_node + place)
-    key = entity_key(fleet.seed_key, node, CUT_OFF)
+    key = entity_key(fleet.seed_key, np.uint64(node_of(fleet, record)), CUT_OFF)
     shares = table(issuer.cut_off_share, issuer.faults, np.float64)
     for fault in range(issuer.faults):
         if shares[fault] > 0.0 and keyed_uniform(key, np.uint64(fault)) < shares[fault]:
@@ -212,7 +215,7 @@ def log_attempt(
 
 
 @kernel
-def _file_asked(fleet: Fleet, wheel: Wheel) -> None:
+def file_asked(fleet: Fleet, wheel: Wheel) -> None:
     """File what agents asked for after earlier answers."""
     batches = table(fleet.batches, BATCHES, BATCH)
     for b in range(BATCHES):
@@ -263,7 +266,7 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
     serving = table(issuer.serving, issuer.servers, ENTRY)
     orders = table(issuer.orders, ORDERS, ENTRY)
     order_s = _order_s(issuer)
-    _file_asked(fleet, wheel)
+    file_asked(fleet, wheel)
     other = batches[1 - b]
     limit_s = min(to_s, other.limit_s) if other.stage == ANSWERED else to_s
     count = 0

@@ -7,6 +7,7 @@ from numba.extending import overload
 
 from scenarios.demand import initial, switches
 from scenarios.spec import rules
+from simulator.fleet.memory import PART
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -18,7 +19,7 @@ def compilable(law: Callable[P, R], inline: bool = False) -> Callable[P, R]:
     @overload(
         law,
         inline="always" if inline else "never",
-        jit_options={"error_model": "numpy"},
+        jit_options=PART,
         strict=False,
     )
     def _compiled(*_args: Any, **_options: Any) -> Any:  # noqa: ANN401
@@ -38,6 +39,7 @@ availability_age = compilable(rules.availability_age)
 renewal_age = compilable(rules.renewal_age)
 stationary_position = compilable(rules.stationary_position)
 backoff_delay = compilable(rules.backoff_delay)
+limiter = compilable(rules.limiter)
 hour_of_day = compilable(rules.hour_of_day)
 gap = compilable(switches.gap, inline=True)
 task_at = compilable(switches.task_at)

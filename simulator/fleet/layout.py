@@ -112,6 +112,7 @@ class Lane:
     open_failures: I8
     """failures since the expiry of what is expired now, where switches are counted in bulk"""
     expired_slots: I8
+    in_flight_slots: I8
     trace: U8
     trace_rows: I8
     trace_capacity: I8
@@ -212,6 +213,7 @@ class Fleet:
     one_task: I8
     """scope ONE_TASK: a slot for each task"""
     synchronised: I8
+    cold: I8
     backoff_base_s: F8
     backoff_factor: F8
     backoff_cap_s: F8
@@ -233,7 +235,10 @@ class Fleet:
     hurried: I8
     """there was such an order"""
     refusals: U8
-    """uint32 by record: refusals of the request under way"""
+    """uint32 by record: failures of the request under way"""
+    has_deadline: I8
+    timeouts: U8
+    """uint32 by record, where there is a deadline: time-outs of the request under way"""
     classes: U8
     class_count: I8
     shards: U8
@@ -302,6 +307,15 @@ def users_of(agent_class: AgentClass, record: int) -> int:
     if place % agent_class.agents_per_node != 0:
         return 0
     return min(agent_class.agents_per_node, agent_class.agents - place)
+
+
+@kernel
+def node_of(fleet: Fleet, record: int) -> int:
+    """Return the number of the node of a record's agent (``Layout.node_number``)."""
+    agent_class = class_of(fleet, record)
+    agent, _ = agent_and_slot(agent_class, record)
+    place = (agent - agent_class.first_agent) // agent_class.agents_per_node
+    return agent_class.first_node + place
 
 
 @kernel

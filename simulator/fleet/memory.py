@@ -5,6 +5,7 @@ arrays instead costs a third of the run time: each call to a helper counts refer
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar, cast, get_type_hints
 
 import numba
@@ -106,8 +107,54 @@ table = cast("Callable[[np.uint64, int, DTypeLike], Any]", _table)
 """gives the array of so many items at an address, without ownership; built in place, because a
 function would be compiled once for each type of its items"""
 
+_Library: Any = _numba.core.codegen.JITCodeLibrary
+_Compiler: Any = _numba.core.compiler.CompilerBase
+_passes = _numba.core.compiler.DefaultPassBuilder
+
+
+class _Part(_Library):  # type: ignore[misc]
+    """Code of a part, which is optimised and translated within the entry points that it is part of.
+
+    Numba would do both for each part as well, as if somebody called it from Python.
+    """
+
+    def _optimize_final_module(self) -> None:
+        """Leave it to the entry point."""
+
+    def _finalize_final_module(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, _name: str) -> int:
+        """Return 0: nobody calls it by address."""
+        self._ensure_finalized()
+        return 0
+
+    @property
+    def codegen(self) -> "_Part":
+        """What only ``set_env`` is asked of."""
+        return self
+
+    def set_env(self, _name: str, _env: object) -> None:
+        """Do nothing: an environment serves what kernels have none of, Python objects."""
+
+
+class _PartCompiler(_Compiler):  # type: ignore[misc]
+    def define_pipelines(self) -> list[Any]:
+        """Return the ordinary pipeline, for a library that is a part."""
+        state = self.state
+        state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
+        return [_passes.define_nopython_pipeline(state)]
+
+
 _njit = _numba.njit
-_INNER = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+PART: Any = {
+    "error_model": "numpy",
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+    "pipeline_class": _PartCompiler,
+}
+"""how whatever is called from kernels only is compiled; x / 0 is inf"""
 _OUTER = {"error_model": "numpy", "nogil": True, "cache": True}
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -118,7 +165,7 @@ def kernel(function: Function) -> Function:
 
     Once for each type of its arguments: numba would compile it anew for each literal number.
     """
-    compiled = _njit(**_INNER)(function)
+    compiled = _njit(**PART)(function)
     resolve = compiled.get_call_template
 
     def without_literals(args: Any, kws: Any) -> Any:  # noqa: ANN401
@@ -131,3 +178,24 @@ def kernel(function: Function) -> Function:
 def entry(signature: Any) -> Callable[[Function], Function]:  # noqa: ANN401
     """Compile an entry point: at import, cached on disk, outside of Python's lock."""
     return cast("Callable[[Function], Function]", _njit(signature, **_OUTER))
+
+
+@dataclass(slots=True)
+class Memory:
+    """The arrays of one fleet, kept alive for the kernels that know their addresses."""
+
+    fleet: NDArray[np.void]
+    issuer: NDArray[np.void]
+    wheel: NDArray[np.void]
+    batches: NDArray[np.void]
+    lanes: NDArray[np.void]
+    shards: NDArray[np.void]
+    records: NDArray[np.void]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def hold(
+        self, struct: NDArray[np.void], name: str, array: NDArray[Any], key: str | None = None
+    ) -> None:
+        """Keep an array, by the field's name or ``key``, and write its address into a struct."""
+        self.arrays[key or name] = array
+        struct[name] = address(array)

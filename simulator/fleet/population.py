@@ -30,6 +30,7 @@ from simulator.fleet.build import (
     refuse_overflow,
     set_life,
 )
+from simulator.fleet.desk import counted, order, provide_attempts, unfinished
 from simulator.fleet.issuer import ORDERS, serve
 from simulator.fleet.layout import (
     ANSWERED,
@@ -42,6 +43,7 @@ from simulator.fleet.layout import (
     WATCHED,
 )
 from simulator.fleet.memory import address
+from simulator.fleet.numbering import Numbering
 from simulator.forecast import switch_path
 from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView
@@ -65,9 +67,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="fleet")
 
 
-def _bulk() -> ModuleType:
-    """Return the kernels that few runs need, imported, hence compiled, only now."""
-    return import_module("simulator.fleet.poisson")
+def _kernels(name: str) -> ModuleType:
+    """Return kernels that few runs need, imported, hence compiled, only now."""
+    return import_module(f"simulator.fleet.{name}")
 
 
 class FleetPopulation:
@@ -106,14 +108,12 @@ class FleetPopulation:
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
         self.switch_path = "exact" if trace else switch_path(scenario, regime)
         refuse_overflow(scenario, regime, self.switch_path == "exact")
-        self._bulk = _bulk() if self.switch_path == "poisson" else None
+        self._bulk = _kernels("poisson") if self.switch_path == "poisson" else None
         self._memory.fleet["aggregated"] = self._bulk is not None
         self._place = address(self._memory.fleet)
+        self._stages = _kernels("stages") if "desk" in self._memory.arrays else None
         self._records, self._event_s = self._memory.records, self._memory.records["event_s"]
-        self._classes: list[tuple[int, int, int]] = [
-            (int(row["first_agent"]), int(row["first_record"]), int(row["slots"]))
-            for row in self._memory.arrays["classes"]
-        ]
+        self._numbering = Numbering(self._memory.arrays["classes"], self._layout)
         self._agents = scenario.agents
         self.now_s = 0.0
         self._done_s = self._caught_up_s = 0.0
@@ -131,13 +131,14 @@ class FleetPopulation:
 
     def _begin(self) -> None:
         batch = self._memory.batches[0]
-        block = self._capacity // max(slots for _, _, slots in self._classes)
+        block = self._capacity // self._numbering.most_slots
         for first in range(0, self._agents, block):
             end = min(self._agents, first + block)
             self._start(partial(self._begin_part, first, end))()
-            batch["count"] = self._first_record(end) - self._first_record(first)
+            of = self._numbering.records_of
+            batch["count"] = of(end - 1).stop - of(first).start
             batch["stage"] = ASKED
-            serve(self._place, 0, 0.0)
+            self._serve(0, 0.0)
 
     def _begin_part(self, first: int, end: int, part: int) -> None:
         agents.begin(self._place, part, first, end)
@@ -159,9 +160,11 @@ class FleetPopulation:
             self._collect_rows(self._rows)
 
     def _take_turns(self, to_s: float) -> None:
-        turns = import_module("simulator.fleet.turns")
+        turns = self._stages or _kernels("turns")
         done = 0
         while not done:
+            if self._stages is not None:
+                provide_attempts(self._memory)
             done = turns.take_turns(self._place, to_s)
             self._collect()
 
@@ -171,16 +174,23 @@ class FleetPopulation:
         b, done = 0, 0
         while not done or batches["stage"][b] == ANSWERED:
             if batches["stage"][b] != ANSWERED:
-                done = serve(self._place, b, to_s)
+                done = self._serve(b, to_s)
                 continue
             worthwhile = batches["count"][b] >= WORTHWHILE
             join = self._start(partial(self._settle, b), worthwhile)
             if not done and worthwhile:
-                done = serve(self._place, 1 - b, to_s)
+                done = self._serve(1 - b, to_s)
             join()
             batches["stage"][b] = ASKED
             b = 1 - b
             self._collect()
+
+    def _serve(self, b: int, to_s: float) -> int:
+        """Let the issuer work to an instant, or as far as it may; return whether it got there."""
+        if self._stages is None:
+            return serve(self._place, b, to_s)
+        provide_attempts(self._memory)
+        return int(self._stages.serve(self._place, b, to_s))
 
     def _settle(self, b: int, part: int) -> None:
         agents.settle(self._place, b, part, 1)
@@ -225,7 +235,7 @@ class FleetPopulation:
             if count:
                 log = self._memory.arrays[f"log{i}"]
                 for issued_s, record, serial in log[:count].tolist():
-                    agent, slot = self._agent_and_slot(record)
+                    agent, slot = self._numbering.agent_and_slot(record)
                     if watchers := self._watchers(agent):
                         ends_s = self._expiry(agent, issued_s)
                         accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
@@ -242,18 +252,7 @@ class FleetPopulation:
             rows.append(self._memory.arrays[f"trace{i}"][:count].copy())
             lane["trace_rows"] = 0
 
-    # -- numbers --------------------------------------------------------------------------------
-
-    def _first_record(self, agent: int) -> int:
-        first_agent, first_record, slots = next(c for c in reversed(self._classes) if c[0] <= agent)
-        return first_record + (agent - first_agent) * slots
-
-    def _agent_and_slot(self, record: int) -> tuple[int, int]:
-        first_agent, first_record, slots = next(
-            c for c in reversed(self._classes) if c[1] <= record
-        )
-        offset = record - first_record
-        return first_agent + offset // slots, offset % slots
+    # -- state ----------------------------------------------------------------------------------
 
     def _holder(self, agent: int) -> int:
         """Return the agent whose slots an agent uses: its own, or those of its node's first."""
@@ -274,14 +273,9 @@ class FleetPopulation:
         grant = self._lifetimes.grant(agent)
         return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
-    def _slots(self, agent: int) -> slice:
-        first_agent, first_record, slots = self._classes[self._layout.index(agent)]
-        first = first_record + (agent - first_agent) * slots
-        return slice(first, first + slots)
-
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
-        where = self._slots(agent)
+        where = self._numbering.records_of(agent)
         if self._done_s < self.now_s and min(self._event_s[where].tolist()) < self.now_s:
             self._work_to(self.now_s)
         return where
@@ -316,14 +310,6 @@ class FleetPopulation:
         """Execute an order at the current time."""
         agent = command.agent
         match command.kind:
-            case CommandKind.ISSUER_DOWN | CommandKind.ISSUER_UP:
-                self._work_to(self.now_s)
-                self._memory.issuer["down"] = command.kind == CommandKind.ISSUER_DOWN
-            case CommandKind.CUT_OFF | CommandKind.RECONNECT:
-                self._work_to(self.now_s)
-                shares = self._memory.arrays["cut_off_share"]
-                shares[command.fault] = command.value if command.kind == CommandKind.CUT_OFF else 0
-                self._memory.issuer["partitions"] = np.count_nonzero(shares)
             case CommandKind.REPLACE:
                 self._replace(self._holder(agent))
             case CommandKind.SET_TTL:
@@ -334,7 +320,7 @@ class FleetPopulation:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
                     provide_entries(self._memory, len(self._records))
-                    agents.hurry(self._place, self.now_s, command.value)
+                    _kernels("hurry").hurry(self._place, self.now_s, command.value)
             case CommandKind.WATCH:
                 where = self._settled(self._holder(agent))
                 self._watched.setdefault(agent, [])
@@ -343,17 +329,25 @@ class FleetPopulation:
                 self._watched.pop(agent, None)
                 holder = self._holder(agent)
                 if not self._watchers(holder):
-                    self._records["tag"][self._slots(holder).start] &= ~np.uint32(WATCHED)
+                    where = self._numbering.records_of(holder)
+                    self._records["tag"][where.start] &= ~np.uint32(WATCHED)
+            case _:
+                self._work_to(self.now_s)
+                order(self._memory, command)
 
     def _replace(self, agent: int) -> None:
         """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
         issuer = self._memory.issuer[0]
-        if issuer["by_hand"] or issuer["order_count"] > ORDERS - SLOTS:
+        if issuer["by_hand"] or self._stages or issuer["order_count"] > ORDERS - SLOTS:
             self._work_to(self.now_s)
         self._settled(agent)
         provide_seconds(self._memory, self.now_s)
         provide_entries(self._memory)
-        agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+        if self._stages is None:
+            agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+        else:
+            provide_attempts(self._memory)
+            self._stages.replace(self._place, agent, self.now_s)
         self._collect()
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
@@ -365,7 +359,7 @@ class FleetPopulation:
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
         self._settled(self._holder(agent))
-        where = self._slots(agent)
+        where = self._numbering.records_of(agent)
         if self._bulk is not None:
             return int(self._bulk.current_task(self._place, agent, self.now_s))
         agents.catch_up_one(self._place, agent, self.now_s)
@@ -389,6 +383,7 @@ class FleetPopulation:
             + sum(shards["open_expired_s"].tolist()),
             queue_waits=int(issuer["queue_waits"]),
             queue_wait_s=float(issuer["queue_wait_s"]),
+            **counted(self._memory),
         )
 
     def issuances_per_second(self) -> NDArray[np.int64]:
@@ -404,12 +399,23 @@ class FleetPopulation:
         return self._memory.arrays[name][: ceil(self.now_s)].astype(np.int64)
 
     def expired_now(self) -> int:
-        """Return how many slots hold an expired credential at this instant; 0 under AT_USE."""
+        """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
         if self._regime.renewal.at_use:
             return 0
         self._work_to(self.now_s)
         self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
+
+    def backlog(self) -> int:
+        """Return how many accepted requests are unfinished."""
+        self._work_to(self.now_s)
+        return unfinished(self._memory)
+
+    def in_flight(self) -> int:
+        """Return how many slots have a request under way, back-off included."""
+        self._work_to(self.now_s)
+        self._start(lambda part: agents.count_in_flight(self._place, part, self.now_s))()
+        return int(self._memory.lanes["in_flight_slots"].sum())
 
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""

@@ -32,6 +32,8 @@ def test_a_fleet_counts_only_if_swarm_and_server_kept_up() -> None:
     assert "5 of 20 syncs" in why_not(RESULT, 5.0, 20.0)
     late = msgspec.structs.replace(RESULT, valid=False, reason="swarm saturated")
     assert why_not(late, 20.0, 20.0) == "swarm saturated"
+    assert why_not(late, 20.0, 20.0, 0.62).endswith("other processes had 62% of the processor")
+    assert why_not(RESULT, 20.0, 20.0, 0.62) == ""
 
 
 def test_a_small_fleet_is_measured_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,6 +46,9 @@ def test_a_small_fleet_is_measured_and_told(monkeypatch: pytest.MonkeyPatch) -> 
     assert table.ratios.keys() == FIGURES
     names = {case.metric for case in table.cases}
     assert {"lag p99 of the swarm", "sync answered", "failed calls"} <= names
+    others = next(c.value for c in table.cases if c.metric == "processor that other processes had")
+    assert others is not None
+    assert 0.0 <= others <= 1.0
     answered = next(case.value for case in table.cases if case.metric == "sync answered")
     assert answered is not None
     assert answered > 0

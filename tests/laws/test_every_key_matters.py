@@ -109,7 +109,7 @@ BASE: dict[str, Any] = {
                     "name": "run",
                     "rate_hz": 0.01,
                     "permissions": ["jobs:run", "mail:send"],
-                    "sensitivity": "medium",
+                    "sensitivity": "high",
                 }
             ],
         },
@@ -118,6 +118,10 @@ BASE: dict[str, Any] = {
     "issuer": {
         "servers": 1,
         "service_time_s": 4.0,
+        "queue_limit": 6,
+        "deadline_s": 45.0,
+        "datastore": {"servers": 1, "service_time_s": 3.0},
+        "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
@@ -167,9 +171,19 @@ BASE: dict[str, Any] = {
         "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
         "priority": {"by_sensitivity": True},
     },
+    "policy": {
+        "alerts": 3,
+        "window_s": 90.0,
+        "relax_after_s": 200.0,
+        "ttl_factor": 0.8,
+        "renew_within_s": 60.0,
+        "narrow_scope": True,
+        "step_up_refuses": 0.5,
+        "step_up_fails": 0.1,
+    },
     "benign": {
         "reschedules_per_agent_year": 4000.0,
-        "failovers_per_agent_year": 4000.0,
+        "failovers_per_agent_year": 9000.0,
         "late_reloads_per_agent_year": 9000.0,
         "new_edges_per_agent_year": 4000.0,
         "address_reuses_per_agent_year": 4000.0,
@@ -180,6 +194,8 @@ BASE: dict[str, Any] = {
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+        {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
+        {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
     ],
     "tenants": [
         {
@@ -236,13 +252,13 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.attribution": ["secret", "workload", "task"],
         "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
         "regimes.issuance": ["manual", "issuer"],
-        "start.ages": ["synchronised"],
+        "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
         "regimes.artifact": ["static-key"],
-        "workloads.tasks.sensitivity": ["high"],
+        "workloads.tasks.sensitivity": ["high", "low"],
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
         "federation.ca.activate_fraction": [0.75],
@@ -276,6 +292,7 @@ def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:
     consistent_tenants(copy, path)
     if path[-1] == "kind":  # keys of its own mean nothing to another kind
         place.pop("share", None)
+        place.pop("factor", None)
     return copy
 
 

@@ -1,6 +1,7 @@
 """Threads, batches and stops change no bit of what the fleet gives."""
 
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scenarios.demand.streams import seed_key
 from scenarios.errors import UsageError
 from scenarios.spec.regime import Regime
-from scenarios.spec.schema import Engine
+from scenarios.spec.schema import Backoff, Datastore, Engine, Issuer, RateLimit, Start
 from simulator.fleet import population as fleet
 from simulator.fleet.population import FleetPopulation
 from simulator.population import Command, CommandKind
@@ -36,13 +37,31 @@ REGIMES = [
 ]
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 
+BUSY = Issuer(
+    servers=2,
+    service_time_s=2.0,
+    datastore=Datastore(servers=2, service_time_s=2.0),
+    queue_limit=20,
+    deadline_s=30.0,
+    rate_limit=RateLimit(rate_hz=0.1, burst=2, nodes_per_address=5),
+    backoff=Backoff(base_s=10.0),
+)
+"""all that an issuer may have, and some of it overloaded"""
+
 
 def record(
-    regime: Regime, stops: list[float], threads: int, batch: int, plain: bool
+    regime: Regime,
+    stops: list[float],
+    threads: int,
+    batch: int,
+    plain: bool,
+    issuer: Issuer | None = None,
 ) -> tuple[object, ...]:
     """Return everything that can be known of a run; ``plain`` takes the path of one task."""
-    tasks = {"tasks": (WORK,)} if plain else {}
-    scenario = make_scenario(regime, agents=300, **tasks)
+    changes: dict[str, Any] = {"tasks": (WORK,)} if plain else {}
+    if issuer is not None:
+        changes |= {"issuer": issuer, "start": Start(ages="cold")}
+    scenario = make_scenario(regime, agents=300, **changes)
     population = FleetPopulation(scenario, regime, seed_key(7), threads=threads, batch=batch)
     looks: list[object] = []
     for stop_s in sorted({*stops, *COMMANDS, END_S}):
@@ -55,6 +74,7 @@ def record(
         looks,
         population.counters(),
         population.expired_now(),
+        population.backlog(),
         population.issuances_per_second().tolist(),
         population.refusals_per_second().tolist(),
     )
@@ -72,6 +92,20 @@ def test_same_bits(
     regime: Regime, stops: list[float], threads: int, batch: int, plain: bool
 ) -> None:
     assert record(regime, stops, threads, batch, plain) == record(regime, [], 1, 1 << 16, plain)
+
+
+@pytest.mark.parametrize("regime", REGIMES, ids=IDS)
+@settings(max_examples=6, deadline=None)
+@given(
+    stops=st.lists(st.floats(0.0, END_S, allow_nan=False), max_size=12),
+    threads=st.integers(1, 4),
+    batch=st.sampled_from([1, 2, 3, 64, 1 << 16]),
+)
+def test_same_bits_with_a_busy_issuer(
+    regime: Regime, stops: list[float], threads: int, batch: int
+) -> None:
+    many = record(regime, stops, threads, batch, False, BUSY)
+    assert many == record(regime, [], 1, 1 << 16, False, BUSY)
 
 
 def test_same_bits_when_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.regime import Regime
+from scenarios.spec.schema import Datastore, Issuer, RateLimit
 from simulator.population import Command, CommandKind
 from simulator.reference import ReferencePopulation
 from tests.scenes import make_regime, make_scenario
@@ -25,8 +26,20 @@ REGIMES = [
 ]
 
 
-def trace(regime: Regime, stops: list[float], seed: int) -> list[tuple[object, ...]]:
-    scenario = make_scenario(regime, agents=6)
+BUSY = Issuer(
+    servers=1,
+    service_time_s=20.0,
+    datastore=Datastore(service_time_s=20.0),
+    queue_limit=2,
+    deadline_s=50.0,
+    rate_limit=RateLimit(rate_hz=0.1),
+)
+
+
+def trace(
+    regime: Regime, stops: list[float], seed: int, issuer: Issuer | None = None
+) -> list[tuple[object, ...]]:
+    scenario = make_scenario(regime, agents=6, issuer=issuer or Issuer())
     population = ReferencePopulation(scenario, regime, seed_key(seed), trace=True)
     commands = {
         DOWN_S: Command(CommandKind.ISSUER_DOWN),
@@ -50,9 +63,12 @@ def trace(regime: Regime, stops: list[float], seed: int) -> list[tuple[object, .
 @given(
     stops=st.lists(st.floats(0.0, END_S, allow_nan=False), max_size=12),
     seed=st.integers(-5, 2**64),
+    issuer=st.sampled_from([Issuer(), BUSY]),
 )
-def test_any_stops_give_the_same_trace(regime: Regime, stops: list[float], seed: int) -> None:
-    assert trace(regime, stops, seed) == trace(regime, [], seed)
+def test_any_stops_give_the_same_trace(
+    regime: Regime, stops: list[float], seed: int, issuer: Issuer
+) -> None:
+    assert trace(regime, stops, seed, issuer) == trace(regime, [], seed, issuer)
 
 
 def test_stopping_at_an_event_leaves_it_for_later() -> None:

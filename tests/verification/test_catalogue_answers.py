@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import estimators
+from analysis import estimators, recovery
 from analysis.paired import compare
 from analysis.summary import RegimeSummary, Summary, summarise
 from analysis.survival import Point
@@ -312,6 +312,67 @@ def test_retry_storm_no_backoff() -> None:
     agrees(level(run, "x509-svid-1h", "issued", 6_300), 25_000, 1e-9)
     peak = summary("retry-storm-no-backoff", agents=25_000).regimes["x509-svid-1h"]
     agrees(peak.metrics["peak_issuances_per_s"], 2 / SIGN_S, 0.1)
+
+
+def recovers(name: str, regime: str, fault: str) -> str:
+    told = summary(name, 8)
+    return recovery.verdicts(told.manifest.scenario, told.regimes[regime].metrics)[fault]
+
+
+METASTABLE = "x509-svid-5m"
+CAS_HZ = 25.0
+"""``gcp.cas_service_time``"""
+
+
+def test_metastable_overload() -> None:
+    assert recovers("metastable-overload", METASTABLE, "issuer_outage") == "does not recover"
+    run, agents, deadline_s, retry_s = record("metastable-overload", 8), 2_235, 30.0, 5.0
+    offered_hz = agents / (deadline_s + retry_s)
+    agrees(level(run, METASTABLE, "expired_agents", 7_180), agents, 1e-9)
+    at_most(level(run, METASTABLE, "issued", 7_180), 0)
+    peak = (
+        summary("metastable-overload", 8).regimes[METASTABLE].metrics["issuer_outage_peak_backlog"]
+    )
+    # from the end of the outage on, but for the first answers in time and the ramp of one deadline
+    agrees(peak, (offered_hz - CAS_HZ) * (7_200 - 1_920), 0.03)
+
+
+def test_metastable_overload_backoff() -> None:
+    assert recovers("metastable-overload-backoff", METASTABLE, "issuer_outage") == "recovers"
+    found = summary("metastable-overload-backoff", 8).regimes[METASTABLE].metrics
+    at_most(found["issuer_outage_recovery_s"], 300)
+    agrees(found["issuer_outage_expired_s"], 30, 0.5)
+    wasted = [
+        c.value for c in record("metastable-overload-backoff", 8).counts if c.name == "wasted"
+    ]
+    agrees(estimators.mean(wasted, "1"), 1_500, 0.4)
+    stuck = summary("metastable-overload", 8).regimes[METASTABLE].metrics
+    less(found["issuer_outage_attempts_per_issue"], stuck["issuer_outage_attempts_per_issue"])
+    less(found["issuer_outage_expired_s"], stuck["issuer_outage_expired_s"])
+
+
+def test_metastable_overload_bounded() -> None:
+    assert recovers("metastable-overload-bounded", METASTABLE, "issuer_outage") == "recovers"
+    found = summary("metastable-overload-bounded", 8).regimes[METASTABLE].metrics
+    at_most(found["wasted_work_share"], 0.001)
+    drained_s = theory.drain(2_235, 300, polled(300).mean / 300, 120, CAS_HZ)
+    agrees(found["issuer_outage_recovery_s"], drained_s, 0.25)
+    at_most(found["issuer_outage_expired_s"], 10)
+
+
+def test_fleet_behind_one_address() -> None:
+    of = summary("fleet-behind-one-address", 2, 5_000).regimes
+    agents, horizon_s, hour_s = 5_000, 100_000, 3_600
+    day, hour = of["x509-svid-24h"].metrics, of["x509-svid-1h"].metrics
+    agrees(day["cold_start_recovery_s"], agents, 0.02)
+    agrees(day["cold_start_expired_s"], agents / 2, 0.02)
+    agrees(day["peak_issuances_per_s"], 1, 1e-9)
+    # a turn every max(renewal age, N / rate) seconds, of which a document covers an hour
+    without_s = hour["expired_s_per_agent_day"]
+    cycle_s = max(agents, polled(hour_s).mean)
+    first_s = agents / 2
+    later_s = (horizon_s - first_s) * (1 - hour_s / cycle_s)
+    agrees(without_s, (first_s + later_s) / horizon_s * SECONDS_PER_DAY, 0.03)
 
 
 # -- size ------------------------------------------------------------------------------------------

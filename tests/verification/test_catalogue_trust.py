@@ -2,12 +2,12 @@
 
 from math import exp
 
+import pytest
+
 from scenarios.spec.schema import Scenario
 from simulator import theory
 from tests.verification.answers import (
     Found,
-    at_least,
-    at_most,
     counts,
     equals,
     mean,
@@ -21,19 +21,34 @@ MINUTE_S, HOUR_S = 60.0, 3600.0
 
 
 def test_ca_compromise() -> None:
-    """First use 100 s·e^(0.7²/2), forgeries at 12/h of which 47.1 % are read, 300 s of delivery."""
+    """First use 100 s·e^(0.7²/2), forgeries at 12/h of which 47.1 % are read, 300 s of delivery.
+
+    How long until that alert: 40 thieves at a time whose key nobody replaces, in a fleet so large
+    that hardly two of them are reported under one identity.
+    """
     asked = scenario("ca-compromise")
     unseen_s = theory.forgery_alert(100.0 * exp(0.7**2 / 2), 0.471, 12 / HOUR_S)
     seen_s = unseen_s + 300.0
-    record = run(scenario("ca-compromise", 40), 150, ["x509-svid-1h"])
-    stolen = thefts(record, "x509-svid-1h", "issuer-key")
-    whole = [t for t in stolen if t.stolen_s < asked.horizon_s - 20_000]  # who had time to end
+    never = asked.response.new_issuer.model_copy(update={"prepare_s": asked.horizon_s})
+    crowd = scenario("ca-compromise", 4000).model_copy(
+        update={
+            "threats": asked.threats.model_copy(update={"injected_issuer_compromises": 40}),
+            "response": asked.response.model_copy(update={"automatic": True, "new_issuer": never}),
+        }
+    )
+    stolen = thefts(run(crowd, 9, ["x509-svid-24h"]), "x509-svid-24h", "issuer-key")
+    whole = [t for t in stolen if t.stolen_s < asked.horizon_s - 10_000]  # who had time to be seen
     alert_s = [t.alert_s - t.stolen_s for t in whole if t.alert_s is not None]
-    access_s = [t.evicted_s - t.stolen_s for t in whole if t.evicted_s is not None]
-    assert len(alert_s) == len(access_s) == len(whole)
+    assert len(alert_s) == len(whole)
     equals(mean(alert_s), seen_s, 0.25 * seen_s)
-    # triage, then the hour to the new key and the hour of overlap; "two and a half hours"
-    equals(mean(access_s), seen_s + 900.0 + 2 * HOUR_S, 0.05 * (seen_s + 900.0 + 2 * HOUR_S))
+    # from the decision on nothing is drawn: the hour to the new key and the hour of overlap
+    stolen = thefts(run(asked, 24, ["x509-svid-1h"]), "x509-svid-1h", "issuer-key")
+    ended = [t for t in stolen if t.revoked_s is not None and t.decided_s is not None]
+    assert len(ended) > 12
+    for theft in ended:
+        assert theft.evicted_s == theft.revoked_s
+        assert (theft.revoked_s or 0.0) - (theft.decided_s or 0.0) == pytest.approx(2 * HOUR_S)
+    assert seen_s + 900.0 + 2 * HOUR_S == pytest.approx(2.5 * HOUR_S, rel=0.02), "as it says"
     assert {t.permissions for t in stolen} == {4}
     late = overtaken(asked, "x509-svid-24h", 24)
     age_s = theory.polled_age(24 * HOUR_S, 0.5, 0.1, 5.0).mean
@@ -77,9 +92,8 @@ def test_multi_tenant() -> None:
     stolen = [t for t in thefts(record, regime) if t.stolen_s < asked.horizon_s - 3600]
     of_bank = [t for t in stolen if t.agent < bank]
     caught = sum(t.alert_s is not None and t.alert_s < (t.expires_s or 0.0) for t in of_bank)
-    # read 0.95, and of those a thief is missed whose document ends before the log is there
-    at_least(share(caught, len(of_bank)), 0.85)
-    at_most(share(caught, len(of_bank)), 0.95 + 0.03)
+    # 95 % are read; a document has 27 min left at least, first use, owner and log take under ten
+    equals(share(caught, len(of_bank)), 0.95, 0.05)
     of_hasty = [t for t in stolen if t.agent >= bank]
     assert len(of_hasty) > 250
     assert not any(t.alert_s is not None and t.alert_s < (t.expires_s or 0.0) for t in of_hasty)

@@ -76,7 +76,7 @@ def scene(regime: Regime, name: str, **changes: Any) -> Scenario:  # noqa: ANN40
 
 
 @pytest.mark.parametrize("name", SCENES)
-@pytest.mark.parametrize("ages", ["stationary", "synchronised"])
+@pytest.mark.parametrize("ages", ["stationary", "synchronised", "cold"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 def test_the_fleet_is_the_reference(regime: Regime, ages: str, name: str) -> None:
     scenario = scene(regime, name, start=Start.model_validate({"ages": ages}))

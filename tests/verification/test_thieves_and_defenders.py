@@ -9,7 +9,9 @@ from analysis import estimators
 from analysis.summary import Summary, summarise
 from scenarios.record.estimate import Estimate
 from scenarios.spec import resolve
-from scenarios.spec.schema import Scenario
+from scenarios.spec.rules import SECONDS_PER_YEAR
+from scenarios.spec.schema import Policy, Scenario
+from simulator import theory
 from simulator.simulate import simulate
 
 
@@ -97,3 +99,37 @@ def test_a_new_address_gives_most_thieves_away_and_costs_the_most() -> None:
     low, high = ends(estimators.share(sum(row in told for row in used), len(used)))
     # read and not at home: 0.471 of 0.8; a hundred thefts give ten points to either side
     assert 0.377 - 0.2 < low < 0.377 < high < 0.377 + 0.2
+
+
+def test_shorter_lives_upon_false_alarms_buy_less_than_a_constant_life_would() -> None:
+    asked, name = scenario("risk-adaptive-policy"), "x509-svid-1h"
+    plain = asked.model_copy(update={"policy": Policy()})
+    guarded, before = (
+        summarise(simulate(one, 7, "fleet", replications=6, regimes=[name]))
+        for one in (asked, plain)
+    )
+    relax_s, factor = asked.policy.relax_after_s, asked.policy.ttl_factor
+    on = theory.on_guard(4.0 * 400 / SECONDS_PER_YEAR, relax_s)
+    # a scan every five hours and a half: 26 in six days, so their number varies by a fifth
+    low, high = metric(guarded, name, "tight_share")
+    assert on - 0.25 < low < high < on + 0.25
+    measured = guarded.regimes[name].metrics["tight_share"].value
+    assert measured is not None
+
+    def ratio(of: str) -> tuple[float, float]:
+        """Return the least and the largest quotient that both intervals hold."""
+        a, b = metric(guarded, name, of), metric(before, name, of)
+        return a[0] / b[1], a[1] / b[0]
+
+    issued, exposed = ratio("issuances_per_s"), ratio(guarded.exposure_name)
+    # between tightenings much shorter and much longer than a life, at the share of time measured
+    quick, slow = 1.0 / (1.0 - measured * (1.0 - factor)), 1.0 + measured * (1.0 / factor - 1.0)
+    assert issued[1] > quick
+    assert issued[0] < slow
+    assert 1.0 - on * (1.0 - factor) - 0.15 < exposed[0] < exposed[1] < 1.0
+    assert issued[0] * exposed[0] > 1.0, "a constant life has 1 here"
+    used = ratio("accepted_uses_per_theft")
+    assert used[1] < exposed[1], "scope and step-up act on what is out already"
+    failed = metric(guarded, name, "step_up_failures_per_agent_day")
+    expected = 0.02 * 0.0005 * 86_400.0 * on
+    assert expected / 2.0 < failed[0] < failed[1] < expected * 2.0

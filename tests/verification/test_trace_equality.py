@@ -10,15 +10,25 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec import resolve
-from scenarios.spec.fault_kinds import IssuerOutage
+from scenarios.spec.fault_kinds import IssuerOutage, Partition
 from scenarios.spec.regime import Regime
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import Foothold, Leak, Scenario
+from scenarios.spec.schema import (
+    Backoff,
+    Datastore,
+    Foothold,
+    Issuer,
+    Leak,
+    RateLimit,
+    Scenario,
+    Start,
+)
 from simulator.control.run import run
 from simulator.fleet.population import FleetPopulation
 from simulator.population import EventKind
 from simulator.reference import ReferencePopulation
 from tests.histories import first_difference, kinds, roam, same_counters
+from tests.scenes import make_regime, make_scenario
 
 AGENTS, FEWEST, HORIZON_S, SWITCHES = 200, 4, 7200.0, 60_000.0
 KEY = seed_key(20)
@@ -103,3 +113,48 @@ def test_equal_under_random_commands(name: str, ages: str) -> None:
     assert same_counters(fleet.counters(), reference.counters())
     assert (fleet.issuances_per_second() == reference.issuances_per_second()).all()
     assert (fleet.refusals_per_second() == reference.refusals_per_second()).all()
+
+
+BUSY = Issuer(servers=2, service_time_s=2.0, backoff=Backoff(base_s=10.0))
+ISSUERS = {
+    "bound": {"queue_limit": 3},
+    "loss": {"queue_limit": 0},
+    "deadline": {"deadline_s": 8.0},
+    "datastore": {"datastore": Datastore(servers=1, service_time_s=2.0)},
+    "limit": {"rate_limit": RateLimit(rate_hz=0.05, burst=2, nodes_per_address=3)},
+    "all": {
+        "queue_limit": 6,
+        "deadline_s": 40.0,
+        "datastore": Datastore(servers=2, service_time_s=3.0),
+        "rate_limit": RateLimit(rate_hz=0.1, burst=3, nodes_per_address=4),
+    },
+}
+RENEWED = {
+    "polled": make_regime("fraction-polled", ttl_s=600.0),
+    "before-expiry": make_regime("before-expiry", ttl_s=900.0),
+    "one-task": make_regime("at-use", ttl_s=100.0, scope="one-task"),
+}
+
+
+@pytest.mark.parametrize("ages", ["stationary", "cold"])
+@pytest.mark.parametrize("rule", RENEWED)
+@pytest.mark.parametrize("name", ISSUERS)
+def test_equal_whatever_the_issuer_has(name: str, rule: str, ages: str) -> None:
+    regime, horizon_s = RENEWED[rule], 4_000.0
+    fault = Partition(kind="partition", start_s=1.0, duration_s=1.0, share=0.5)
+    scenario = make_scenario(
+        regime,
+        agents=50,
+        horizon_s=horizon_s,
+        issuer=BUSY.model_copy(update=ISSUERS[name]),
+        start=Start.model_validate({"ages": ages}),
+        faults=(fault,),
+    )
+    reference = ReferencePopulation(scenario, regime, KEY, trace=True)
+    fleet = FleetPopulation(scenario, regime, KEY, trace=True)
+    expected = roam(reference, 50, horizon_s, 60, seed=4)
+    found = roam(fleet, 50, horizon_s, 60, seed=4)
+    assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
+    assert found == expected
+    assert same_counters(fleet.counters(), reference.counters())
+    assert fleet.backlog() == reference.backlog()

@@ -1,0 +1,158 @@
+"""A policy that tightens with risk and relaxes again (model.md §6).
+
+So many alerts within a window, true or false, put the whole fleet on its guard: what is issued from
+then on lives shorter, a decision point grants only what the task at hand needs, and sensitive
+permissions take a step-up. Some time after the last alert that found the fleet on its guard, or put
+it there, everything is as before.
+
+A shorter life changes nothing about a document that is out already; ``renew_within_s`` replaces
+those of the owners, not the thief's. Exact: when the fleet is on its guard, what is issued, what a
+thief's uses are answered. In the mean only: how many step-ups healthy agents make, because their
+task switches are not looked at one by one.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Generator
+from math import inf
+from typing import TYPE_CHECKING
+
+import simpy
+
+from scenarios.spec.regime import Enforcer
+from scenarios.spec.rules import hour_of_day, is_active
+from scenarios.spec.schema import Sensitivity, Workload
+from simulator.population import Command, CommandKind
+
+if TYPE_CHECKING:
+    from simulator.control.world import World
+
+Events = Generator[simpy.Event, object, None]
+
+
+class Guard:
+    """When the fleet of one world is on its guard.
+
+    Args:
+        world: clock, laws and population.
+
+    Attributes:
+        refused_edges: uses of a permission not yet declared that a narrower scope refused.
+    """
+
+    def __init__(self, world: "World") -> None:
+        self._world, self._law = world, world.scenario.policy
+        self._recent: deque[float] = deque()
+        self._since: list[float] = []
+        self._until: list[float] = []
+        self._relax_s = -inf
+        self.refused_edges = 0
+        self._sensitive = frozenset(
+            permission
+            for workload in world.scenario.workloads
+            for task in workload.tasks
+            if task.sensitivity is Sensitivity.HIGH
+            for permission in task.permissions
+        )
+
+    @property
+    def in_force(self) -> bool:
+        """Whether there is a policy at all."""
+        return self._law.alerts > 0
+
+    def alert(self) -> None:
+        """Take an alert into account that arrives now."""
+        if not self.in_force:
+            return
+        now_s, recent = self._world.now_s, self._recent
+        recent.append(now_s)
+        while recent[0] < now_s - self._law.window_s:
+            recent.popleft()
+        if len(recent) < self._law.alerts:
+            return
+        on_guard = now_s < self._relax_s
+        self._relax_s = now_s + self._law.relax_after_s
+        if not on_guard:
+            self._since.append(now_s)
+            self._until.append(inf)
+            self._tighten()
+            self._world.clock.process(self._relax())
+
+    def _tighten(self) -> None:
+        law, population = self._law, self._world.population
+        if law.ttl_factor < 1.0:
+            population.command(Command(CommandKind.SET_TTL, value=law.ttl_factor))
+        if law.renew_within_s is not None:
+            population.command(Command(CommandKind.RENEW_ALL, value=law.renew_within_s))
+
+    def _relax(self) -> Events:
+        world = self._world
+        while (until_s := self._relax_s) > world.now_s:
+            if until_s >= world.horizon_s:
+                return
+            yield world.clock.at(until_s)
+        self._until[-1] = world.now_s
+        if self._law.ttl_factor < 1.0:
+            world.population.command(Command(CommandKind.SET_TTL, value=1.0))
+
+    # -- what it changes -------------------------------------------------------------------------
+
+    def on(self, t_s: float) -> bool:
+        """Return whether the fleet is on its guard at ``t_s``, not later than now."""
+        place = bisect_right(self._since, t_s) - 1
+        return place >= 0 and t_s < self._until[place]
+
+    def narrows(self, t_s: float) -> bool:
+        """Return whether only what the task at hand needs is granted; somebody must decide so."""
+        enforced = self._world.regime.scope_enforced_by is not Enforcer.NOBODY
+        return self._law.narrow_scope and enforced and self.on(t_s)
+
+    def steps_up(self, t_s: float, permission: str) -> bool:
+        """Return whether a use of a permission takes a step-up."""
+        return permission in self._sensitive and self.on(t_s)
+
+    # -- what it costs ---------------------------------------------------------------------------
+
+    def counts(self) -> dict[str, float]:
+        """Return how long and how often the fleet was on its guard, and what that asked of it."""
+        horizon_s = self._world.horizon_s
+        spans = [
+            (since, min(until, horizon_s))
+            for since, until in zip(self._since, self._until, strict=True)
+        ]
+        scenario = self._world.scenario
+        steps = sum(
+            workload.count * _sensitive_starts(workload, scenario.start.hour_of_day, *span)
+            for span in spans
+            for workload in scenario.workloads
+        )
+        return {
+            "tightenings": float(len(spans)),
+            "tight_s": sum(until - since for since, until in spans),
+            "step_ups": steps,
+            "step_up_failures": steps * self._law.step_up_fails,
+            "refused_edges": float(self.refused_edges),
+        }
+
+
+def _sensitive_starts(
+    workload: Workload, start_hour: float, since_s: float, until_s: float
+) -> float:
+    """Return how many sensitive tasks one agent starts in a span, on average."""
+    total, t_s = 0.0, since_s
+    while t_s < until_s:
+        hour = hour_of_day(t_s, start_hour)
+        step_s = min(until_s - t_s, max(1e-6, (int(hour) + 1 - hour) * 3600.0))
+        weight = workload.diurnal[int(hour)] if workload.diurnal else 1.0
+        total += (
+            step_s
+            * weight
+            * sum(
+                task.rate_hz
+                for task in workload.tasks
+                if task.sensitivity is Sensitivity.HIGH
+                and any(is_active(int(hour), begin, end) for begin, end in task.active_hours)
+            )
+        )
+        t_s += step_s
+    return total
