@@ -319,7 +319,12 @@ class ReferencePopulation:
 
     def in_flight(self) -> int:
         """Return how many slots have a request under way, back-off included."""
-        return sum(slot.request != IDLE for slots in self._slots for slot in slots)
+        return sum(
+            slot.request != IDLE
+            for agent, slots in enumerate(self._slots)
+            for slot in slots
+            if slot.agent == agent
+        )
 
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""
