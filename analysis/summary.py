@@ -9,6 +9,7 @@ Which interval stands where:
 means of counts                Student's t over replications; exact Poisson where nothing happened
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
+``copy_held…``, ``…abused…``     mean time in each state of a theft, jackknife over robbed secrets
 ``foothold…_s``                the same, for thieves who live in the workload
 ``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
 ``issuer_key…_s``              the same, for those with the issuer's own key, if there are any
@@ -40,6 +41,7 @@ import msgspec
 import numpy as np
 
 from analysis import estimators, recovery, survival
+from analysis.course import course
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
@@ -49,7 +51,7 @@ from analysis.split import Splits, splits
 from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
-from analysis.watch import watch
+from analysis.watch import attribution, watch
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -172,8 +174,10 @@ def _regime(
     metrics = _means(part, missing) | _measured_rate(part)
     metrics |= _residual_validity(part, missing)
     metrics |= _exposure(part, until_s, missing)
+    metrics |= course(part, until_s, _exposure_name(until_s).removeprefix("exposure"))
     metrics |= _frequencies(part, missing)
     metrics |= recovery.estimates(part, missing)
+    metrics |= attribution(part)
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     by_operation = operations(part.operations, missing)

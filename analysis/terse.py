@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from analysis import recovery, words
+from analysis.course import TITLES as COURSE_TITLES
 from analysis.metrics import METRICS
 from analysis.summary import Summary
 from analysis.tenants import TITLES as TENANT_TITLES
@@ -28,6 +29,8 @@ TITLES = (
         "agent_key_s": "Node agent's key until the thief's last access, mean",
         "issuer_key_s": "Issuer's key until the thief's last access, mean",
         "foothold_s": "Foothold until the thief's last access, mean",
+        "task_attribution_share": "Accesses whose log line names the task, too",
+        "delegation_attribution_share": "Accesses whose log line says on whose behalf",
         "thefts_in_vain_share": "Thefts that found nothing usable",
         "detector_latency_s": "Event to alert, median",
         "accepted_uses_per_theft": "Uses of a theft that were accepted within the run, mean",
@@ -51,6 +54,8 @@ def title(name: str, summary: Summary) -> str:
         return "Node agent's key until the thief's last access, likewise"
     if name == summary.exposure_name.replace("exposure", "issuer_key"):
         return "Issuer's key until the thief's last access, likewise"
+    if words_of := COURSE_TITLES.get(name.removesuffix(summary.exposure_name[len("exposure") :])):
+        return words_of
     return recovery.title(name, summary.manifest.scenario) or TITLES.get(name, name)
 
 
@@ -120,6 +125,7 @@ def _detection(summary: Summary, names: list[str]) -> list[tuple[str, ...]]:
     return [
         ("Detected while usable", *(words.brief(of.detected_share) for of in found)),
         ("Time to detection, median", *medians),
+        ("Seen only afterwards", *(words.brief(of.late_share) for of in found)),
     ]
 
 

@@ -7,6 +7,7 @@ from analysis.part import Part
 from scenarios.record.estimate import Estimate
 from scenarios.spec.rules import SECONDS_PER_DAY
 
+_TASK: Final = ("task", "delegation")
 NOTICE: Final = "external-notice"
 """of which no false one is modelled"""
 DETECTORS: Final = {
@@ -69,3 +70,20 @@ def _waits(part: Part) -> dict[str, Estimate]:
         means = [c[kind] / c[number] for c in replications if c.get(number)]
         found[kind] = estimators.mean(means, "s")
     return found
+
+
+def attribution(part: Part) -> dict[str, Estimate]:
+    """Return the share of a simulated regime's accesses whose line names the task, and for whom.
+
+    Every line of a regime names the same, so there is nothing to estimate and no width.
+    """
+    of = {r["name"]: r.get("attribution") for r in part.manifest.scenario.get("regimes", ())}
+    named = [of.get(regime) for regime in part.regimes]
+    n = sum(counts.get("accesses", 0.0) > 0.0 for counts in part.replications())
+    if part.manifest.world == "measured" or len(named) != 1 or named[0] is None or n == 0:
+        return {}
+    task, delegation = (float(named[0] in names) for names in (_TASK, _TASK[1:]))
+    return {
+        "task_attribution_share": Estimate(task, task, task, n, "1"),
+        "delegation_attribution_share": Estimate(delegation, delegation, delegation, n, "1"),
+    }

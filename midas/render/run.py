@@ -83,6 +83,8 @@ def _detection(summary: "Summary") -> Iterator["RenderableType"]:
     medians = {name: of.time_to_detection.median_s for name, of in regimes}
     title = "Time until half of all thefts were detected"
     yield from block(title, medians, missing="not reached")
+    late = {name: of.time_to_detection.late_share for name, of in regimes}
+    yield from block("Share of thefts seen only afterwards: forensics", late)
     yield ""
 
 

@@ -29,7 +29,7 @@ def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> 
     """
     armed: list[Detector] = []
     asked = scenario.detection
-    told_apart = regime.scope is Scope.ALL_TASKS or regime.attribution == "task"
+    told_apart = regime.scope is Scope.ALL_TASKS or regime.names_task
     if asked.superseded_serial and regime.ttl_s < float("inf") and told_apart:
         armed.append(SupersededSerial())
     if asked.two_origins and regime.shared_by == 1:

@@ -238,8 +238,14 @@ class Regime(Strict):
     revocation: RevocationRule = RevocationRule()
     session_overhang_s: Seconds = 0.0
     """how long an established session outlives its credential"""
-    attribution: Literal["secret", "workload", "task"] = "secret"
-    """what an audit line identifies"""
+    attribution: Literal["secret", "workload", "task", "delegation"] = "secret"
+    """what an audit line identifies; each names what the ones before do, and ``delegation`` also
+    who acts on whose behalf (the ``act`` claim of RFC 8693, a transaction token)"""
+
+    @property
+    def names_task(self) -> bool:
+        """Whether an audit line names the task."""
+        return self.attribution in ("task", "delegation")
 
 
 class RegimeRow(NamedTuple):

@@ -170,7 +170,7 @@ class Feed:
         outcome: Outcome,
     ) -> AuditEvent:
         workload = self._agent_class.workload
-        named = self._world.regime.attribution == "task"
+        named = self._world.regime.names_task
         return AuditEvent(
             occurred_s=t_s,
             observed_s=t_s + self._delivery_s,
@@ -192,7 +192,7 @@ class Feed:
 
 def out_of_need(world: World, case: Case, use: Use) -> bool:
     """Return whether the task that a line names, or else its workload, does not need a use."""
-    if not use.foreign or world.regime.attribution == "task":
+    if not use.foreign or world.regime.names_task:
         return use.foreign
     return use.permission not in _needed(world, case)
 
@@ -204,7 +204,7 @@ def any_out_of_need(world: World, case: Case) -> bool:
     if world.scenario.threats.abuse.foreign_permission_share == 0.0:
         return False
     _, foreign = permissions_of(world, case.agent, case.task)
-    named = world.regime.attribution == "task"
+    named = world.regime.names_task
     return bool(foreign) and (named or not set(foreign) <= _needed(world, case))
 
 

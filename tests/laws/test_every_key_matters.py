@@ -249,7 +249,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.revocation.method": ["none", "delete", "deny-list"],
         "regimes.scope": ["all-tasks", "one-task"],
         "regimes.scope_enforced_by": ["nobody", "authoriser"],
-        "regimes.attribution": ["secret", "workload", "task"],
+        "regimes.attribution": ["secret", "workload", "task", "delegation"],
         "regimes.renewal.rule": ["fraction", "at-use", "before-expiry"],
         "regimes.issuance": ["manual", "issuer"],
         "start.ages": ["synchronised", "cold"],
