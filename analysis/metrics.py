@@ -62,6 +62,13 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "time_to_first_credential_p99_s",
+        "s",
+        lambda c: c["first_credential_p99_s"],
+        "Wait for the first credential, 99th percentile",
+        -1,
+    ),
+    Metric(
         "auth_failures_per_agent_day",
         "1/(agent d)",
         _per_agent_day("auth_failures"),

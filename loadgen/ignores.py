@@ -50,6 +50,7 @@ IGNORES: Final = {
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",
     "workloads.ttl_s": "a target is provisioned with one lifetime, that of the regime",
+    "workloads.restarts_per_agent_day": "agents of a measured run do not restart",
     "workloads.clock_skew": "agents of a measured run share one clock",
     "federation": "simulated only; a target has one trust domain",
     "workloads.tasks.duration_s": "a task of a measured run is one use, at its start",

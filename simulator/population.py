@@ -43,6 +43,7 @@ expired by its own clock, at expiry + late. Verifiers' clocks are right.
 *Sharing.* Under ``shared_on_node`` the first agent of a node holds one slot for all agents there:
 its draws decide and its requests are made; a switch of any of them uses that slot, and whoever
 reads, watches or replaces one of them means it. A second in which it is expired counts for each.
+Only a MASS_RESTART, which takes the node's agent along, loses it.
 
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
@@ -91,6 +92,17 @@ again. The attempt given up stays where it is and is worked on like any other; w
 nothing is issued: its answer is wasted. The draws of an attempt's work differ from those of the one
 before it by the time-outs of the request so far.
 
+*Restarts.* Agent restarts follow each other after −ln(u(RESTART, n))/r, r the class's
+``restarts_per_agent_day`` and the first of them following t = 0. MASS_RESTART at t restarts the
+nodes with u(MASS_RESTART, 2f) < share, f the number of the fault, all agents of a node at
+t + u(MASS_RESTART, 2f + 1)·over_s. A restart loses every document that the agent holds: for the
+agent it counts as expired from then on, while copies in other hands stay valid. In a slot without
+a request in flight one is made, by timer at restart + ``restarts.entry_delay``, at use at the first
+use from then on (one before is a failure). A request in flight goes on: the node's agent makes it,
+and its answer serves the new process. A slot whose document is lost and not yet replaced has
+nothing to lose. REPLACE does not wait for the delay; RENEW_ALL does not concern lost documents.
+Where issuance is manual nothing is lost: the secret lies in a file or a vault.
+
 *Ties* resolve by time, then event kind, then agent, then slot. What an event brings about at its
 own instant (a refusal, a manual issue, the request of a switch at use) happens within the event.
 The end of work in any stage has the place of ISSUED, whatever comes of it; an answer at the very
@@ -102,8 +114,9 @@ request is being answered, and a failure only while the request backs off. One w
 valid credential that is not accepted yet is a failure in any case. Under PER_REQUEST no document
 that is held is valid for another task, so every switch is a wait or a failure.
 
-*Keyed draws.* The entity is the agent, of CUT_OFF the node; q = 16·serial + slot, where the serial
-is the one that the draw is for (a class has at most 16 tasks):
+*Keyed draws.* The entity is the agent, of CUT_OFF and MASS_RESTART the node;
+q = 16·serial + slot, where the serial is the one that the draw is for (a class has at most 16
+tasks):
 
 =============  ==================================================================================
 stream         occurrence k
@@ -118,6 +131,8 @@ DATASTORE      the same
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(failures of this request so far)
 CUT_OFF        number of the fault (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
+RESTART        n of the restart; 2⁴⁰ + 2q and 2⁴⁰ + 2q + 1, q of the credential that is asked for
+MASS_RESTART   2·(number of the fault), and one more (entity: node)
 RENEWAL_CHECK  q of the same credential; drawn under SERVER_DIRECTED only
 INITIAL_AGE    slot
 INITIAL_LIFE   slot + 16·(number of the draw within ``initial_slot``)
@@ -134,7 +149,8 @@ the semantics: a time is always (earlier time) + (delay), with both written as a
 *Trace.* With ``trace=True`` every event leaves one row of ``TRACE_DTYPE``; ``trace()`` returns them
 ordered by (t_s, kind, agent, slot, serial). A request leaves one REQUEST row for each attempt, a
 REFUSED row when that is refused, a TIMED_OUT row when the agent gives up on it and a WASTED row
-when the work for it is done after that. Thinned candidates leave none.
+when the work for it is done after that. A restart leaves a row for each document that it loses.
+Thinned candidates leave none.
 """
 
 from enum import IntEnum
@@ -155,6 +171,7 @@ class EventKind(IntEnum):
     REFUSED = 3
     REQUEST = 4
     SWITCH = 5
+    RESTART = 6
 
 
 class CommandKind(IntEnum):
@@ -183,6 +200,8 @@ class CommandKind(IntEnum):
     """what the datastore takes up from now on takes ``value`` times as long"""
     SLOW_SIGNING = 10
     """the same of signatures"""
+    MASS_RESTART = 11
+    """a share ``value`` of the nodes restart within ``over_s``; ``fault`` says which"""
 
 
 class Command(NamedTuple):
@@ -193,6 +212,15 @@ class Command(NamedTuple):
     value: float = 0.0
     fault: int = -1
     """number of a fault within ``scenario.faults``"""
+    over_s: float = 0.0
+
+
+class Loss(NamedTuple):
+    """A document that an agent lost when it restarted."""
+
+    slot: int
+    serial: int
+    t_s: float
 
 
 class CredentialView(NamedTuple):
@@ -227,9 +255,9 @@ class Counters(NamedTuple):
     waits: int
     """task starts that had to wait for the issuer (renewal at use)"""
     expired_agent_s: float
-    """seconds from a credential's expiry to its successor or to now, summed over agents and slots,
-    and those of slots that have been empty since a cold start; 0 under AT_USE, where an expired
-    document that nobody needs is no harm"""
+    """seconds from a credential's expiry or loss to its successor or to now, summed over agents and
+    slots, and those of slots that have been empty since a cold start; 0 under AT_USE, where an
+    expired document that nobody needs is no harm"""
     queue_waits: int
     """times that a request found every server of a stage busy"""
     queue_wait_s: float
@@ -242,6 +270,13 @@ class Counters(NamedTuple):
     """accepted attempts that waited for the turn of their source"""
     limited_wait_s: float = 0.0
     """their waits, counted when they are accepted"""
+    lost: int = 0
+    """documents that restarts lost"""
+    first_credentials: int = 0
+    """documents issued in the place of lost ones"""
+    first_credential_wait_s: float = 0.0
+    """from the loss to that issue, summed; under AT_USE without the time for which nobody needed
+    one: from when it might be asked for to the use that did"""
 
 
 class Population(Protocol):
@@ -258,7 +293,10 @@ class Population(Protocol):
         ...
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
-        """Return what ``agent`` holds now, expired documents included, empty slots left out."""
+        """Return what ``agent`` holds now, expired documents included.
+
+        Empty slots are left out, and those whose document a restart lost.
+        """
         ...
 
     def command(self, command: Command) -> None:
@@ -267,6 +305,17 @@ class Population(Protocol):
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked, in order."""
+        ...
+
+    def lost(self, agent: int) -> tuple[Loss, ...]:
+        """Return what a watched agent lost in restarts since this was last asked, in order."""
+        ...
+
+    def first_waits(self) -> NDArray[np.int64]:
+        """Return the first credentials by how long they were waited for, in bins of 0.1 s.
+
+        ``restarts.FIRST_WAIT_BINS`` numbers; the last takes what is longer.
+        """
         ...
 
     def current_task(self, agent: int) -> int:

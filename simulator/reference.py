@@ -27,7 +27,9 @@ from simulator.population import (
     Counters,
     CredentialView,
     EventKind,
+    Loss,
 )
+from simulator.restarts import entry_delay, node_delay, restart_times
 from simulator.slot import ACCEPTED, BACKING_OFF, IDLE, Slot
 from simulator.tally import Tally
 
@@ -58,6 +60,7 @@ class ReferencePopulation:
         client = Client(self._clock, self._call, self._log, self._issue, self._fail)
         self._issuer = Issuer(scenario, self._layout, seed_key, self._tally, client)
         self._watched: dict[int, list[CredentialView]] = {}
+        self._lost: dict[int, list[Loss]] = {}
         agents = range(self._layout.agents)
         self._late_s = [self._lifetimes.late_s(agent) for agent in agents]
         self._task = [-1 for _ in agents]
@@ -70,6 +73,8 @@ class ReferencePopulation:
             self._clock.process(self._work(agent))
             if self._holder(agent) != agent:
                 continue
+            if not self._regime.shared_on_node:
+                self._clock.process(self._restarts(agent))
             for slot in self._slots[agent]:
                 if slot.serial < 0 and not self._at_use:
                     self._call(self._ask, 0.0, EventKind.REQUEST, slot)
@@ -127,7 +132,7 @@ class ReferencePopulation:
     def _switch(self, agent: int, task: int) -> None:
         slot = self._slots[agent][task if self._row.scope == Scope.ONE_TASK else 0]
         self._task[agent] = task
-        if self._at_use and (slot.serial < 0 or self.now_s >= self._asked_from_s(slot)):
+        if self._at_use and self.now_s >= slot.asks_from_s(self._late_s[agent]):
             self._ask(slot)
         if self._row.per_request or slot.serial < 0 or self.now_s >= slot.expires_s:
             if self._at_use and slot.request == ACCEPTED:
@@ -138,9 +143,49 @@ class ReferencePopulation:
             self._tally.auth_failures += 1
         self._log(EventKind.SWITCH, agent, task, slot.serial)
 
-    def _asked_from_s(self, slot: Slot) -> float:
-        """Return from when on a use makes a request: due, or expired by the agent's own clock."""
-        return min(slot.due_s, slot.expires_s + self._late_s[slot.agent])
+    # -- restarts -------------------------------------------------------------------------------
+
+    def _restarts(self, agent: int) -> Generator[simpy.Event, object, None]:
+        """Restart for ever."""
+        rate_hz = self._layout.of(agent).workload.restart_hz
+        for t_s in restart_times(self._seed_key, agent, rate_hz):
+            yield self._at(t_s, EventKind.RESTART, agent, 0)
+            self._restart(agent)
+
+    def _restart_once(self, t_s: float, agent: int) -> Generator[simpy.Event, object, None]:
+        yield self._at(t_s, EventKind.RESTART, agent, 0)
+        self._restart(agent)
+
+    def _restart(self, agent: int) -> None:
+        """Lose what an agent holds and ask for it anew."""
+        if self._row.issuance == Issuance.MANUAL or self._holder(agent) != agent:
+            return
+        for slot in self._slots[agent]:
+            if slot.serial < 0 or slot.lost:
+                continue
+            slot.lost_s, slot.again_s = self.now_s, -inf
+            slot.expires_s = min(slot.expires_s, self.now_s)
+            for user in self._users(agent):
+                if user in self._watched:
+                    self._lost[user].append(Loss(slot.index, slot.serial, self.now_s))
+            self._log(EventKind.RESTART, agent, slot.index, slot.serial)
+            if slot.request == IDLE:
+                slot.again_s = slot.due_s = self.now_s + self._entry_delay(slot)
+                self._await_due(slot)
+
+    def _entry_delay(self, slot: Slot) -> float:
+        key, issuer = self._key(slot.agent, Stream.RESTART), self._scenario.issuer
+        return entry_delay(
+            key, slot.serial + 1, slot.index, issuer.entry_reload_s, issuer.agent_sync_s
+        )
+
+    def _mass_restart(self, command: Command) -> None:
+        """Restart a share of the nodes, each at its instant of the window."""
+        for node in range(self._layout.nodes):
+            key = self._key(node, Stream.MASS_RESTART)
+            delay_s = node_delay(key, command.fault, command.value, command.over_s)
+            for agent in self._layout.on_node(node) if delay_s < inf else ():
+                self._clock.process(self._restart_once(self.now_s + delay_s, agent))
 
     # -- credentials ----------------------------------------------------------------------------
 
@@ -169,7 +214,7 @@ class ReferencePopulation:
         """End the validity of what an agent holds and ask for its successors."""
         for slot in self._slots[agent]:
             if slot.serial >= 0:
-                slot.expires_s = min(slot.expires_s, self.now_s)
+                slot.expires_s, slot.again_s = min(slot.expires_s, self.now_s), -inf
                 self._ask(slot)
 
     def _renew_all(self, window_s: float) -> None:
@@ -177,7 +222,7 @@ class ReferencePopulation:
         if self._row.issuance == Issuance.MANUAL:
             return
         for slot in (slot for slots in self._slots for slot in slots):
-            if slot.serial < 0 or slot.request != IDLE:
+            if slot.serial < 0 or slot.lost or slot.request != IDLE:
                 continue
             due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
             if self._row.rule == rules.SERVER_DIRECTED:
@@ -191,6 +236,7 @@ class ReferencePopulation:
         """Make a request, unless one is in flight."""
         if slot.request == IDLE:
             slot.failures = slot.timeouts = 0
+            slot.stop_idling(self.now_s)
             self._attempt(slot)
 
     def _attempt(self, slot: Slot) -> None:
@@ -215,6 +261,9 @@ class ReferencePopulation:
 
     def _issue(self, slot: Slot) -> None:
         self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
+        if slot.lost:
+            self._tally.replaced_lost(self.now_s - slot.lost_s)
+            slot.lost_s = -inf
         slot.serial += 1
         slot.request = IDLE
         slot.issued_s = self.now_s
@@ -265,7 +314,8 @@ class ReferencePopulation:
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what ``agent`` holds now."""
-        return tuple(slot.view() for slot in self._slots[agent] if slot.serial >= 0)
+        slots = self._slots[agent]
+        return tuple(slot.view() for slot in slots if slot.serial >= 0 and not slot.lost)
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
@@ -274,12 +324,15 @@ class ReferencePopulation:
                 self._replace(command.agent)
             case CommandKind.WATCH:
                 self._watched.setdefault(command.agent, [])
+                self._lost.setdefault(command.agent, [])
             case CommandKind.UNWATCH:
                 self._watched.pop(command.agent, None)
             case CommandKind.SET_TTL:
                 self._life_factor = command.value
             case CommandKind.RENEW_ALL:
                 self._renew_all(command.value)
+            case CommandKind.MASS_RESTART:
+                self._mass_restart(command)
             case _:
                 self._issuer.command(command)
 
@@ -287,6 +340,15 @@ class ReferencePopulation:
         """Return what was issued to a watched agent since it was last asked."""
         log_, self._watched[agent] = self._watched[agent], []
         return tuple(log_)
+
+    def lost(self, agent: int) -> tuple[Loss, ...]:
+        """Return what a watched agent lost in restarts since this was last asked."""
+        log_, self._lost[agent] = self._lost[agent], []
+        return tuple(log_)
+
+    def first_waits(self) -> NDArray[np.int64]:
+        """Return the first credentials by how long they were waited for."""
+        return self._tally.first_waits.copy()
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""

@@ -21,6 +21,7 @@ from simulator.control.run import run
 from simulator.forecast import switch_path
 from simulator.ignores import IGNORES
 from simulator.population import Population
+from simulator.restarts import restarts
 
 
 class Engine(Protocol):
@@ -119,7 +120,8 @@ def plan(
         started_utc="",
         wall_s=0.0,
         machine={},
-        not_observable=dict(NOT_OBSERVABLE),
+        not_observable=dict(NOT_OBSERVABLE)
+        | ({} if restarts(scenario) else dict.fromkeys(_OF_RESTARTS, "no agent restarts")),
         ignored=dict(IGNORES),
         notes=[
             f"{regime.name}: private switches counted in bulk by Poisson draws, equal in law"
@@ -131,9 +133,9 @@ def plan(
     )
 
 
+_OF_RESTARTS: Final = ("counts.first_credential_wait_s", "counts.first_credential_p99_s")
 NOT_OBSERVABLE: Final = {
     "operations": "the simulated issuer answers without a network: latency is measured by drive",
-    "counts.first_credential_wait_s": "registration and its propagation are not modelled",
     "incidents.expected": "a simulated theft is designed by nobody, so nothing is expected of it",
 }
 """table.column → why the simulator cannot know it"""

@@ -26,6 +26,29 @@ class Slot:
     timeouts: int = 0
     accepted_from_s: float = -inf
     """when verifiers begin to accept what the slot holds"""
+    lost_s: float = -inf
+    """when a restart lost the document, less the idle time that counts for no wait"""
+    again_s: float = -inf
+    """from when a lost document may be asked for anew; −inf where a request was in flight"""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the document was lost and not yet replaced."""
+        return self.lost_s > -inf
+
+    def asks_from_s(self, late_s: float) -> float:
+        """Return from when on a use makes a request (AT_USE).
+
+        When it is due, or expired by the agent's own clock, which is ``late_s`` behind.
+        """
+        if self.serial < 0:
+            return -inf
+        return self.again_s if self.lost else min(self.due_s, self.expires_s + late_s)
+
+    def stop_idling(self, now_s: float) -> None:
+        """Take the time for which nobody asked for a lost document out of its wait."""
+        if self.lost and self.again_s > -inf:
+            self.lost_s += max(0.0, now_s - self.again_s)
 
     def occurrence(self, serial: int) -> int:
         """Return the occurrence number of draws for one of this slot's credentials."""

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simulator.population import TRACE_DTYPE, Counters, EventKind
+from simulator.restarts import FIRST_WAIT_BINS, first_wait_bin
 
 _BY_SECOND = (EventKind.ISSUED, EventKind.REFUSED)
 
@@ -23,7 +24,8 @@ class Tally:
         self._events = [0 for _ in EventKind]
         self._seconds: list[Counter[int]] = [Counter() for _ in EventKind]
         self.auth_failures = self.waits = self.queue_waits = self.limited = 0
-        self.expired_s = self.queue_wait_s = self.limited_wait_s = 0.0
+        self.expired_s = self.queue_wait_s = self.limited_wait_s = self.first_wait_s = 0.0
+        self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int64)
 
     def record(self, t_s: float, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         """Take note of one event."""
@@ -32,6 +34,11 @@ class Tally:
             self._seconds[kind][int(t_s)] += 1
         if self._rows is not None:
             self._rows.append((t_s, kind, agent, slot, serial))
+
+    def replaced_lost(self, wait_s: float) -> None:
+        """Take note of the first credential after a restart."""
+        self.first_wait_s += wait_s
+        self.first_waits[first_wait_bin(wait_s)] += 1
 
     def counters(self, still_expired_s: float) -> Counters:
         """Return the totals; ``still_expired_s`` of credentials without successor so far."""
@@ -46,6 +53,9 @@ class Tally:
             expired_agent_s=self.expired_s + still_expired_s,
             queue_waits=self.queue_waits,
             queue_wait_s=self.queue_wait_s,
+            lost=self._events[EventKind.RESTART],
+            first_credentials=int(self.first_waits.sum()),
+            first_credential_wait_s=self.first_wait_s,
             timeouts=self._events[EventKind.TIMED_OUT],
             wasted=self._events[EventKind.WASTED],
             limited=self.limited,

@@ -15,7 +15,7 @@ from simulator.population import (
     Population,
 )
 
-SUMS = ("expired_agent_s", "queue_wait_s", "limited_wait_s")
+SUMS = ("expired_agent_s", "queue_wait_s", "limited_wait_s", "first_credential_wait_s")
 BEFORE, AFTER = 6, 3
 
 
@@ -76,6 +76,7 @@ def roam(
         roamer.look,
         roamer.set_ttl,
         roamer.renew_all,
+        roamer.restart,
     ]
     for stop_s in np.sort(rng.uniform(0.0, horizon_s, stops)).tolist():
         population.advance(stop_s)
@@ -127,10 +128,17 @@ class _Roamer:
         if agent % 4 == 0:
             self._command(CommandKind.RENEW_ALL, value=60.0)
 
+    def restart(self, agent: int) -> None:
+        if agent % 4 == 0:
+            restarts = Command(CommandKind.MASS_RESTART, value=0.3, fault=agent, over_s=30.0)
+            self._population.command(restarts)
+
     def look(self, agent: int) -> None:
         population = self._population
         self._answers.append((population.read(agent), population.current_task(agent)))
         self._answers.append([population.issued(agent) for agent in sorted(self._watched)])
+        self._answers.append([population.lost(agent) for agent in sorted(self._watched)])
+        self._answers.append(population.first_waits().tolist())
 
 
 def kinds(trace: NDArray[np.void]) -> set[EventKind]:

@@ -67,6 +67,8 @@ class Stream(IntEnum):
     RENEW_ALL = 50
     DIURNAL = 51
     RENEWAL_CHECK = 52
+    RESTART = 53
+    MASS_RESTART = 54
     CA_PHASE = 55
     INITIAL_WALK = 56
     BUNDLE_PHASE = 57

@@ -23,13 +23,14 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
 
     One regime, its lifetime overridden; as many agents as offer ``rate_hz`` operations a second;
     no faults and no thefts by hazard (thieves of a measured run are personas). A target is
-    provisioned with one lifetime, and has a CA and clocks of its own: the scenario's are left out.
+    provisioned with one lifetime, and has a CA and clocks of its own: the scenario's are left out,
+    as are restarts.
 
     Raises:
         UsageError: for a regime that the scenario does not list, or a rate that its tasks cannot
             offer at that hour.
     """
-    scenario = _with_one_lifetime(scenario)
+    scenario = _undisturbed(scenario)
     regime = override(_regime(scenario, regime_name), scenario.drive)
     weights = [workload.count / scenario.agents for workload in scenario.workloads]
     start_hour = scenario.start.hour_of_day
@@ -55,8 +56,8 @@ def window(scenario: Scenario, regime_name: str, rate_hz: float, seconds: float)
     )
 
 
-def _with_one_lifetime(scenario: Scenario) -> Scenario:
-    plain = {"ttl_s": None, "clock_skew": ClockSkew()}
+def _undisturbed(scenario: Scenario) -> Scenario:
+    plain = {"ttl_s": None, "restarts_per_agent_day": 0.0, "clock_skew": ClockSkew()}
     workloads = tuple(workload.model_copy(update=plain) for workload in scenario.workloads)
     issuer = scenario.issuer.model_copy(update={"ca": None})
     update = {"workloads": workloads, "issuer": issuer, "federation": ()}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
 from scenarios.spec import lifetimes
+from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Policy, Scenario
@@ -51,6 +52,7 @@ def warnings(scenario: Scenario) -> list[str]:
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
+    found += _delay_of_nobody(scenario)
     return found
 
 
@@ -113,10 +115,11 @@ def _faults(scenario: Scenario) -> Iterator[Problem]:
             ends = (
                 "the issuer never comes back" if fault.kind == "issuer-outage" else "it never ends"
             )
+            length = "over_s" if isinstance(fault, MassRestart) else "duration_s"
             yield Problem(
                 f"{key}.every_s",
                 f"{fault.every_s:g}",
-                f"must be > duration_s = {fault.length_s:g}, or {ends}",
+                f"must be > {length} = {fault.length_s:g}, or {ends}",
             )
 
 
@@ -339,6 +342,20 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
         yield (
             f"benign: {rate:g} events per agent and year are {events:,.0f} for {scenario.agents} "
             f"agents in {scenario.horizon_s:g} s; each is simulated singly, so this takes minutes"
+        )
+
+
+def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
+    delay_s = scenario.issuer.entry_reload_s + scenario.issuer.agent_sync_s
+    restarting = any(workload.restarts_per_agent_day > 0 for workload in scenario.workloads)
+    if (
+        delay_s > 0
+        and not restarting
+        and not any(isinstance(fault, MassRestart) for fault in scenario.faults)
+    ):
+        yield (
+            f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
+            "agents that restart, and none does"
         )
 
 

@@ -53,6 +53,24 @@ class Partition(Lasting):
     """probability of each node to be cut off"""
 
 
+class MassRestart(Striking):
+    """A share of the nodes restart, each with all of its agents at an instant of a window.
+
+    The same nodes whenever the fault repeats.
+    """
+
+    kind: Literal["mass-restart"]
+    share: Annotated[float, Field(gt=0, le=1)]
+    """probability of each node to restart"""
+    over_s: PositiveSeconds = 60.0
+    """length of the window in which they do, at uniform instants"""
+
+    @property
+    def length_s(self) -> float:
+        """How long it takes until the last node has restarted."""
+        return self.over_s
+
+
 class DatastoreSlow(Lasting):
     """Work that the issuer's datastore takes up while this lasts takes ``factor`` times as long."""
 
@@ -68,12 +86,14 @@ class SigningSlow(Lasting):
 
 
 Fault = Annotated[
-    IssuerOutage | Partition | DatastoreSlow | SigningSlow, Field(discriminator="kind")
+    IssuerOutage | Partition | MassRestart | DatastoreSlow | SigningSlow,
+    Field(discriminator="kind"),
 ]
 KINDS: Mapping[str, type[Striking]] = MappingProxyType(
     {
         "issuer-outage": IssuerOutage,
         "partition": Partition,
+        "mass-restart": MassRestart,
         "datastore-slow": DatastoreSlow,
         "signing-slow": SigningSlow,
     }

@@ -22,6 +22,7 @@ from scenarios.spec.defence import Policy as Policy
 from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
+from scenarios.spec.rules import SECONDS_PER_DAY
 
 PERMISSION_PATTERN = r"^[a-z0-9][a-z0-9-]*:[a-z0-9][a-z0-9-]*$"
 Permission = Annotated[str, Field(pattern=PERMISSION_PATTERN)]
@@ -61,8 +62,15 @@ class Workload(Strict):
     """life of this class's documents, instead of the regime's, where that one ends at all"""
     clock_skew: ClockSkew = ClockSkew()
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+    restarts_per_agent_day: Annotated[float, Field(ge=0, le=1e4)] = 0.0
+    """restarts of single agents, a Poisson process; each loses what the agent holds"""
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
+
+    @property
+    def restart_hz(self) -> float:
+        """Restarts per second and agent."""
+        return self.restarts_per_agent_day / SECONDS_PER_DAY
 
 
 class Backoff(Strict):
@@ -109,6 +117,10 @@ class Issuer(Strict):
     backoff: Backoff = Backoff()
     ca: CertificateAuthority | None = None
     """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
+    entry_reload_s: Seconds = 0.0
+    """time between reloads of the issuer's entries: a new agent is unknown until the next one"""
+    agent_sync_s: Seconds = 0.0
+    """time between the syncs of a node's agent, at which it learns of new entries"""
     not_before_backdate_s: Seconds = 10.0
     """how long before its issue a document's validity begins: clocks may be that far behind"""
 

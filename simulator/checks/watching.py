@@ -115,7 +115,7 @@ def run_length(engine: Engine) -> list[Finding]:
 
 def shared_documents(engine: Engine) -> list[Finding]:
     """A second pod with the same document; life 20 min, owner at 1/200 s, last 2 of 3½ lives."""
-    agents, ttl_s, fraction, owner_hz, per_life = 6_000, 1200.0, 0.5, 0.005, 0.2
+    agents, ttl_s, fraction, owner_hz, per_life = 8_000, 1200.0, 0.5, 0.005, 0.2
     checked = scenes.regime(ttl_s, fraction=fraction)
     benign = Benign(shared_documents_per_agent_year=per_life / ttl_s * SECONDS_PER_YEAR)
     scene = scenes.scenario(

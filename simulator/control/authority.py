@@ -25,10 +25,11 @@ import simpy
 from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
 from scenarios.detection.audit import Alert
+from scenarios.detection.canaries import TOUCH
 from scenarios.spec.regime import Issuance
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import ISSUER_KEY as BY_ISSUER_KEY
-from simulator.control.case import Case, asked_for, first_use_s, permissions_of
+from simulator.control.case import Case, asked_for, first_use_s, hidden, permissions_of
 from simulator.control.feed import Feed
 from simulator.control.owner import Access
 from simulator.control.response import Response, notice
@@ -49,6 +50,8 @@ class Forgery(NamedTuple):
     owner: int
     task: int
     permission: str
+    n: int
+    """number of its draws"""
 
 
 class Authority:
@@ -117,7 +120,7 @@ class Authority:
         )
         self._threats.cases.append(case)
         world.clock.process(notice(world, self._response, case, self._replace))
-        if world.detectors:
+        if world.watches:
             world.clock.process(self._abuse(case))
 
     def _identity(self, entity: int, n: int) -> tuple[int, int]:
@@ -136,7 +139,8 @@ class Authority:
             owner, task = self._identity(case.entity, n)
             u = self._world.uniform(case.entity, Stream.USE_PERMISSION, n)
             permission, _ = asked_for(self._world, u, *permissions_of(self._world, owner, task))
-            yield Forgery(use.t_s, owner, task, permission)
+            touched = use.permission == TOUCH
+            yield Forgery(use.t_s, owner, task, TOUCH if touched else permission, use.n)
 
     # -- detection -------------------------------------------------------------------------------
 
@@ -168,7 +172,9 @@ class Authority:
         issue = feed.line(Access(like.issued_s, forged.task, like))
         feed.read(msgspec.structs.replace(issue, operation="issue"))
         access = Access(forged.t_s, forged.task, document)
-        return feed.read(feed.line(access, f"thief-{case.entity:x}", forged.permission))
+        origin = "" if hidden(world, case) else f"thief-{case.entity:x}"
+        line = feed.line(access, origin, forged.permission)
+        return feed.read(line) or self._threats.signals.look(case.entity, forged.n, line)
 
     def _forge(self, forged: Forgery) -> tuple[CredentialView, CredentialView]:
         """Return the document that the agent holds for the task, and the one that is forged of it.

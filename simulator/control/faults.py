@@ -7,7 +7,14 @@ from typing import NamedTuple, TypeVar
 
 import simpy
 
-from scenarios.spec.fault_kinds import DatastoreSlow, IssuerOutage, Partition, SigningSlow, Striking
+from scenarios.spec.fault_kinds import (
+    DatastoreSlow,
+    IssuerOutage,
+    MassRestart,
+    Partition,
+    SigningSlow,
+    Striking,
+)
 from scenarios.spec.schema import Scenario
 from simulator.control.world import World
 from simulator.population import Command, CommandKind
@@ -71,6 +78,9 @@ class Faults:
                 self._outage(number, begins)
             case Partition(share=share):
                 self._partition(number, begins, share)
+            case MassRestart(share=share, over_s=over_s):
+                if begins:
+                    self._command(CommandKind.MASS_RESTART, number, share, over_s)
             case DatastoreSlow():
                 self._slow(number, begins, DatastoreSlow, CommandKind.SLOW_DATASTORE)
             case SigningSlow():
@@ -108,5 +118,7 @@ class Faults:
         faults = (self._world.scenario.faults[number] for number in sorted(self._under_way))
         return [fault for fault in faults if isinstance(fault, kind)]
 
-    def _command(self, kind: CommandKind, fault: int = -1, value: float = 0.0) -> None:
-        self._world.population.command(Command(kind, fault=fault, value=value))
+    def _command(
+        self, kind: CommandKind, fault: int = -1, value: float = 0.0, over_s: float = 0.0
+    ) -> None:
+        self._world.population.command(Command(kind, fault=fault, value=value, over_s=over_s))

@@ -109,6 +109,23 @@ class Signals:
         alert_s = max(alert.alert_s, self._world.now_s)
         yield from self._response.alarm(case, alert.detector, alert.event.occurred_s, alert_s, feed)
 
+    def look(self, entity: int, n: int, line: AuditEvent) -> Alert | None:
+        """Return what those of single lines say of the ``n``-th line of one who forges documents.
+
+        He is another identity each time, so that his rate is nobody's.
+        """
+        world = self._world
+        apart: tuple[tuple[Detector | None, int], ...] = (
+            (world.canary, CANARY),
+            (world.new_origin, NEW_ORIGIN),
+        )
+        for detector, place in apart:
+            if detector is not None and seen(world, entity, n, place):
+                alert = detector.update(line)
+                if alert is not None:
+                    return alert
+        return None
+
     # -- what they see -------------------------------------------------------------------------
 
     def _line_by_line(

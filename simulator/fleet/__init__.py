@@ -21,6 +21,7 @@ SOURCES = (
     "scenarios/demand/switches.py",
     "scenarios/demand/initial.py",
     "simulator/population.py",
+    "simulator/restarts.py",
     *sorted(f"simulator/fleet/{path.name}" for path in Path(__file__).parent.glob("*.py")),
 )
 

@@ -78,6 +78,7 @@ from simulator.fleet.layout import (
     records_of,
     users_of,
 )
+from simulator.fleet.losses import asked_again_s, count_first, lost, stop_idling
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
@@ -422,6 +423,8 @@ def due_at_use(
     serial = issues(record) - 1
     if serial < 0:
         return -inf
+    if lost(fleet, i):
+        return asked_again_s(fleet, i)
     issued_s = record.issued_s
     due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
     if fleet.hurried:
@@ -483,6 +486,7 @@ def renew(
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     first = i - slot
     count_tenure(fleet, lane, agent_class, agent, first, i, t_s)
+    count_first(fleet, lane, i, -inf if flag(record, REFUSED) else record.event_s, t_s)
     serial = issues(record)
     record.issued_s = t_s
     retag(record, REFUSED | REVOKED, 0)
@@ -519,6 +523,8 @@ def back_off(
     refusals = table(fleet.refusals, fleet.record_count, np.uint32)
     count = int64(refusals[i]) + 1 if flag(record, REFUSED) else 1
     refusals[i] = np.uint32(count)
+    if count == 1 and lost(fleet, i):
+        stop_idling(fleet, i, record.event_s)
     key = entity_key(fleet.seed_key, np.uint64(agent), BACKOFF)
     k = np.uint64(SLOTS * issues(record) + slot + (count << 40))
     delay_s = backoff_delay(
@@ -752,6 +758,8 @@ def must_ask(fleet: Fleet, issuer: Issuer, agent_class: AgentClass, i: int, now_
     ended_s = table(fleet.ended_s, fleet.record_count, np.float64)
     ended_s[i] = min(expires_s(fleet, agent_class, record, i), now_s)
     retag(record, REVOKED, REVOKED)
+    if lost(fleet, i):
+        table(fleet.again_s, fleet.record_count, np.float64)[i] = -inf
     if in_flight(record, now_s):
         return False
     overtake(issuer, record, i, now_s)

@@ -38,6 +38,7 @@ from simulator.fleet.layout import (
 from simulator.fleet.memory import Memory, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 from simulator.layout import initial_ages
+from simulator.restarts import FIRST_WAIT_BINS
 
 MANUAL = 0
 BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
@@ -105,13 +106,16 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     """Return a row of ``AGENT_CLASS`` for each workload class."""
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
+    # keys handed out are not lost, and a node's document survives its pods
+    restarting = regime.issuance != MANUAL and not regime.shared_on_node
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
     agent = record = node = 0
     for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
-        row["agents"], row["agents_per_node"] = workload.count, workload.agents_per_node
+        row["agents_per_node"], row["agents"] = workload.agents_per_node, workload.count
+        row["restart_hz"] = workload.restart_hz if restarting else 0.0
         row["on_node"] = regime.shared_on_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
@@ -187,6 +191,9 @@ def _fleet(
     memory.hold(fleet, "ended_s", reserve(records, np.float64))
     memory.hold(fleet, "hurried_s", reserve(records, np.float64))
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
+    fleet["entry_reload_s"] = scenario.issuer.entry_reload_s
+    fleet["agent_sync_s"] = scenario.issuer.agent_sync_s
+    memory.hold(fleet, "first_waits", reserve(FIRST_WAIT_BINS, np.int64))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
     memory.hold(fleet, "lanes", memory.lanes)
@@ -243,6 +250,15 @@ def set_life(
     memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
     memory.fleet["life_count"] = len(lives) + 1
     memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, granted, factor)
+
+
+def provide_losses(memory: Memory) -> None:
+    """Make room for what agents lose when they restart, unless there is some."""
+    fleet = memory.fleet
+    if not fleet["churn"][0]:
+        fleet["churn"] = 1
+        for name in ("lost_s", "again_s"):
+            memory.hold(fleet, name, np.full(len(memory.records), -inf))
 
 
 def provide_entries(memory: Memory, more: int = SLOTS) -> None:
@@ -302,5 +318,5 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
         lane["trace_capacity"] = trace
         memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
-        memory.hold(lane, "log", reserve(batch, ISSUE), f"log{i}")
-        memory.hold(lane, "spans", reserve(2 * batch, SPAN), f"spans{i}")
+        memory.hold(lane, "log", reserve(2 * batch + SLOTS, ISSUE), f"log{i}")
+        memory.hold(lane, "spans", reserve(4 * batch, SPAN), f"spans{i}")

@@ -22,6 +22,7 @@ from simulator.fleet.layout import (
     agent_and_slot,
     class_of,
 )
+from simulator.fleet.losses import lost
 from simulator.fleet.memory import entry, table
 from simulator.fleet.wheel import WHEEL
 
@@ -40,7 +41,7 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
     fleet.hurried = 1
     for i in range(fleet.record_count):
         record = records[i]
-        if issues(record) == NO_SERIAL or in_flight(record, now_s):
+        if issues(record) == NO_SERIAL or lost(fleet, i) or in_flight(record, now_s):
             continue
         agent_class = class_of(fleet, i)
         agent, slot = agent_and_slot(agent_class, i)

@@ -32,6 +32,7 @@ from simulator.fleet.layout import (
     Record,
     agent_and_slot,
     class_of,
+    is_restart,
     log_event,
     node_of,
 )
@@ -289,10 +290,10 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
             break
         else:
             t_s, record, note = pop(wheel)
-            if note == WAKE:
-                put(answers, count, t_s, record, WAKE)
+            if note == WAKE or is_restart(note):  # the agent's affair
+                put(answers, count, t_s, record, note)
                 count += 1
-                limit_s = min(limit_s, t_s + fleet.margin_s)
+                limit_s = min(limit_s, t_s + (fleet.margin_s if note == WAKE else 0.0))
                 continue
             if overtaken(fleet, issuer, t_s, record, note):
                 continue

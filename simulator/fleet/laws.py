@@ -7,6 +7,7 @@ from numba.extending import overload
 
 from scenarios.demand import initial, switches
 from scenarios.spec import rules
+from simulator import restarts
 from simulator.fleet.memory import PART
 
 P = ParamSpec("P")
@@ -38,6 +39,9 @@ passed_over = compilable(rules.passed_over)
 availability_age = compilable(rules.availability_age)
 renewal_age = compilable(rules.renewal_age)
 stationary_position = compilable(rules.stationary_position)
+restart_gap = compilable(restarts.restart_gap)
+entry_delay = compilable(restarts.entry_delay)
+node_delay = compilable(restarts.node_delay)
 backoff_delay = compilable(rules.backoff_delay)
 limiter = compilable(rules.limiter)
 hour_of_day = compilable(rules.hour_of_day)

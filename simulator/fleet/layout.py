@@ -55,6 +55,10 @@ class Entry:
 
 ENTRY = struct(Entry)
 WAKE = 1 << 31
+RESTART = 1 << 29
+"""a note: the agent restarts (the record is its first); below, how often it did before"""
+RESTART_OF_NODE = RESTART | (RESTART - 1)
+"""a note: so it does because its node does"""
 
 
 class AgentClass:
@@ -62,6 +66,7 @@ class AgentClass:
 
     first_agent: I8
     agents: I8
+    restart_hz: F8
     first_record: I8
     first_node: I8
     agents_per_node: I8
@@ -109,6 +114,9 @@ class Lane:
     switches: I8
     auth_failures: I8
     waits: I8
+    lost: I8
+    """documents that restarts lost"""
+    first_wait_s: F8
     open_failures: I8
     """failures since the expiry of what is expired now, where switches are counted in bulk"""
     expired_slots: I8
@@ -234,6 +242,16 @@ class Fleet:
     """float64 by record: when an order made the present credential due; 0 for no order"""
     hurried: I8
     """there was such an order"""
+    churn: I8
+    """agents restart"""
+    lost_s: U8
+    """float64 by record: when a restart lost the document, less idle time; −inf for none"""
+    again_s: U8
+    """float64 by record: from when it may be asked for; −inf where a request was in flight"""
+    first_waits: U8
+    """int64 by bin of the time to the first credential"""
+    entry_reload_s: F8
+    agent_sync_s: F8
     refusals: U8
     """uint32 by record: failures of the request under way"""
     has_deadline: I8
@@ -269,6 +287,12 @@ class Trace:
     agent: I8
     slot: I4
     serial: I8
+
+
+@kernel
+def is_restart(note: int) -> bool:
+    """Return whether a note says that an agent restarts; other flags lie above."""
+    return RESTART <= note < 2 * RESTART
 
 
 @kernel

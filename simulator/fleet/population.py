@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib import import_module
-from math import ceil
+from math import ceil, inf
 from types import ModuleType
 
 import numpy as np
@@ -26,6 +26,7 @@ from simulator.fleet import agents
 from simulator.fleet.build import (
     build,
     provide_entries,
+    provide_losses,
     provide_seconds,
     refuse_overflow,
     set_life,
@@ -46,7 +47,7 @@ from simulator.fleet.memory import address
 from simulator.fleet.numbering import Numbering
 from simulator.forecast import switch_path
 from simulator.layout import Layout
-from simulator.population import Command, CommandKind, Counters, CredentialView
+from simulator.population import Command, CommandKind, Counters, CredentialView, Loss
 
 BATCH = 1 << 13
 """answers settled at a time"""
@@ -119,6 +120,8 @@ class FleetPopulation:
         self._done_s = self._caught_up_s = 0.0
         self._rows: list[NDArray[np.void]] | None = [] if trace else None
         self._watched: dict[int, list[CredentialView]] = {}
+        self._lost: dict[int, list[Loss]] = {}
+        self._restarting = False
         self._lag_s = self._longest_lag(scenario, trace)
         self._begin()
 
@@ -139,6 +142,10 @@ class FleetPopulation:
             batch["count"] = of(end - 1).stop - of(first).start
             batch["stage"] = ASKED
             self._serve(0, 0.0)
+        if (self._memory.arrays["classes"]["restart_hz"] > 0.0).any():
+            self._provide_restarts()
+            provide_entries(self._memory, self._agents)
+            _kernels("herd").begin_restarts(self._place)
 
     def _begin_part(self, first: int, end: int, part: int) -> None:
         agents.begin(self._place, part, first, end)
@@ -150,7 +157,7 @@ class FleetPopulation:
         if self._done_s >= to_s:
             return
         provide_seconds(self._memory, to_s)
-        if self._memory.issuer["issue_lookahead_s"] <= 0.0:
+        if self._restarting or self._memory.issuer["issue_lookahead_s"] <= 0.0:
             self._take_turns(to_s)
         else:
             self._work_in_batches(to_s)
@@ -163,6 +170,8 @@ class FleetPopulation:
         turns = self._stages or _kernels("turns")
         done = 0
         while not done:
+            if self._restarting:
+                provide_entries(self._memory, (SLOTS + 1) * self._capacity)
             if self._stages is not None:
                 provide_attempts(self._memory)
             done = turns.take_turns(self._place, to_s)
@@ -236,7 +245,10 @@ class FleetPopulation:
                 log = self._memory.arrays[f"log{i}"]
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._numbering.agent_and_slot(record)
-                    if watchers := self._watchers(agent):
+                    watchers = self._watchers(agent)
+                    for watcher in watchers if serial < 0 else ():
+                        self._lost[watcher].append(Loss(slot, -serial - 1, issued_s))
+                    if watchers and serial >= 0:
                         ends_s = self._expiry(agent, issued_s)
                         accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
@@ -276,7 +288,8 @@ class FleetPopulation:
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
         where = self._numbering.records_of(agent)
-        if self._done_s < self.now_s and min(self._event_s[where].tolist()) < self.now_s:
+        behind = self._done_s < self.now_s
+        if behind and (self._restarting or min(self._event_s[where].tolist()) < self.now_s):
             self._work_to(self.now_s)
         return where
 
@@ -298,7 +311,7 @@ class FleetPopulation:
         views = []
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
-            if serial >= 0:
+            if serial >= 0 and not self._is_lost(where.start + slot):
                 ends_s = self._expiry(agent, issued_s)
                 if tag & REVOKED:
                     ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
@@ -321,9 +334,12 @@ class FleetPopulation:
                     self._work_to(self.now_s)
                     provide_entries(self._memory, len(self._records))
                     _kernels("hurry").hurry(self._place, self.now_s, command.value)
+            case CommandKind.MASS_RESTART:
+                self._restart_nodes(command)
             case CommandKind.WATCH:
                 where = self._settled(self._holder(agent))
                 self._watched.setdefault(agent, [])
+                self._lost.setdefault(agent, [])
                 self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
@@ -335,10 +351,28 @@ class FleetPopulation:
                 self._work_to(self.now_s)
                 order(self._memory, command)
 
+    def _restart_nodes(self, command: Command) -> None:
+        if self._regime.issuance == Issuance.MANUAL:
+            return
+        self._work_to(self.now_s)
+        self._provide_restarts()
+        provide_entries(self._memory, self._agents)
+        place, fault, share = self._place, command.fault, command.value
+        _kernels("herd").restart_nodes(place, self.now_s, fault, share, command.over_s)
+
+    def _provide_restarts(self) -> None:
+        """From now on agents restart, so issuer and agents take turns."""
+        self._restarting = True
+        provide_losses(self._memory)
+
+    def _is_lost(self, record: int) -> bool:
+        return self._restarting and bool(self._memory.arrays["lost_s"][record] > -inf)
+
     def _replace(self, agent: int) -> None:
         """Replace what an agent holds; the issuer need not have come so far, unless by hand."""
         issuer = self._memory.issuer[0]
-        if issuer["by_hand"] or self._stages or issuer["order_count"] > ORDERS - SLOTS:
+        at_once = issuer["by_hand"] or self._stages or self._restarting
+        if at_once or issuer["order_count"] > ORDERS - SLOTS:
             self._work_to(self.now_s)
         self._settled(agent)
         provide_seconds(self._memory, self.now_s)
@@ -355,6 +389,19 @@ class FleetPopulation:
         self._settled(self._holder(agent))
         log, self._watched[agent] = self._watched[agent], []
         return tuple(log)
+
+    def lost(self, agent: int) -> tuple[Loss, ...]:
+        """Return what a watched agent lost in restarts since this was last asked."""
+        if not self._restarting:
+            return ()
+        self._settled(self._holder(agent))
+        log, self._lost[agent] = self._lost[agent], []
+        return tuple(log)
+
+    def first_waits(self) -> NDArray[np.int64]:
+        """Return the first credentials by how long they were waited for."""
+        self._work_to(self.now_s)
+        return self._memory.arrays["first_waits"].copy()
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
@@ -383,6 +430,9 @@ class FleetPopulation:
             + sum(shards["open_expired_s"].tolist()),
             queue_waits=int(issuer["queue_waits"]),
             queue_wait_s=float(issuer["queue_wait_s"]),
+            lost=int(lanes["lost"].sum()),
+            first_credentials=int(self._memory.arrays["first_waits"].sum()),
+            first_credential_wait_s=float(lanes["first_wait_s"].sum()),
             **counted(self._memory),
         )
 

@@ -11,7 +11,7 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from simulator.fleet.agents import back_off, file_entry, issues, must_ask, take_note
+from simulator.fleet.agents import back_off, file_entry, issues, must_ask
 from simulator.fleet.desk import (
     DATASTORE,
     DESK,
@@ -56,10 +56,12 @@ from simulator.fleet.layout import (
     agent_and_slot,
     class_of,
     first_record,
+    is_restart,
     log_event,
     node_of,
 )
 from simulator.fleet.memory import entry, int64, kernel, table
+from simulator.fleet.restarts import take_any_note
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, precedes, put, sift_down, sift_up
 
 DATASTORE_STREAM = np.uint64(Stream.DATASTORE)
@@ -318,10 +320,10 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
             continue
         t_s, record, note = pop(wheel)
-        if note == WAKE:
-            put(answers, count, t_s, record, WAKE)
+        if note == WAKE or is_restart(note):
+            put(answers, count, t_s, record, note)
             count += 1
-            limit_s = min(limit_s, t_s + fleet.margin_s)
+            limit_s = min(limit_s, t_s + (fleet.margin_s if note == WAKE else 0.0))
             continue
         if note & ARRIVAL:
             number = desk.oldest + ((note - desk.oldest) & (ARRIVAL - 1))
@@ -354,12 +356,11 @@ def take_turns(place: np.uint64, to_s: float) -> int:
     while noted < fleet.batch_capacity and desk.next - desk.oldest <= desk.mask:
         done = serve(place, 0, to_s)
         for position in range(batch.count):
-            take_note(fleet, lane, answers, position)
+            noted += take_any_note(fleet, lane, answers, position)
         if batch.count > 0:
             batch.stage = ASKED
         elif done:
             return 1
-        noted += batch.count
     return 0
 
 

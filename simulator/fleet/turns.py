@@ -9,10 +9,10 @@ Here the same two kernels take turns in one compiled loop, in one thread.
 import numpy as np
 from numba import types
 
-from simulator.fleet.agents import take_note
 from simulator.fleet.issuer import serve
 from simulator.fleet.layout import ASKED, BATCH, BATCHES, ENTRY, FLEET, LANE, LANES
 from simulator.fleet.memory import entry, table
+from simulator.fleet.restarts import take_any_note
 
 
 @entry(types.int64(types.uint64, types.float64))
@@ -29,10 +29,9 @@ def take_turns(place: np.uint64, to_s: float) -> int:
     while noted < fleet.batch_capacity:
         done = serve(place, 0, to_s)
         for position in range(batch.count):
-            take_note(fleet, lane, answers, position)
+            noted += take_any_note(fleet, lane, answers, position)
         if batch.count > 0:
             batch.stage = ASKED
         elif done:
             return 1
-        noted += batch.count
     return 0

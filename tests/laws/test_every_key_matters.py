@@ -98,6 +98,7 @@ BASE: dict[str, Any] = {
             "agents_per_node": 4,
             "tasks": TASKS,
             "diurnal": [0.9] * 24,
+            "restarts_per_agent_day": 30.0,
         },
         {
             "name": "bot",
@@ -123,6 +124,8 @@ BASE: dict[str, Any] = {
         "datastore": {"servers": 1, "service_time_s": 3.0},
         "rate_limit": {"rate_hz": 0.05, "burst": 2, "nodes_per_address": 2},
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
+        "entry_reload_s": 20.0,
+        "agent_sync_s": 10.0,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
@@ -194,6 +197,7 @@ BASE: dict[str, Any] = {
     "faults": [
         {"kind": "issuer-outage", "start_s": 500.0, "duration_s": 700.0, "every_s": 1500.0},
         {"kind": "partition", "start_s": 1300.0, "duration_s": 600.0, "share": 0.5},
+        {"kind": "mass-restart", "start_s": 2500.0, "share": 0.6, "over_s": 40.0},
         {"kind": "datastore-slow", "start_s": 2700.0, "duration_s": 300.0, "factor": 4.0},
         {"kind": "signing-slow", "start_s": 3000.0, "duration_s": 300.0, "factor": 4.0},
     ],

@@ -49,6 +49,9 @@ BUSY = Issuer(
 """all that an issuer may have, and some of it overloaded"""
 
 
+RESTARTS = {2300.0: Command(CommandKind.MASS_RESTART, value=0.4, fault=0, over_s=60.0)}
+
+
 def record(
     regime: Regime,
     stops: list[float],
@@ -56,24 +59,32 @@ def record(
     batch: int,
     plain: bool,
     issuer: Issuer | None = None,
+    restarts_per_agent_day: float = 0.0,
 ) -> tuple[object, ...]:
     """Return everything that can be known of a run; ``plain`` takes the path of one task."""
     changes: dict[str, Any] = {"tasks": (WORK,)} if plain else {}
     if issuer is not None:
         changes |= {"issuer": issuer, "start": Start(ages="cold")}
     scenario = make_scenario(regime, agents=300, **changes)
+    commands = COMMANDS
+    if restarts_per_agent_day:
+        commands = COMMANDS | RESTARTS
+        (workload,) = scenario.workloads
+        churning = workload.model_copy(update={"restarts_per_agent_day": restarts_per_agent_day})
+        scenario = scenario.model_copy(update={"workloads": (churning,)})
     population = FleetPopulation(scenario, regime, seed_key(7), threads=threads, batch=batch)
     looks: list[object] = []
-    for stop_s in sorted({*stops, *COMMANDS, END_S}):
+    for stop_s in sorted({*stops, *commands, END_S}):
         population.advance(stop_s)
-        if stop_s in COMMANDS:
-            population.command(COMMANDS[stop_s])
+        if stop_s in commands:
+            population.command(commands[stop_s])
             looks.append(population.read(5))
     looks += [(population.read(a), population.current_task(a)) for a in range(0, 300, 7)]
     return (
         looks,
         population.counters(),
         population.expired_now(),
+        population.first_waits().tolist(),
         population.backlog(),
         population.issuances_per_second().tolist(),
         population.refusals_per_second().tolist(),
@@ -92,6 +103,21 @@ def test_same_bits(
     regime: Regime, stops: list[float], threads: int, batch: int, plain: bool
 ) -> None:
     assert record(regime, stops, threads, batch, plain) == record(regime, [], 1, 1 << 16, plain)
+
+
+@pytest.mark.parametrize("regime", REGIMES, ids=IDS)
+@settings(max_examples=3, deadline=None)
+@given(
+    stops=st.lists(st.floats(0.0, END_S, allow_nan=False), max_size=12),
+    threads=st.integers(1, 4),
+    batch=st.sampled_from([1, 64, 1 << 13]),
+)
+def test_same_bits_where_agents_restart(
+    regime: Regime, stops: list[float], threads: int, batch: int
+) -> None:
+    for issuer in (None, BUSY):
+        alone = record(regime, [], 1, 1 << 16, False, issuer, 200.0)
+        assert record(regime, stops, threads, batch, False, issuer, 200.0) == alone
 
 
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)

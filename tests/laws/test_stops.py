@@ -13,7 +13,8 @@ from simulator.reference import ReferencePopulation
 from tests.scenes import make_regime, make_scenario
 
 END_S = 3000.0
-DOWN_S, UP_S, REPLACE_S, SHORT_S, RENEW_S = 700.0, 1600.0, 2000.0, 1000.0, 2100.0
+DOWN_S, UP_S, REPLACE_S, SHORT_S = 700.0, 1600.0, 2000.0, 1000.0
+RENEW_S, RESTART_S = 2100.0, 2300.0
 REGIMES = [
     make_regime("fraction", ttl_s=600.0),
     make_regime("fraction-polled", ttl_s=600.0),
@@ -39,7 +40,9 @@ BUSY = Issuer(
 def trace(
     regime: Regime, stops: list[float], seed: int, issuer: Issuer | None = None
 ) -> list[tuple[object, ...]]:
-    scenario = make_scenario(regime, agents=6, issuer=issuer or Issuer())
+    (workload,) = make_scenario(regime, agents=6).workloads
+    churning = workload.model_copy(update={"restarts_per_agent_day": 50.0})
+    scenario = make_scenario(regime, workloads=(churning,), issuer=issuer or Issuer())
     population = ReferencePopulation(scenario, regime, seed_key(seed), trace=True)
     commands = {
         DOWN_S: Command(CommandKind.ISSUER_DOWN),
@@ -47,6 +50,7 @@ def trace(
         REPLACE_S: Command(CommandKind.REPLACE, 3),
         SHORT_S: Command(CommandKind.SET_TTL, value=0.5),
         RENEW_S: Command(CommandKind.RENEW_ALL, value=100.0),
+        RESTART_S: Command(CommandKind.MASS_RESTART, value=0.5, fault=0, over_s=60.0),
     }
     for stop_s in sorted({*stops, *commands, END_S}):
         population.advance(stop_s)

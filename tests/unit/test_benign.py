@@ -6,6 +6,7 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import AlertRow
+from scenarios.spec.defence import Armed, Priority, RateChange
 from scenarios.spec.regime import Regime, RevocationRule
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import Benign, Detection, Response, Scenario, Task
@@ -16,6 +17,7 @@ from tests.scenes import HOUR_S, make_regime, make_scenario
 OFTEN = Task(name="often", rate_hz=0.02, duration_s=5.0, permissions=("files:read",))
 DENY = RevocationRule.model_validate({"method": "deny-list", "delay_s": 5.0})
 DELETE = RevocationRule.model_validate({"method": "delete", "delay_s": 5.0})
+BLIND = Detection(superseded_serial=False, two_origins=False, new_permission=False)
 TWICE = 2.0 / (2 * HOUR_S) * SECONDS_PER_YEAR
 """a rate per year that strikes an agent twice in the two hours of a run"""
 
@@ -121,3 +123,58 @@ def test_coverage_decides_whose_events_are_seen() -> None:
     seen = {alert.identity for alert in alerts}
     assert 0 < len(seen) < 40
     assert 5 < counts["watched_identity_s"] / (2 * HOUR_S) < 35
+
+
+WATCHFUL = Detection(
+    new_origin=Armed(armed=True),
+    canary=Armed(armed=True),
+    rate_change=RateChange(armed=True, threshold=30.0),
+)
+
+
+@pytest.mark.parametrize(
+    ("benign", "deceived"),
+    [
+        (Benign(reschedules_per_agent_year=TWICE), {"two-origins", "new-origin"}),
+        (Benign(address_reuses_per_agent_year=TWICE), {"two-origins", "new-origin"}),
+        (Benign(shared_documents_per_agent_year=TWICE), {"two-origins", "new-origin"}),
+        (Benign(canary_scans_per_agent_year=TWICE), {"canary", "new-permission"}),
+        (Benign(batch_jobs_per_agent_year=TWICE, batch_job_rate_hz=0.5), {"rate-change"}),
+    ],
+    ids=["reschedule", "address reuse", "shared document", "scan", "batch job"],
+)
+def test_each_kind_deceives_those_that_it_can(benign: Benign, deceived: set[str]) -> None:
+    automatic = Response(automatic=True)
+    regime = make_regime(ttl_s=1200.0, revocation=DENY)
+    counts, alerts = outcome(scene(regime, benign, detection=WATCHFUL, response=automatic))
+    assert {alert.detector for alert in alerts} == deceived
+    assert all(alert.incident is None for alert in alerts)
+    assert len(alerts) > 20
+    assert counts["healthy_replacements"] > 0, "healthy ones are answered like thefts"
+    assert not outcome(scene(regime, benign, detection=BLIND))[1]
+
+
+def test_an_address_handed_to_the_agent_of_the_same_node_deceives_nobody() -> None:
+    """All agents sit on one node, so that whoever's address it is, it is known."""
+    benign = Benign(address_reuses_per_agent_year=TWICE)
+    plain = scene(make_regime(ttl_s=1200.0), benign, detection=WATCHFUL)
+    (workload,) = plain.workloads
+    together = workload.model_copy(update={"agents_per_node": 40})
+    assert not outcome(plain.model_copy(update={"workloads": (together,)}))[1]
+
+
+def test_what_is_urgent_goes_first() -> None:
+    """One analyst whom either kind alone keeps busy for at most two thirds of the time."""
+    benign = Benign(canary_scans_per_agent_year=TWICE, late_reloads_per_agent_year=4 * TWICE)
+    watched = Detection(canary=Armed(armed=True), new_permission=False)
+    waits = {}
+    for urgent, other in (("canary", "superseded_serial"), ("superseded_serial", "canary")):
+        priority = Priority.model_validate({urgent: 0, other: 1})
+        slow = Response(analysts=1, triage_mean_s=60.0, priority=priority)
+        counts, _ = outcome(
+            scene(make_regime(ttl_s=1200.0), benign, detection=watched, response=slow)
+        )
+        waits[urgent] = counts[f"triage_wait_{urgent}_s"] / counts[f"triaged_{urgent}"]
+        waits[f"not {other}"] = counts[f"triage_wait_{other}_s"] / counts[f"triaged_{other}"]
+    assert waits["canary"] < waits["not canary"]
+    assert waits["superseded_serial"] < waits["not superseded_serial"]

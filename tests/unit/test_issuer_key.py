@@ -6,6 +6,7 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import AlertRow, Incident
+from scenarios.spec.defence import Armed
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Abuse, Detection, IssuerKey, NewIssuer, Response, Threats
 from simulator.control.run import run
@@ -199,3 +200,23 @@ def test_an_hour_is_enough_for_a_fleet_at_rest() -> None:
         Outcome(response=Response(automatic=True), horizon_s=6 * HOUR_S).counts["overtaken_agents"]
         == 0
     )
+
+
+def test_a_copied_serial_from_an_unknown_address_is_seen_where_addresses_are_known() -> None:
+    """Nothing else tells: the serial was issued, and the agent's own use may never come."""
+    told = Detection(
+        superseded_serial=False,
+        two_origins=False,
+        new_permission=False,
+        delivery_s=7.0,
+        new_origin=Armed(armed=True, delay_s=30.0),
+    )
+    copied = {"issuer": IssuerKey.model_validate({"forgery": "copied-serial"})}
+    theft = only(Outcome(detection=told, threats=copied))
+    assert theft.detector == "new-origin"
+    assert theft.alert_s == pytest.approx(theft.stolen_s + 10.0 + 7.0 + 30.0)
+    at_home = HONEST.model_copy(update={"known_address_share": 1.0})
+    assert only(Outcome(detection=told, threats=copied, abuse=at_home)).alert_s is None
+    touching = at_home.model_copy(update={"canary_share": 1.0})
+    canary = told.model_copy(update={"canary": Armed(armed=True)})
+    assert only(Outcome(detection=canary, threats=copied, abuse=touching)).detector == "canary"

@@ -123,3 +123,18 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(b"this is no database, whatever its name says" * 50)
     with pytest.raises(TargetProtocol, match="cannot be read as an audit log"):
         list(watch_log("embedded", path, ended()).stream)
+
+
+def test_a_scenario_arms_what_it_asks_for_and_a_log_shows_whether_it_can_see(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    touch = line(workload="agent", permission="canary:read", outcome="denied")
+    path.write_bytes(touch + line(workload="agent", permission="things:read") * 40)
+    asked = load(Path("which-detector")).scenario
+    watch = watch_log("lines", path, ended(), scenario=asked)
+    assert watch.sight.names == {"new-permission", "canary", "rate-change"}
+    assert set(watch.sight.blind) == {"superseded-serial", "two-origins", "new-origin"}
+    raised = [alert.detector for _, alerts in watch.stream for alert in alerts]
+    # one moment holds all lines: the sum reaches 20 with the twentieth
+    assert raised == ["new-permission", "canary", "rate-change"]

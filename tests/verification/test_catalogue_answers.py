@@ -66,6 +66,23 @@ def less(low: Estimate, high: Estimate) -> None:
     assert low.high < high.low, (low, high)
 
 
+def test_a_herd_waits_as_a_fluid_does_and_the_issuer_comes_out_of_it() -> None:
+    """90,000 agents within 30 s before one core; 10 % for renewals beside them and whole nodes."""
+    regimes = summary("thundering-herd").regimes
+    restarted = 0.9 * 100_000
+    wait_s = theory.herd_wait(restarted, 30.0, 5.0, 5.0, 1.0 / SIGN_S)
+    agrees(regimes["x509-svid-1h"].metrics["time_to_first_credential_s"], wait_s, 0.10)
+    agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_s"], 5.0, 0.03)
+    entry_s = theory.entry_quantile(0.99, 5.0, 5.0)
+    agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_p99_s"], entry_s, 0.05)
+    levels = [s for s in record("thundering-herd").series if s.name == "expired_agents"]
+    without = [s for s in levels if s.regime == "x509-svid-1h"]
+    assert max(s.value for s in without) > 0.4 * restarted
+    served_s = 300.0 + 10.0 + 1.1 * restarted * SIGN_S
+    assert all(s.value == 0 for s in without if s.t_s >= served_s)
+    assert {s.replication for s in without if s.value == 0} == {0, 1, 2, 3}
+
+
 def detected(of: RegimeSummary) -> Estimate:
     """Return the share of thefts that were noticed while the credential was usable."""
     return of.time_to_detection.detected_share
@@ -373,6 +390,32 @@ def test_fleet_behind_one_address() -> None:
     first_s = agents / 2
     later_s = (horizon_s - first_s) * (1 - hour_s / cycle_s)
     agrees(without_s, (first_s + later_s) / horizon_s * SECONDS_PER_DAY, 0.03)
+
+
+def test_slow_datastore() -> None:
+    assert recovers("slow-datastore", "x509-svid-1h", "datastore_slow") == "recovers"
+    found = summary("slow-datastore", 8).regimes["x509-svid-1h"].metrics
+    rate_hz, quick_hz, slow_hz, lasts_s = 100_000 / polled(3_600).mean, 200.0, 40.0, 600.0
+    backlog = (rate_hz - slow_hz) * lasts_s
+    # arrivals of 40 min of one lifetime are nearly Poisson: sd 220 of 36,000, of services likewise
+    agrees(found["datastore_slow_peak_backlog"], backlog, 0.06)
+    agrees(found["datastore_slow_recovery_s"], backlog / (quick_hz - rate_hz), 0.12)
+    at_most(found["datastore_slow_expired_s"], 0)
+    at_most(found["datastore_slow_failures"], 0.001)
+
+
+def test_partition() -> None:
+    of = summary("partition", 8).regimes
+    agents, cut_off, down_s, hour_s = 20_000, 0.1, 2_700.0, 3_600
+    at_most(of["x509-svid-24h"].metrics["partition_expired_s"], 1e-3)
+    fraction = polled(hour_s).mean / hour_s
+    expired = agents * cut_off * theory.expired_share(hour_s, fraction, down_s)
+    # 2,000 nodes, of which Binomial(0.1) are cut off: sd 6.7 % of one replication's share
+    agrees(level(record("partition", 8), "x509-svid-1h", "expired_agents", 6_240), expired, 0.1)
+    hour = of["x509-svid-1h"].metrics
+    agrees(hour["partition_expired_s"], cut_off * 4 * 60, 0.15)
+    assert recovers("partition", "x509-svid-1h", "partition") == "recovers"
+    at_most(hour["partition_recovery_s"], 264 + 60)
 
 
 # -- size ------------------------------------------------------------------------------------------

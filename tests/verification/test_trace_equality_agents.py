@@ -4,8 +4,8 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.fault_kinds import Partition
-from scenarios.spec.regime import Regime, Renewal, RenewalRule
-from scenarios.spec.schema import Backoff, Issuer, Scenario, Start, Workload
+from scenarios.spec.regime import Issuance, Regime, Renewal, RenewalRule
+from scenarios.spec.schema import Backoff, Datastore, Issuer, RateLimit, Scenario, Start, Workload
 from simulator.fleet.population import FleetPopulation
 from simulator.reference import ReferencePopulation
 from tests.histories import first_difference, roam, same_counters
@@ -39,6 +39,19 @@ REGIMES = [
 IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
 
 
+BUSY = Issuer(
+    servers=1,
+    service_time_s=2.0,
+    datastore=Datastore(service_time_s=1.0),
+    queue_limit=5,
+    deadline_s=20.0,
+    rate_limit=RateLimit(rate_hz=0.1, burst=2, nodes_per_address=5),
+    backoff=Backoff(base_s=5.0, cap_s=40.0),
+    entry_reload_s=20.0,
+    agent_sync_s=10.0,
+)
+
+
 def scene(regime: Regime, ages: str) -> Scenario:
     """Return a weekday evening: two classes, one with a profile, a narrow issuer."""
     return Scenario(
@@ -51,25 +64,49 @@ def scene(regime: Regime, ages: str) -> Scenario:
         regimes=(regime,),
         workloads=(
             Workload(
-                name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT), diurnal=PROFILE
+                name="clerk",
+                count=25,
+                agents_per_node=4,
+                tasks=(WORK, NIGHT),
+                diurnal=PROFILE,
+                restarts_per_agent_day=100.0,
             ),
-            Workload(name="bot", count=15, agents_per_node=4, tasks=(WORK,), diurnal=PROFILE),
+            Workload(
+                name="bot",
+                count=15,
+                agents_per_node=4,
+                tasks=(WORK,),
+                diurnal=PROFILE,
+                restarts_per_agent_day=400.0,
+            ),
             Workload(name="cron", count=10, tasks=(WORK,)),
         ),
         start=Start(ages=ages, hour_of_day=19.2),  # type: ignore[arg-type]
         faults=(Partition(kind="partition", start_s=0.0, duration_s=1.0, share=0.4),),
-        issuer=Issuer(servers=1, service_time_s=2.0, backoff=Backoff(base_s=5.0, cap_s=40.0)),
+        issuer=Issuer(
+            servers=1,
+            service_time_s=2.0,
+            backoff=Backoff(base_s=5.0, cap_s=40.0),
+            entry_reload_s=20.0,
+            agent_sync_s=10.0,
+        ),
     )
 
 
-@pytest.mark.parametrize("ages", ["stationary", "synchronised"])
+@pytest.mark.parametrize("ages", ["stationary", "synchronised", "busy"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 def test_equal_under_random_commands(regime: Regime, ages: str) -> None:
-    scenario = scene(regime, ages)
+    scenario = scene(regime, "cold" if ages == "busy" else ages)
+    if ages == "busy":
+        scenario = scenario.model_copy(update={"issuer": BUSY})
     reference = ReferencePopulation(scenario, regime, KEY, trace=True)
     fleet = FleetPopulation(scenario, regime, KEY, trace=True)
     expected = roam(reference, scenario.agents, HORIZON_S, 150, seed=4)
     found = roam(fleet, scenario.agents, HORIZON_S, 150, seed=4)
     assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
     assert found == expected
-    assert same_counters(fleet.counters(), reference.counters())
+    counters = reference.counters()
+    assert same_counters(fleet.counters(), counters)
+    by_hand = regime.issuance is Issuance.MANUAL
+    assert (counters.lost == 0) is by_hand
+    assert (counters.first_credentials == 0) is by_hand
