@@ -118,6 +118,8 @@ class FleetPopulation:
         self._agents = scenario.agents
         self.now_s = 0.0
         self._done_s = self._caught_up_s = 0.0
+        self._expired_at_s = -1.0
+        """when the expired were counted last, with no command since"""
         self._rows: list[NDArray[np.void]] | None = [] if trace else None
         self._watched: dict[int, list[CredentialView]] = {}
         self._lost: dict[int, list[Loss]] = {}
@@ -321,6 +323,7 @@ class FleetPopulation:
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
+        self._expired_at_s = -1.0
         agent = command.agent
         match command.kind:
             case CommandKind.REPLACE:
@@ -458,8 +461,10 @@ class FleetPopulation:
         """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
         if self._regime.renewal.at_use:
             return 0
-        self._work_to(self.now_s)
-        self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
+        if self._expired_at_s != self.now_s:
+            self._expired_at_s = self.now_s
+            self._work_to(self.now_s)
+            self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
 
     def backlog(self) -> int:
