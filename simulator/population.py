@@ -40,13 +40,19 @@ late = −``offset_s``: an agent renews at age max(0, renewal age + late), and t
 the future for invalid until ``rules.usable_from``; under AT_USE it also asks for one that has
 expired by its own clock, at expiry + late. Verifiers' clocks are right.
 
+*Sharing.* Under ``shared_on_node`` the first agent of a node holds one slot for all agents there:
+its draws decide and its requests are made; a switch of any of them uses that slot, and whoever
+reads, watches or replaces one of them means it. A second in which it is expired counts for each.
+Only a MASS_RESTART, which takes the node's agent along, loses it.
+
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
 ``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
 the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``; where
 a clock is off, ``initial.by_own_clock`` stretches what that gave.
-``cold``: every slot is empty; under a rule other than AT_USE each makes a request at t = 0. What is
-issued by hand outlasts a cold start: under MANUAL it is ``synchronised``.
+``cold``: every slot is empty, as if a restart had lost its document at t = 0 (without a row in the
+trace): ``restarts.entry_delay`` from then on it is asked for, by timer at once. What is issued by
+hand outlasts a cold start: under MANUAL it is ``synchronised``.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
 SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
@@ -268,7 +274,7 @@ class Counters(NamedTuple):
     lost: int = 0
     """documents that restarts lost"""
     first_credentials: int = 0
-    """documents issued in the place of lost ones"""
+    """documents issued in the place of lost ones, or to slots that a cold start left empty"""
     first_credential_wait_s: float = 0.0
     """from the loss to that issue, summed; under AT_USE without the time for which nobody needed
     one: from when it might be asked for to the use that did"""

@@ -78,6 +78,8 @@ def build(
     _fleet(memory, scenario, row, ages_s, seed_key, classes, batch, trace)
     ages = initial_ages(scenario, regime)
     memory.fleet["synchronised"], memory.fleet["cold"] = ages == "synchronised", ages == "cold"
+    if ages == "cold":
+        provide_losses(memory)
     _wheel(memory, ages_s, records)
     _issuer(memory, scenario, row, ages_s, records)
     if needs_desk(scenario.issuer) and row.issuance != MANUAL:
@@ -108,6 +110,8 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     """Return a row of ``AGENT_CLASS`` for each workload class."""
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
+    # keys handed out are not lost, and a node's document survives its pods
+    restarting = regime.issuance != MANUAL and not regime.shared_on_node
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
     agent = record = node = 0
     for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
@@ -115,7 +119,8 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
         row["agents_per_node"], row["agents"] = workload.agents_per_node, workload.count
-        row["restart_hz"] = 0.0 if regime.issuance == MANUAL else workload.restart_hz
+        row["restart_hz"] = workload.restart_hz if restarting else 0.0
+        row["on_node"] = regime.shared_on_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
         row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca
@@ -192,7 +197,6 @@ def _fleet(
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     fleet["entry_reload_s"] = scenario.issuer.entry_reload_s
     fleet["agent_sync_s"] = scenario.issuer.agent_sync_s
-    memory.hold(fleet, "first_waits", reserve(FIRST_WAIT_BINS, np.int64))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
     memory.hold(fleet, "lanes", memory.lanes)
@@ -317,5 +321,6 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
         lane["trace_capacity"] = trace
         memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
+        memory.hold(lane, "first_waits", reserve(FIRST_WAIT_BINS, np.int64), f"first_waits{i}")
         memory.hold(lane, "log", reserve(2 * batch + SLOTS, ISSUE), f"log{i}")
         memory.hold(lane, "spans", reserve(4 * batch, SPAN), f"spans{i}")
