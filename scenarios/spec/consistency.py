@@ -204,6 +204,8 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
+    if regime.shared_on_node:
+        yield from _shared_on_node(regime, f"{key}.shared_on_node")
     if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
@@ -213,6 +215,18 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         )
     if finite:
         yield from renewals.problems(regime, key)
+
+
+def _shared_on_node(regime: Regime, key: str) -> Iterator[Problem]:
+    if regime.issuance is Issuance.MANUAL:
+        yield Problem(key, "true", "needs an issuer: keys that are handed out know no node")
+    elif regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
+        yield Problem(
+            key,
+            "true",
+            f"needs a renewal by timer, not {regime.renewal.rule.keyword!r}: the node's agent "
+            "renews what it keeps, whoever uses it",
+        )
 
 
 def _late_answers(scenario: Scenario) -> Iterator[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scenarios.spec import renewals
-from scenarios.spec.lifetimes import ttl_of
+from scenarios.spec.lifetimes import holders, ttl_of
 from scenarios.spec.regime import Issuance, Regime, Renewal, Scope
 from scenarios.spec.rules import is_active
 from scenarios.spec.schema import HOURS, Scenario, Workload
@@ -64,14 +64,16 @@ def requests(regime: Regime, scenario: Scenario) -> Demand | None:
             f"{scenario.agents} agents that ask at use, {rate_hz:.4g} times a second in their "
             "busiest hour,",
         )
-    rate_hz = sum(workload.count / _age_s(regime, workload) for workload in scenario.workloads)
+    rate_hz = sum(
+        holders(workload, regime) / _age_s(regime, workload) for workload in scenario.workloads
+    )
     each_s = scenario.agents / rate_hz
     return Demand(rate_hz, f"{scenario.agents} agents renewing every {each_s:g} s")
 
 
 def _at_use_hz(regime: Regime, scenario: Scenario, hour: int) -> float:
     return sum(
-        workload.count / (_age_s(regime, workload) + 1.0 / use_hz)
+        holders(workload, regime) / (_age_s(regime, workload) + 1.0 / use_hz)
         for workload in scenario.workloads
         for use_hz in _uses_hz(regime, workload, hour)
         if use_hz > 0.0

@@ -144,7 +144,7 @@ class Authority:
         """Return the agent and task that the n-th forged document is for, uniform over both."""
         agents = len(self._members)
         u = self._world.uniform(entity, Stream.FORGED_IDENTITY, n)
-        owner = self._members[min(int(u * agents), agents - 1)]
+        owner = self._world.layout.group(self._members[min(int(u * agents), agents - 1)]).start
         tasks = len(self._world.layout.of(owner).workload.tasks)
         v = self._world.uniform(entity, Stream.FORGED_TASK, n)
         return owner, min(int(v * tasks), tasks - 1)
@@ -264,9 +264,10 @@ class Authority:
             if case.owner in members:
                 self._end(case, active_s, now_s)
         for agent in self._members:
-            held = world.population.read(agent)
+            group = world.layout.group(agent)
+            held = world.population.read(agent) if group.start == agent else ()
             if any(view.issued_s < active_s and now_s < view.expires_s for view in held):
-                self.overtaken += 1
+                self.overtaken += len(group)
                 world.population.command(Command(CommandKind.REPLACE, agent))
                 world.replaced(agent)
 
