@@ -4,7 +4,7 @@ Read it beside the semantics in ``population.py``. Every law comes from ``scenar
 every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from math import inf
 
 import numpy as np
@@ -67,7 +67,9 @@ class ReferencePopulation:
         self._slots = [self._initial_slots(agent) for agent in agents]
         for agent in agents:
             self._clock.process(self._work(agent))
-            self._clock.process(self._restarts(agent))
+            rate_hz = self._layout.of(agent).workload.restart_hz
+            instants = restart_times(self._seed_key, agent, rate_hz)
+            self._clock.process(self._restarts(agent, instants))
             for slot in self._slots[agent]:
                 if slot.serial < 0 and not self._at_use:
                     self._call(self._ask, slot.again_s, EventKind.REQUEST, slot)
@@ -129,16 +131,13 @@ class ReferencePopulation:
 
     # -- restarts -------------------------------------------------------------------------------
 
-    def _restarts(self, agent: int) -> Generator[simpy.Event, object, None]:
-        """Restart for ever."""
-        rate_hz = self._layout.of(agent).workload.restart_hz
-        for t_s in restart_times(self._seed_key, agent, rate_hz):
+    def _restarts(
+        self, agent: int, instants: Iterable[float]
+    ) -> Generator[simpy.Event, object, None]:
+        """Restart at each of the instants."""
+        for t_s in instants:
             yield self._at(t_s, EventKind.RESTART, agent, 0)
             self._restart(agent)
-
-    def _restart_once(self, t_s: float, agent: int) -> Generator[simpy.Event, object, None]:
-        yield self._at(t_s, EventKind.RESTART, agent, 0)
-        self._restart(agent)
 
     def _restart(self, agent: int) -> None:
         """Lose what an agent holds and ask for it anew."""
@@ -168,7 +167,7 @@ class ReferencePopulation:
             key = self._key(node, Stream.MASS_RESTART)
             delay_s = node_delay(key, command.fault, command.value, command.over_s)
             for agent in self._layout.on_node(node) if delay_s < inf else ():
-                self._clock.process(self._restart_once(self.now_s + delay_s, agent))
+                self._clock.process(self._restarts(agent, [self.now_s + delay_s]))
 
     # -- credentials ----------------------------------------------------------------------------
 
