@@ -9,7 +9,7 @@ import msgspec
 
 from loadgen.swarm.storm import Storm
 from loadgen.swarm.theft_report import Heisted
-from loadgen.swarm.window import storm_window, theft_window
+from loadgen.swarm.window import COLD, storm_window, theft_window
 from loadgen.targets.spire import install
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -108,8 +108,10 @@ def _responded(found: Heisted, to: frozenset[str]) -> list[Incident]:
 def zero_of(found: Storm) -> float:
     """Return when half of the fleet's documents had been issued, on the swarm's clock.
 
-    Of a storm that begins with the issuing it is the fault.
+    Of a storm that begins with nothing in anybody's hands it is the fault.
     """
+    if found.report.kind in COLD:
+        return found.fault_s
     half = found.report.agents * found.report.identities / 2
     reached_s = next((p.t_s for p in found.progress if p.signed >= half), found.fault_s)
     return min(reached_s, found.fault_s)

@@ -8,12 +8,13 @@ from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, SYNC_JITTER, SYNC_S, T
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
-from scenarios.spec.fault_kinds import IssuerOutage
+from scenarios.spec.fault_kinds import IssuerOutage, MassRestart
 from scenarios.spec.regime import Regime, Renewal, RenewalRule, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
     Abuse,
     Backoff,
+    Datastore,
     Detection,
     Issuer,
     Response,
@@ -26,6 +27,17 @@ from scenarios.spec.schema import (
 from scenarios.spec.sources import sources
 
 SIGN_S = sources()["spire.sign_service_time"].value * 1e-3
+ATTEST_S = sources()["spire.attest_service_time"].value * 1e-3
+ENTRY_RELOAD_S = sources()["spire.entry_reload"].value
+AT_ONCE_S = 0.001
+"""within what all agents begin anew; the model knows no instant"""
+COLD = (Kind.COLD_START, Kind.MASS_RESTART)
+"""storms after whose beginning nobody holds anything"""
+_NOT_MODELLED = {
+    Kind.DATASTORE_LOCKED: "the simulator's datastore does not tell reads from writes",
+    Kind.CA_ROTATED: "a new authority beside the old one makes nothing due",
+    Kind.CA_REVOKED: "the simulator replaces an authority after a theft, not at a set instant",
+}
 _REGIME = "x509-svid-1h"
 SYNC_LEAD_S = 20.0
 OWNER_HZ = 10.0
@@ -40,7 +52,8 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
 
     Args:
         report: what was measured.
-        held_s: from the instant at which half of the documents had been issued to the fault.
+        held_s: from the instant at which half of the documents had been issued to the fault; 0
+            where the fault is that nobody holds any.
     """
     return Scenario(
         name=str(report.kind),
@@ -53,9 +66,7 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
         regimes=(spire_regime(report.x509_ttl_s),),
         workloads=(Workload(name="node", count=report.agents, tasks=_TASKS),),
         start=Start(ages="synchronised"),
-        issuer=Issuer(
-            servers=1, service_time_s=report.identities * SIGN_S, backoff=_backoff(report)
-        ),
+        issuer=_issuer(report),
         faults=_faults(report, held_s),
         series_interval_s=1.0,
     )
@@ -142,9 +153,9 @@ def spire_regime(ttl_s: int) -> Regime:
 
 def not_modelled(report: StormReport) -> str:
     """Return why the simulator has no such storm, empty where it has."""
-    if report.kind is not Kind.SERVER_KILLED:
-        return "the simulator has no such fault"
-    return "" if report.backoff or knock_s(report) else "how often agents knocked is not known"
+    if report.kind is Kind.SERVER_KILLED and not (report.backoff or knock_s(report)):
+        return "how often agents knocked is not known"
+    return _NOT_MODELLED.get(report.kind, "")
 
 
 def knock_s(report: StormReport) -> float:
@@ -157,6 +168,24 @@ def knock_s(report: StormReport) -> float:
     return report.agents * (report.down_s + report.start_s) / vain if vain else 0.0
 
 
+def _issuer(report: StormReport) -> Issuer:
+    """Return SPIRE's server: one core signs, and before that another attests where that is needed.
+
+    A call for all of an agent's documents is one request. An agent that has just attested learns of
+    its entries after a reload of the server's cache and a sync of its own.
+    """
+    issuer = Issuer(servers=1, service_time_s=report.identities * SIGN_S, backoff=_backoff(report))
+    if report.kind not in COLD:
+        return issuer
+    return issuer.model_copy(
+        update={
+            "datastore": Datastore(servers=1, service_time_s=ATTEST_S),
+            "entry_reload_s": ENTRY_RELOAD_S,
+            "agent_sync_s": SYNC_S,
+        }
+    )
+
+
 def _backoff(report: StormReport) -> Backoff:
     b = SYNC_BACKOFF
     if report.backoff or not (often_s := knock_s(report)):
@@ -164,7 +193,9 @@ def _backoff(report: StormReport) -> Backoff:
     return Backoff(base_s=often_s, factor=1.0, cap_s=often_s, jitter=0.0)
 
 
-def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage, ...]:
+def _faults(report: StormReport, held_s: float) -> tuple[IssuerOutage | MassRestart, ...]:
+    if report.kind in COLD:
+        return (MassRestart(kind="mass-restart", start_s=held_s, share=1.0, over_s=AT_ONCE_S),)
     if report.kind is not Kind.SERVER_KILLED:
         return ()
     out_s = report.down_s + report.start_s

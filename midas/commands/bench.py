@@ -1,5 +1,6 @@
 """``midas bench``: engines, load generators and services beside their peers, in one session."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,22 +23,56 @@ Rounds = Annotated[
 @app.command()
 def engines(
     rounds: Rounds = 3,
-    agents: Annotated[int, typer.Option(min=1_000, max=10_000_000, help="Of M1.")] = 1_000_000,
+    agents: Annotated[
+        int | None,
+        typer.Option(
+            min=1_000,
+            max=10_000_000,
+            help="Of M1; with --scaling the most. [default: 1000000, 10000000 with --scaling]",
+            show_default=False,
+        ),
+    ] = None,
+    scaling: Annotated[
+        bool, typer.Option("--scaling", help="The fleet alone, from 100,000 agents to ten million.")
+    ] = False,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            dir_okay=False,
+            help="What --json printed on this machine before; exit code 1 if a ratio is worse.",
+        ),
+    ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Measure fleet, reference and cimba on one model in one session: events per second.
 
+    Only ratios of one session are quoted, and only those of one machine are compared.
+
     Example: `midas bench engines --rounds 1 --agents 100000`
     """
+    from midas import baseline as stored
+    from midas.provenance import machine
     from midas.render import bench as render
-    from simulator.bench.engines import bench_engines, expected_s
 
-    output = Output(json, quiet)
-    expected = expected_s(rounds, agents)
-    output.note(f"This takes about {expected / 60:.0f} min; leave the machine alone.")
-    table = bench_engines(rounds=rounds, agents=agents, on_step=output.note)
-    output.result(render.document(table), *render.lines(table))
+    if scaling:
+        from simulator.bench.scaling import AGENTS, bench_engines, expected_s
+    else:
+        from simulator.bench.engines import AGENTS, bench_engines, expected_s
+
+    output, many = Output(json, quiet), agents or AGENTS
+    before = stored.read(baseline) if baseline is not None else None
+    if before is not None:
+        stored.refuse_unlike(before, machine(), many)
+    minutes = expected_s(rounds, many) / 60
+    output.note(f"This takes about {minutes:.0f} min; leave the machine alone.")
+    table = bench_engines(rounds=rounds, agents=many, on_step=output.note)
+    held = stored.compare(before, table.ratios) if before is not None else None
+    document = render.document(table) | {"agents": many, "baseline": held}
+    output.result(document, *render.lines(table), *render.comparison(held))
+    if held is not None and held.worse:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -9,6 +9,8 @@ from midas.provenance import machine
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from midas.baseline import Comparison
+
 
 class Table(Protocol):
     """What every benchmark returns: each room has its own type of this shape."""
@@ -51,6 +53,18 @@ def lines(of: Table) -> Iterator["RenderableType"]:
         yield f"  {name:<28}{_number(ratio.value):>12}  {ends}"
     yield from (f"Missing: {text}" for text in of.missing)
     yield "\n" + "; ".join(f"{key} {value}" for key, value in machine().items())
+
+
+def comparison(held: "Comparison | None") -> Iterator["RenderableType"]:
+    """Return what became of each ratio of a stored bench, nothing where there is none."""
+    if held is None:
+        return
+    yield ""
+    yield heading("Ratios over those of the baseline (1 is no change)")
+    for name, change in held.changes.items():
+        ends = f"[{_number(change.low)}, {_number(change.high)}]"
+        verdict = "  worse" if name in held.worse else ""
+        yield f"  {name:<28}{_number(change.value):>12}  {ends}{verdict}"
 
 
 def _number(value: float | None) -> str:

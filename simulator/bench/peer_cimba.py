@@ -14,12 +14,19 @@ from typing import Any, TypeVar, cast
 import cimba as cb
 
 from scenarios.errors import ProcessError
-
-BACKOFF_BASE_S, BACKOFF_FACTOR, BACKOFF_CAP_S = 5.0, 2.0, 60.0
-AGE_S, SWITCH_GAP_S = 1800.0, 60.0
-OUTAGE_BEGINS_S, OUTAGE_S, OUTAGE_EVERY_S = 1200.0, 600.0, 21_600.0
-SERVERS = 16
-
+from simulator.bench.peer_numbers import (
+    AGE_JITTER,
+    AGE_S,
+    BACKOFF_BASE_S,
+    BACKOFF_CAP_S,
+    BACKOFF_FACTOR,
+    BACKOFF_JITTER,
+    OUTAGE_BEGINS_S,
+    OUTAGE_EVERY_S,
+    OUTAGE_S,
+    SERVERS,
+    SWITCH_GAP_S,
+)
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -69,7 +76,9 @@ class Agent(cb.Model):
             issuer.events += 1
             wait_s = min(BACKOFF_CAP_S, BACKOFF_BASE_S * BACKOFF_FACTOR**self.refusals)
             self.refusals += 1
-            cb.schedule(self.request, wait_s * cb.random.uniform(0.5, 1.5))
+            cb.schedule(
+                self.request, wait_s * cb.random.uniform(1.0 - BACKOFF_JITTER, 1.0 + BACKOFF_JITTER)
+            )
             return
         self.refusals = 0
         first = 0
@@ -84,7 +93,7 @@ class Agent(cb.Model):
     def issued(self) -> None:
         """Take the credential and set the timer of its renewal."""
         self.issuer.events += 1
-        cb.schedule(self.request, AGE_S * cb.random.uniform(0.9, 1.1))
+        cb.schedule(self.request, AGE_S * cb.random.uniform(1.0 - AGE_JITTER, 1.0 + AGE_JITTER))
 
 
 class M1(cb.Model):
@@ -140,7 +149,13 @@ def run(agents: int, span_s: float, service_time_s: float, seed: int) -> float:
 
 
 def rate_hz(agents: int, span_s: float, service_time_s: float, seed: int) -> float:
-    """Return the events per second of one run in a process of its own, compiled beforehand.
+    """Return the events per second of one run in a process of its own, compiled beforehand."""
+    events, wall_s = run_apart(agents, span_s, service_time_s, seed)
+    return events / wall_s
+
+
+def run_apart(agents: int, span_s: float, service_time_s: float, seed: int) -> tuple[float, float]:
+    """Return the events of one run and the seconds that it took, in a process of its own.
 
     cimba and other numba code that uses records do not get on in one process.
     """
@@ -156,14 +171,15 @@ def rate_hz(agents: int, span_s: float, service_time_s: float, seed: int) -> flo
     except subprocess.CalledProcessError as exc:
         last = exc.stderr.strip().splitlines()[-1:] or [f"exit code {exc.returncode}"]
         raise ProcessError(f"cimba: {last[0]}") from exc
-    return float(done.stdout)
+    events, wall_s = map(float, done.stdout.split())
+    return events, wall_s
 
 
 def _main(agents: str, span_s: str, service_time_s: str, seed: str) -> None:
     run(10, 10.0, float(service_time_s), int(seed))
     began_s = time.perf_counter()
     events = run(int(agents), float(span_s), float(service_time_s), int(seed))
-    sys.stdout.write(f"{events / (time.perf_counter() - began_s)!r}\n")
+    sys.stdout.write(f"{events!r} {time.perf_counter() - began_s!r}\n")
 
 
 if __name__ == "__main__":

@@ -41,6 +41,8 @@ from simulator.layout import initial_ages
 from simulator.restarts import FIRST_WAIT_BINS
 
 MANUAL = 0
+QUEUE = 256
+"""places of the issuer's queue at the start"""
 BUCKETS_IN_AGE, ENTRIES_IN_BUCKET = 2000.0, 1024.0
 """buckets that a renewal age spans at most; entries of one, so that the ends of all and the whole
 of one stay in a core's own cache"""
@@ -296,7 +298,7 @@ def _issuer(
         1, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, 0.0
     )
     ring = 1 << records.bit_length()
-    issuer["queue_mask"] = ring - 1
+    issuer["queue_capacity"], issuer["queue_mask"] = ring, min(ring, QUEUE) - 1
     memory.hold(issuer, "serving", reserve(scenario.issuer.servers, ENTRY))
     memory.hold(issuer, "queue", reserve(ring, ENTRY))
     memory.hold(issuer, "doubts", reserve(DOUBTS, np.uint32))

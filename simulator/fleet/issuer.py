@@ -73,7 +73,9 @@ class Issuer:
     """entries: heap of departures"""
     queue: U8
     """entries: accepted and not yet taken up; a ring, rewound when empty"""
+    queue_capacity: I8
     queue_mask: I8
+    """size of the part in use, a power of two, less one: what was never needed stays untouched"""
     queue_head: I8
     queue_tail: I8
     doubts: U8
@@ -107,6 +109,19 @@ def service_s(fleet: Fleet, issuer: Issuer, record: int, serial: int) -> float:
 
 
 @kernel
+def _widen_queue(issuer: Issuer) -> None:
+    """Double the part of the ring that is in use and full; what lies before its head moves on."""
+    queue = table(issuer.queue, issuer.queue_capacity, ENTRY)
+    size = issuer.queue_mask + 1
+    head = issuer.queue_head & issuer.queue_mask
+    for i in range(head):
+        queue[size + i] = queue[i]
+    issuer.queue_head = head
+    issuer.queue_tail = head + size
+    issuer.queue_mask = 2 * size - 1
+
+
+@kernel
 def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -> None:
     """Give a request to a free server or queue it."""
     if issuer.busy < issuer.servers:
@@ -114,7 +129,9 @@ def accept(fleet: Fleet, issuer: Issuer, t_s: float, record: int, serial: int) -
         sift_up(serving, issuer.busy, t_s + service_s(fleet, issuer, record, serial), record, 0)
         issuer.busy += 1
         return
-    queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
+    if issuer.queue_tail - issuer.queue_head > issuer.queue_mask:
+        _widen_queue(issuer)
+    queue = table(issuer.queue, issuer.queue_capacity, ENTRY)
     put(queue, issuer.queue_tail & issuer.queue_mask, t_s, record, serial)
     issuer.queue_tail += 1
     issuer.queue_waits += 1
@@ -126,7 +143,7 @@ def depart(fleet: Fleet, issuer: Issuer) -> tuple[float, int]:
     serving = table(issuer.serving, issuer.servers, ENTRY)
     t_s, record = serving[0].t_s, int64(serving[0].record)
     if issuer.queue_head < issuer.queue_tail:
-        queue = table(issuer.queue, issuer.queue_mask + 1, ENTRY)
+        queue = table(issuer.queue, issuer.queue_capacity, ENTRY)
         taken = queue[issuer.queue_head & issuer.queue_mask]
         next_record = int64(taken.record)
         end_s = t_s + service_s(fleet, issuer, next_record, int64(taken.note))

@@ -4,6 +4,7 @@ import pytest
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.regime import Regime
+from simulator.fleet import build
 from simulator.fleet.issuer import ORDERS
 from simulator.fleet.population import FleetPopulation
 from simulator.population import Command, CommandKind, EventKind, Population
@@ -67,3 +68,13 @@ def test_an_order_precedes_what_the_fleet_does_at_its_instant() -> None:
 def test_more_orders_than_may_wait() -> None:
     every = [(300.0 + n * 1e-3, Command(REPLACE, n % AGENTS)) for n in range(2 * ORDERS)]
     same(REGIMES[0], every)
+
+
+def test_a_queue_that_grows_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(build, "QUEUE", 1)
+    herd = [(300.0, Command(DOWN)), (500.0, Command(UP))]
+    pairs = [(600.0 + n, Command(REPLACE, n % AGENTS)) for n in range(3 * AGENTS)]
+    reference, fleet = both(REGIMES[0], [*herd, *pairs])
+    assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
+    assert isinstance(fleet, FleetPopulation)
+    assert fleet._memory.issuer["queue_mask"] >= 7  # it grew three times at least
