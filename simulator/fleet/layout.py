@@ -248,6 +248,8 @@ class Fleet:
     """int64 by bin of the time to the first credential"""
     entry_reload_s: F8
     agent_sync_s: F8
+    renewal_sync_s: F8
+    """``agent_sync_s`` where renewals wait for the node's next sync, else 0"""
     refusals: U8
     """uint32 by record: failures of the request under way"""
     has_deadline: I8

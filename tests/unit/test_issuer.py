@@ -195,6 +195,32 @@ def test_without_a_datastore_signing_can_be_slow_too(engine: str) -> None:
     assert ended_s[1] == [8.0 * t_s for t_s in ended_s[0]]
 
 
+# -- batches -------------------------------------------------------------------------------------
+
+
+def test_what_one_node_asks_for_at_once_shares_its_overhead(engine: str) -> None:
+    issuer = Issuer(servers=1, service_time_s=INSTANT_S, batch_overhead_s=2.0)
+    tested = start(engine, issuer, agents=10)  # nodes of 4, 4 and 2
+    tested.advance(100.0)
+    assert turns_s(tested) == sorted((2 * (1 + agent // 4), agent) for agent in range(10))
+
+
+def test_a_node_asks_at_its_syncs(engine: str) -> None:
+    issuer = Issuer(servers=9, agent_sync_s=50.0, renew_at_sync=True)
+    tested = start(engine, issuer, agents=10)
+    tested.advance(2 * HOUR_S)
+    asked = of(tested, EventKind.REQUEST)
+    phases = {agent // 4: t_s for t_s, agent in asked if t_s < 50.0}
+    assert len(phases) == len(set(phases.values())) == 3, "each node has its own"
+    first = {agent: t_s for t_s, agent in asked if t_s < 50.0}
+    assert [first[agent] for agent in range(10)] == [phases[agent // 4] for agent in range(10)]
+    for t_s, agent in asked:
+        syncs = (t_s - phases[agent // 4]) / 50.0
+        assert syncs == pytest.approx(round(syncs), abs=1e-9)
+    again = sorted({t_s - phases[agent // 4] for t_s, agent in asked if 50.0 < t_s < HOUR_S})
+    assert again == [pytest.approx(1_850.0)], "due 1800 s after the issue, so just after a sync"
+
+
 # -- rate limit ------------------------------------------------------------------------------------
 
 
