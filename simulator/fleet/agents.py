@@ -425,6 +425,20 @@ def at_sync(fleet: Fleet, i: int, due_s: float) -> float:
 
 
 @kernel
+def due_next(
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, i: int, serial: int
+) -> float:
+    """Return from when on what record ``i`` was just issued makes a request."""
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    issued_s: float = record.issued_s
+    due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
+    if fleet.rule == AT_USE:
+        late_s = behind_s(fleet, agent_class, agent)
+        return min(due_s, expires_s(fleet, agent_class, record, i) + late_s)
+    return at_sync(fleet, i, due_s) if fleet.renewal_sync_s > 0.0 else due_s
+
+
+@kernel
 def due_at_use(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record, i: int
 ) -> float:
@@ -485,12 +499,7 @@ def renew(
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
     if fleet.has_deadline:
         table(fleet.timeouts, fleet.record_count, np.uint32)[i] = 0
-    due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
-    if fleet.renewal_sync_s > 0.0:
-        due_s = at_sync(fleet, i, due_s)
-    if fleet.rule == AT_USE:
-        late_s = behind_s(fleet, agent_class, agent)
-        due_s = min(due_s, expires_s(fleet, agent_class, record, i) + late_s)
+    due_s = due_next(fleet, agent_class, agent, slot, i, serial)
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
     if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
         row = table(lane.log, fleet.batch_capacity, ISSUE)[lane.log_rows]
