@@ -45,8 +45,9 @@ expired by its own clock, at expiry + late. Verifiers' clocks are right.
 ``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where
 the CA shortens lives of a class, ``initial.walked_slot`` takes the place of ``initial_slot``; where
 a clock is off, ``initial.by_own_clock`` stretches what that gave.
-``cold``: every slot is empty; under a rule other than AT_USE each makes a request at t = 0. What is
-issued by hand outlasts a cold start: under MANUAL it is ``synchronised``.
+``cold``: every slot is empty, as if a restart had lost its document at t = 0 (without a row in the
+trace): ``restarts.entry_delay`` from then on it is asked for, by timer at once. What is issued by
+hand outlasts a cold start: under MANUAL it is ``synchronised``.
 
 *Renewal by timer* (FRACTION, FRACTION_POLLED, BEFORE_EXPIRY, AVAILABILITY_TARGET,
 SERVER_DIRECTED): when the current credential is due, a request is made, unless one is in flight in
@@ -69,10 +70,10 @@ the credential is issued: serial + 1, issue instant = that time, expiry = ``rule
 outage refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is
 answered at once, in the same instant, by no issuer: no queue, no outage, no draw.
 
-*Syncs.* With ``renew_at_sync`` a timer's request (in a cold start, too) waits for the first sync of
-its node that is not before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due
-instant is that sync. A request after a restart, by hand or again after a failure does not wait. An
-accepted attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
+*Syncs.* With ``renew_at_sync`` a timer's request waits for the first sync of its node that is not
+before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due instant is that sync. A
+request in a cold start, after a restart, by hand or again after a failure does not wait. An accepted
+attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
 was of the same node and instant.
 
 *Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
@@ -275,7 +276,7 @@ class Counters(NamedTuple):
     lost: int = 0
     """documents that restarts lost"""
     first_credentials: int = 0
-    """documents issued in the place of lost ones"""
+    """documents issued in the place of lost ones, or to slots that a cold start left empty"""
     first_credential_wait_s: float = 0.0
     """from the loss to that issue, summed; under AT_USE without the time for which nobody needed
     one: from when it might be asked for to the use that did"""

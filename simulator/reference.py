@@ -70,7 +70,7 @@ class ReferencePopulation:
             self._clock.process(self._restarts(agent))
             for slot in self._slots[agent]:
                 if slot.serial < 0 and not self._at_use:
-                    self._call(self._ask, self._at_sync(slot, 0.0), EventKind.REQUEST, slot)
+                    self._call(self._ask, slot.again_s, EventKind.REQUEST, slot)
                 self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
@@ -82,6 +82,7 @@ class ReferencePopulation:
             slot = Slot(agent, index, 0, 0.0, inf, inf)
             if ages == "cold":
                 slot.serial, slot.issued_s, slot.expires_s = -1, inf, -inf
+                slot.lost_s, slot.again_s = 0.0, self._entry_delay(slot)
             elif ages == "synchronised":
                 self._date(slot)
             else:

@@ -22,9 +22,11 @@ FIRST_WAIT_BINS = 36_000
 
 
 def restarts(scenario: Scenario) -> bool:
-    """Return whether anything in a scenario restarts."""
-    return any(w.restarts_per_agent_day > 0.0 for w in scenario.workloads) or any(
-        isinstance(fault, MassRestart) for fault in scenario.faults
+    """Return whether anything in a scenario restarts, or starts with nothing."""
+    return (
+        scenario.start.ages == "cold"
+        or any(workload.restarts_per_agent_day > 0.0 for workload in scenario.workloads)
+        or any(isinstance(fault, MassRestart) for fault in scenario.faults)
     )
 
 

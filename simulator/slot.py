@@ -27,13 +27,14 @@ class Slot:
     accepted_from_s: float = -inf
     """when verifiers begin to accept what the slot holds"""
     lost_s: float = -inf
-    """when a restart lost the document, less the idle time that counts for no wait"""
+    """when a restart lost the document (0 of a cold start), less the idle time that counts for no
+    wait"""
     again_s: float = -inf
     """from when a lost document may be asked for anew; −inf where a request was in flight"""
 
     @property
     def lost(self) -> bool:
-        """Whether the document was lost and not yet replaced."""
+        """Whether the document was lost, or there was none at the start, and not yet replaced."""
         return self.lost_s > -inf
 
     def asks_from_s(self, late_s: float) -> float:
@@ -41,9 +42,9 @@ class Slot:
 
         When it is due, or expired by the agent's own clock, which is ``late_s`` behind.
         """
-        if self.serial < 0:
-            return -inf
-        return self.again_s if self.lost else min(self.due_s, self.expires_s + late_s)
+        if self.lost:
+            return self.again_s
+        return -inf if self.serial < 0 else min(self.due_s, self.expires_s + late_s)
 
     def stop_idling(self, now_s: float) -> None:
         """Take the time for which nobody asked for a lost document out of its wait."""

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import lifetimes
+from scenarios.spec import lifetimes, renewals
 from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
@@ -45,8 +45,7 @@ def warnings(scenario: Scenario) -> list[str]:
     for regime in scenario.regimes:
         found += _overload(regime, scenario)
         found += _beyond_the_limit(regime, scenario)
-        found += _poll_wider_than_jitter(regime)
-        found += _target_without_grace(regime)
+        found += renewals.warnings(regime)
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
@@ -220,48 +219,7 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
             "a task's document is issued when it starts",
         )
     if finite:
-        yield from _lifetime(regime, key)
-
-
-def _lifetime(regime: Regime, key: str) -> Iterator[Problem]:
-    renewal, ttl_s = regime.renewal, regime.ttl_s
-    if renewal.rule is Renewal.BEFORE_EXPIRY and renewal.before_expiry_s >= ttl_s:
-        yield Problem(
-            f"{key}.renewal.before_expiry_s",
-            f"{renewal.before_expiry_s:g}",
-            f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
-        )
-    if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE, Renewal.SERVER_DIRECTED}:
-        latest = renewal.fraction * (1 + renewal.jitter)
-        if latest >= 1:
-            yield Problem(
-                f"{key}.renewal.fraction",
-                f"{renewal.fraction:g}",
-                f"fraction·(1 + jitter) = {latest:g} must be < 1, or renewal comes after expiry",
-            )
-    if renewal.rule is Renewal.AVAILABILITY_TARGET:
-        left_s = ttl_s - renewal.target_s - renewal.target_jitter_s
-        if left_s <= 0:
-            yield Problem(
-                f"{key}.renewal.target_s",
-                f"{renewal.target_s:g}",
-                f"target_s + target_jitter_s must be < ttl_s = {ttl_s:g}, or renewal is due before "
-                "issue",
-            )
-    if renewal.rule in {Renewal.FRACTION_POLLED, Renewal.AVAILABILITY_TARGET}:
-        opens_s = ttl_s * (1 - (1 + renewal.jitter) * (1 - renewal.fraction))
-        if opens_s <= 0:
-            yield Problem(
-                f"{key}.renewal.jitter",
-                f"{renewal.jitter:g}",
-                f"(1 + jitter)·(1 − fraction) = {1 - opens_s / ttl_s:g} must be < 1",
-            )
-        if renewal.poll_s >= ttl_s - opens_s:
-            yield Problem(
-                f"{key}.renewal.poll_s",
-                f"{renewal.poll_s:g}",
-                f"must be < {ttl_s - opens_s:g}, the time from the first chance to expiry",
-            )
+        yield from renewals.problems(regime, key)
 
 
 def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
@@ -269,7 +227,7 @@ def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
     if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return None
     return sum(
-        workload.count / _age_s(regime, lifetimes.ttl_of(workload, regime))
+        workload.count / renewals.age_s(regime, lifetimes.ttl_of(workload, regime))
         for workload in scenario.workloads
     )
 
@@ -319,14 +277,6 @@ def _late_answers(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def _age_s(regime: Regime, ttl_s: float) -> float:
-    if regime.renewal.rule is Renewal.BEFORE_EXPIRY:
-        return ttl_s - regime.renewal.before_expiry_s
-    if regime.renewal.rule is Renewal.AVAILABILITY_TARGET:
-        return min(ttl_s - regime.renewal.target_s, ttl_s * regime.renewal.fraction)
-    return ttl_s * regime.renewal.fraction
-
-
 def _many_benign_events(scenario: Scenario) -> Iterator[str]:
     rate = scenario.benign.per_agent_year
     events = rate * scenario.agents * scenario.horizon_s / SECONDS_PER_YEAR
@@ -339,7 +289,9 @@ def _many_benign_events(scenario: Scenario) -> Iterator[str]:
 
 def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
     delay_s = scenario.issuer.entry_reload_s + scenario.issuer.agent_sync_s
-    restarting = any(workload.restarts_per_agent_day > 0 for workload in scenario.workloads)
+    restarting = scenario.start.ages == "cold" or any(
+        workload.restarts_per_agent_day > 0 for workload in scenario.workloads
+    )
     if (
         delay_s > 0
         and not restarting
@@ -347,7 +299,7 @@ def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
     ):
         yield (
             f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
-            "agents that restart, and none does"
+            "agents that restart or start cold, and none does"
         )
 
 
@@ -369,16 +321,6 @@ def _many_counted_lines(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def _target_without_grace(regime: Regime) -> Iterator[str]:
-    renewal = regime.renewal
-    left_s = regime.ttl_s - renewal.target_s
-    if renewal.rule is Renewal.AVAILABILITY_TARGET and left_s <= renewal.grace_s:
-        yield (
-            f"{regime.name}: a life of {regime.ttl_s:g} s leaves {left_s:g} s beyond the target, "
-            f"not more than the grace of {renewal.grace_s:g} s, so the target is ignored"
-        )
-
-
 def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
     for workload in scenario.workloads:
         peak = max(workload.diurnal, default=1.0)
@@ -387,18 +329,6 @@ def _profile_without_peak(scenario: Scenario) -> Iterator[str]:
                 f"{workload.name}: its diurnal weights reach {peak:g} at most, so its tasks never "
                 f"start at their rate_hz, only at {peak:g} times that"
             )
-
-
-def _poll_wider_than_jitter(regime: Regime) -> Iterator[str]:
-    renewal = regime.renewal
-    if renewal.rule is not Renewal.FRACTION_POLLED:
-        return
-    width_s = 2 * renewal.jitter * (1 - renewal.fraction) * regime.ttl_s
-    if renewal.poll_s >= width_s:
-        yield (
-            f"{regime.name}: a poll every {renewal.poll_s:g} s is longer than the jitter's "
-            f"{width_s:g} s, so renewals follow the poll's phase, not the jitter"
-        )
 
 
 def _idle_key_storage(regime: Regime) -> Iterator[str]:

@@ -5,7 +5,7 @@ import numpy as np
 from scenarios.demand.streams import seed_key
 from scenarios.spec.rules import SECONDS_PER_DAY
 from scenarios.spec.schema import Issuer, Scenario
-from simulator import theory
+from simulator import restart_theory
 from simulator.checks import scenes
 from simulator.checks.finding import SEED, Finding
 from simulator.population import EventKind, Population
@@ -22,7 +22,7 @@ def first_credential(engine: Engine) -> list[Finding]:
     for n in range(20):
         population = _churning(engine, 400, 1500.0, SEED + 120, n, reload_s, sync_s)
         counters, waits = population.counters(), population.first_waits()
-        within = int(theory.entry_quantile(0.9, reload_s, sync_s) / FIRST_WAIT_BIN_S)
+        within = int(restart_theory.entry_quantile(0.9, reload_s, sync_s) / FIRST_WAIT_BIN_S)
         shares.append(waits[:within].sum() / counters.first_credentials)
         means_s.append(counters.first_credential_wait_s / counters.first_credentials)
     return [
@@ -38,8 +38,8 @@ def first_credential(engine: Engine) -> list[Finding]:
             "share of restarts whose first credential is there within nine tenths' time",
             "1",
             np.array(shares),
-            theory.entry_share(
-                int(theory.entry_quantile(0.9, reload_s, sync_s) / FIRST_WAIT_BIN_S)
+            restart_theory.entry_share(
+                int(restart_theory.entry_quantile(0.9, reload_s, sync_s) / FIRST_WAIT_BIN_S)
                 * FIRST_WAIT_BIN_S,
                 reload_s,
                 sync_s,
@@ -60,7 +60,7 @@ def churn(engine: Engine) -> list[Finding]:
     held = (population.read(agent) for agent in range(agents))
     residual_s = np.array([views[0].expires_s - to_s for views in held if views])
     age_s = _FRACTION * _TTL_S
-    expected = (to_s - warm_s) / theory.restarted_cycle(age_s, _RESTART_HZ)
+    expected = (to_s - warm_s) / restart_theory.restarted_cycle(age_s, _RESTART_HZ)
     return [
         Finding(
             "documents of an agent in an hour that restarts every 500 s and renews every 600 s",
@@ -74,7 +74,7 @@ def churn(engine: Engine) -> list[Finding]:
             "residual validity of what such an agent holds",
             "s",
             residual_s,
-            _TTL_S - theory.restarted_age(age_s, _RESTART_HZ),
+            _TTL_S - restart_theory.restarted_age(age_s, _RESTART_HZ),
             0.03 * _TTL_S,
             "3 % of the lifetime; without the restarts it would be 5 % less",
         ),

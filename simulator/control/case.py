@@ -235,9 +235,18 @@ def opened(world: World, case: Case, *, narrowed: bool = False) -> frozenset[str
     return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
 
 
-def granted(world: World, case: Case, use: Use) -> bool:
-    """Return whether a verifier grants a use, the credential being valid; now or in the past."""
+def granted(world: World, case: Case, use: Use, wide: frozenset[str] | None = None) -> bool:
+    """Return whether a verifier grants a use, the credential being valid; now or in the past.
+
+    Args:
+        world: laws, and when the policy was tight.
+        case: the theft.
+        use: by the thief.
+        wide: what ``opened`` says without a policy, where that is known already.
+    """
     guard = world.guard
+    if not guard.in_force:
+        return use.permission in (opened(world, case) if wide is None else wide)
     if use.permission not in opened(world, case, narrowed=guard.narrows(use.t_s)):
         return False
     stopped = world.scenario.policy.step_up_refuses

@@ -11,7 +11,7 @@ def incident(world: World, case: Case) -> Incident:
     """Return the record of a theft at the horizon; nothing that lies beyond it is told."""
     horizon_s = world.horizon_s
     permissions = opened(world, case)
-    first_use_s, last_accepted_s, accepted, refused = _uses(world, case)
+    first_use_s, last_accepted_s, accepted, refused = _uses(world, case, permissions)
     access_ends_s = _access_ends_s(world, case)
     over = access_ends_s < horizon_s and not case.inside(horizon_s)
     outlived = case.foothold or case.forges or access_ends_s > case.copy_valid_until_s() > -inf
@@ -62,7 +62,9 @@ def _end(case: Case, over: bool, first_use_s: float | None) -> End:
     return "evicted" if case.foothold else "expired"
 
 
-def _uses(world: World, case: Case) -> tuple[float | None, float | None, int, int]:
+def _uses(
+    world: World, case: Case, permissions: frozenset[str]
+) -> tuple[float | None, float | None, int, int]:
     """Return first use, and of the uses within the run the last accepted one and their numbers.
 
     A refused copy or forgery ends it. A thief inside the workload shares its authentication
@@ -83,7 +85,7 @@ def _uses(world: World, case: Case) -> tuple[float | None, float | None, int, in
             valid = documents.at(case.slot, use.t_s) is not None
         else:
             valid = use.t_s < access_ends_s and case.believed(world, use.t_s)
-        if valid and granted(world, case, use):
+        if valid and granted(world, case, use, permissions):
             accepted, last_accepted_s = accepted + 1, use.t_s
         else:
             refused += 1

@@ -45,7 +45,8 @@ class Signals:
         """Let every armed one look at a theft from now on."""
         world = self._world
         asked = world.scenario.detection
-        if (canary := world.canary) is not None:
+        touches = world.scenario.threats.abuse.canary_share > 0.0
+        if (canary := world.canary) is not None and touches:
             touched = self._line_by_line(asked.canary, CANARY, _touches)
             world.clock.process(self._watch(case, feed, canary, touched))
         if (new_origin := world.new_origin) is not None:

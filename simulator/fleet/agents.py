@@ -32,6 +32,7 @@ from simulator.fleet.laws import (
     backoff_delay,
     by_own_clock,
     ca_truncation,
+    entry_delay,
     expiry,
     gap,
     initial_slot,
@@ -78,7 +79,7 @@ from simulator.fleet.layout import (
     node_of,
     records_of,
 )
-from simulator.fleet.losses import asked_again_s, count_first, lost, stop_idling
+from simulator.fleet.losses import asked_again_s, count_first, lose, lost, stop_idling
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
 from simulator.fleet.wheel import WHEEL, Wheel, file, put
 from simulator.population import EventKind
@@ -92,6 +93,7 @@ BACKOFF = np.uint64(Stream.BACKOFF)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
 INITIAL_LIFE = np.uint64(Stream.INITIAL_LIFE)
 INITIAL_TASK = np.uint64(Stream.INITIAL_TASK)
+RESTART = np.uint64(Stream.RESTART)
 CLOCK_SKEW = np.uint64(Stream.CLOCK_SKEW)
 INITIAL_WALK = np.uint64(Stream.INITIAL_WALK)
 AHEAD = 12
@@ -443,11 +445,11 @@ def due_at_use(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record, i: int
 ) -> float:
     """Return from when on a use makes a request (AT_USE); −inf for an empty slot."""
+    if lost(fleet, i):
+        return asked_again_s(fleet, i)
     serial = issues(record) - 1
     if serial < 0:
         return -inf
-    if lost(fleet, i):
-        return asked_again_s(fleet, i)
     issued_s = record.issued_s
     due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
     if fleet.hurried:
@@ -574,15 +576,17 @@ def take_note(fleet: Fleet, lane: Lane, answers: Table[Entry], position: int) ->
 
 @kernel
 def _begin_slot(
-    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record, i: int
 ) -> float:
     """Give a slot what it holds at t = 0; return when it is due."""
     if fleet.cold:
         record.issued_s = inf
-        if fleet.rule == AT_USE:
-            return -inf
-        retag(record, 0, REVOKED)  # as if what it held had ended at t = 0
-        return 0.0
+        key = entity_key(fleet.seed_key, np.uint64(agent), RESTART)
+        again_s = entry_delay(key, 0, slot, fleet.entry_reload_s, fleet.agent_sync_s)
+        lose(fleet, i, 0.0, again_s)
+        if fleet.rule != AT_USE:
+            retag(record, 0, REVOKED)  # as if what it held had ended at t = 0
+        return again_s
     if fleet.synchronised:
         record.issued_s = 0.0
         due_s = age_at_renewal(fleet, agent_class, agent, slot, 0, 0.0)
@@ -684,8 +688,8 @@ def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None
         records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
         for slot in range(agent_class.slots):
             i = first + slot
-            due_s = _begin_slot(fleet, agent_class, agent, slot, records[i])
-            if fleet.renewal_sync_s > 0.0:
+            due_s = _begin_slot(fleet, agent_class, agent, slot, records[i], i)
+            if fleet.renewal_sync_s > 0.0 and not fleet.cold:
                 due_s = at_sync(fleet, i, due_s)
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 

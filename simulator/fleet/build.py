@@ -78,6 +78,8 @@ def build(
     _fleet(memory, scenario, row, ages_s, seed_key, classes, batch, trace)
     ages = initial_ages(scenario, regime)
     memory.fleet["synchronised"], memory.fleet["cold"] = ages == "synchronised", ages == "cold"
+    if ages == "cold":
+        provide_losses(memory)
     _wheel(memory, ages_s, records)
     _issuer(memory, scenario, row, ages_s, records)
     if needs_desk(scenario.issuer) and row.issuance != MANUAL:
@@ -194,7 +196,6 @@ def _fleet(
     fleet["agent_sync_s"] = scenario.issuer.agent_sync_s
     if scenario.issuer.renew_at_sync and row.issuance != MANUAL:
         fleet["renewal_sync_s"] = scenario.issuer.agent_sync_s
-    memory.hold(fleet, "first_waits", reserve(FIRST_WAIT_BINS, np.int64))
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
     memory.hold(fleet, "lanes", memory.lanes)
@@ -319,5 +320,6 @@ def _lanes(memory: Memory, batch: int, trace: int) -> None:
         lane["trace_capacity"] = trace
         memory.hold(lane, "drawn", reserve(BLOCK, np.float64), f"drawn{i}")
         memory.hold(lane, "trace", reserve(trace, TRACE), f"trace{i}")
+        memory.hold(lane, "first_waits", reserve(FIRST_WAIT_BINS, np.int64), f"first_waits{i}")
         memory.hold(lane, "log", reserve(2 * batch + SLOTS, ISSUE), f"log{i}")
         memory.hold(lane, "spans", reserve(4 * batch, SPAN), f"spans{i}")

@@ -114,6 +114,8 @@ class Lane:
     waits: I8
     lost: I8
     """documents that restarts lost"""
+    first_waits: U8
+    """int64 by bin of the time to the first credential"""
     first_wait_s: F8
     open_failures: I8
     """failures since the expiry of what is expired now, where switches are counted in bulk"""
@@ -244,8 +246,6 @@ class Fleet:
     """float64 by record: when a restart lost the document, less idle time; −inf for none"""
     again_s: U8
     """float64 by record: from when it may be asked for; −inf where a request was in flight"""
-    first_waits: U8
-    """int64 by bin of the time to the first credential"""
     entry_reload_s: F8
     agent_sync_s: F8
     renewal_sync_s: F8

@@ -53,6 +53,6 @@ def count_first(fleet: Fleet, lane: Lane, i: int, attempt_s: float, t_s: float) 
     lost_s = table(fleet.lost_s, fleet.record_count, np.float64)
     wait_s = t_s - lost_s[i]
     lane.first_wait_s += wait_s
-    waits = table(fleet.first_waits, FIRST_WAIT_BINS, np.int64)
+    waits = table(lane.first_waits, FIRST_WAIT_BINS, np.int64)
     waits[min(int(wait_s / FIRST_WAIT_BIN_S), FIRST_WAIT_BINS - 1)] += 1
     lose(fleet, i, -inf, -inf)

@@ -385,7 +385,13 @@ class FleetPopulation:
     def first_waits(self) -> NDArray[np.int64]:
         """Return the first credentials by how long they were waited for."""
         self._work_to(self.now_s)
-        return self._memory.arrays["first_waits"].copy()
+        return self._first_waits()
+
+    def _first_waits(self) -> NDArray[np.int64]:
+        """Return the sum of what the lanes counted."""
+        by_lane = [self._memory.arrays[f"first_waits{i}"] for i in range(len(self._memory.lanes))]
+        total: NDArray[np.int64] = np.array(by_lane).sum(axis=0)
+        return total
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
@@ -414,7 +420,7 @@ class FleetPopulation:
             queue_waits=int(issuer["queue_waits"]),
             queue_wait_s=float(issuer["queue_wait_s"]),
             lost=int(lanes["lost"].sum()),
-            first_credentials=int(self._memory.arrays["first_waits"].sum()),
+            first_credentials=int(self._first_waits().sum()),
             first_credential_wait_s=float(lanes["first_wait_s"].sum()),
             **counted(self._memory),
         )

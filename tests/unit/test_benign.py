@@ -164,7 +164,7 @@ def test_an_address_handed_to_the_agent_of_the_same_node_deceives_nobody() -> No
 
 
 def test_what_is_urgent_goes_first() -> None:
-    """One analyst whom either kind alone keeps busy for at most two thirds of the time."""
+    """One busy analyst: whichever kind is the urgent one waits less than the other."""
     benign = Benign(canary_scans_per_agent_year=TWICE, late_reloads_per_agent_year=4 * TWICE)
     watched = Detection(canary=Armed(armed=True), new_permission=False)
     waits = {}

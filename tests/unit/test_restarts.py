@@ -158,3 +158,28 @@ def test_a_process_that_restarts_is_poisson(engine: str) -> None:
     expected = 20.0
     assert abs(counts.mean() - expected) < 4 * np.sqrt(expected / 300)
     assert abs(counts.var(ddof=1) / expected - 1.0) < 4 * np.sqrt(2 / 300)
+
+
+def test_a_cold_start_is_a_restart_of_everybody(engine: str) -> None:
+    cold = Start(ages="cold")
+    tested = build(engine, make_regime(), agents=60, issuer=DELAYED, start=cold)
+    tested.advance(100.0)
+    asked_s = rows(tested, EventKind.REQUEST)["t_s"]
+    assert len(asked_s) == 60
+    assert abs(asked_s.mean() - 25.0) < 4 * np.sqrt((20**2 + 30**2) / 12 / 60)
+    counters = tested.counters()
+    assert counters.first_credentials == 60
+    assert counters.first_credential_wait_s == pytest.approx(asked_s.sum(), abs=0.01)
+    assert counters.lost == 0
+
+
+def test_a_cold_start_at_use_waits_for_nobody_s_need(engine: str) -> None:
+    regime = make_regime("at-use", ttl_s=HOUR_S)
+    slow = Issuer(servers=60, service_time_s=0.5)
+    cold = Start(ages="cold")
+    tested = build(engine, regime, agents=60, tasks=(WORK,), issuer=slow, start=cold)
+    tested.advance(HOUR_S)
+    counters = tested.counters()
+    assert counters.first_credentials == 60
+    mean_s = counters.first_credential_wait_s / 60
+    assert abs(mean_s - 0.5) < 4 * 0.5 / np.sqrt(60), "service alone, not the wait for a use"

@@ -21,7 +21,7 @@ from scenarios.record.record import RunRecord
 from scenarios.record.tables import Incident
 from scenarios.spec import resolve
 from scenarios.spec.rules import SECONDS_PER_DAY
-from simulator import theory
+from simulator import restart_theory, theory
 from simulator.simulate import simulate
 
 SIGN_S = 0.79e-3
@@ -70,10 +70,10 @@ def test_a_herd_waits_as_a_fluid_does_and_the_issuer_comes_out_of_it() -> None:
     """90,000 agents within 30 s before one core; 10 % for renewals beside them and whole nodes."""
     regimes = summary("thundering-herd").regimes
     restarted = 0.9 * 100_000
-    wait_s = theory.herd_wait(restarted, 30.0, 5.0, 5.0, 1.0 / SIGN_S)
+    wait_s = restart_theory.herd_wait(restarted, 30.0, 5.0, 5.0, 1.0 / SIGN_S)
     agrees(regimes["x509-svid-1h"].metrics["time_to_first_credential_s"], wait_s, 0.10)
     agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_s"], 5.0, 0.03)
-    entry_s = theory.entry_quantile(0.99, 5.0, 5.0)
+    entry_s = restart_theory.entry_quantile(0.99, 5.0, 5.0)
     agrees(regimes["jwt-svid-5m"].metrics["time_to_first_credential_p99_s"], entry_s, 0.05)
     levels = [s for s in record("thundering-herd").series if s.name == "expired_agents"]
     without = [s for s in levels if s.regime == "x509-svid-1h"]
