@@ -71,9 +71,9 @@ outage refuses arrivals; what was accepted is served. Under issuance MANUAL ever
 answered at once, in the same instant, by no issuer: no queue, no outage, no draw.
 
 *Syncs.* With ``renew_at_sync`` a timer's request waits for the first sync of its node that is not
-before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due instant is that sync. A
-request in a cold start, after a restart, by hand or again after a failure does not wait. An accepted
-attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
+before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due instant is that sync.
+A request in a cold start, after a restart, by hand or again after a failure does not wait. An
+accepted attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
 was of the same node and instant.
 
 *Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
