@@ -70,22 +70,18 @@ class Part:
     def secret(self, theft: Incident) -> Hashable:
         """Return which secret was stolen, in which replication.
 
-        ``shared_by`` consecutive agents of a workload class hold one.
+        ``shared_by`` consecutive agents of a workload class hold one, or those of a node.
         """
         scenario = self.manifest.scenario
-        shared_by = next(
-            (
-                r.get("shared_by", 1)
-                for r in scenario.get("regimes", ())
-                if r["name"] == theft.regime
-            ),
-            1,
-        )
-        first = 0
+        regimes = scenario.get("regimes", ())
+        regime: dict[str, Any] = next((r for r in regimes if r["name"] == theft.regime), {})
+        first, per_node = 0, 1
         for workload in scenario.get("workloads", ()):
+            per_node = workload.get("agents_per_node", 1)
             if theft.agent < first + workload["count"]:
                 break
             first += workload["count"]
+        shared_by = per_node if regime.get("shared_on_node") else regime.get("shared_by", 1)
         number = (theft.agent - first) // shared_by
         return theft.regime, theft.replication, first, number
 

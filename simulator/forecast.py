@@ -9,6 +9,7 @@ import psutil
 
 from scenarios.errors import UsageError
 from scenarios.spec import rules
+from scenarios.spec.lifetimes import holders
 from scenarios.spec.regime import Regime, regime_row
 from scenarios.spec.schema import Scenario, Workload
 from simulator.authority import grants
@@ -109,7 +110,7 @@ def _slots(scenario: Scenario, regime: Regime) -> float:
 def _requests(scenario: Scenario, regime: Regime) -> float:
     granted = grants(scenario, regime, np.uint64(0))
     return sum(
-        c.count
+        holders(c.workload, regime)
         * c.slots
         * scenario.horizon_s
         / _cycle_s(regime, c.workload, c.slots, g.shortest_s())

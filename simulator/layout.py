@@ -1,6 +1,7 @@
 """Who is agent number n: classes in the order of ``scenario.workloads``, nodes, groups, slots."""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from scenarios.demand.switches import SwitchLaw, switch_law, use_rate_hz
@@ -18,6 +19,8 @@ class AgentClass:
     law: SwitchLaw
     slots: int
     """credentials that one agent holds: one, or one for each task"""
+    shared_by: int
+    """agents that hold the same secret"""
 
     @property
     def count(self) -> int:
@@ -40,13 +43,13 @@ class Layout:
     """Numbers of agents ↔ classes, nodes and sharing groups of one scenario and regime."""
 
     def __init__(self, scenario: Scenario, regime: Regime) -> None:
-        self._shared_by = regime.shared_by
         classes = []
         first = first_node = 0
         for workload in scenario.workloads:
             law = switch_law(workload, scenario.start.hour_of_day)
             slots = len(workload.tasks) if regime.scope is Scope.ONE_TASK else 1
-            classes.append(AgentClass(first, first_node, workload, law, slots))
+            shared_by = workload.agents_per_node if regime.shared_on_node else regime.shared_by
+            classes.append(AgentClass(first, first_node, workload, law, slots, shared_by))
             first += workload.count
             first_node += -(-workload.count // workload.agents_per_node)
         self.classes = tuple(classes)
@@ -88,14 +91,20 @@ class Layout:
     def group(self, agent: int) -> range:
         """Return the agents that hold the same secret as ``agent``, itself included.
 
-        Secrets are shared by ``regime.shared_by`` consecutive agents of one class; the first one
-        of a group stands for its secret.
+        Secrets are shared by ``regime.shared_by`` consecutive agents of one class, or by those of a
+        node; the first one of a group stands for its secret.
         """
         agent_class = self.of(agent)
-        first = agent - self.number(agent) % self._shared_by
-        return range(first, min(first + self._shared_by, agent_class.first + agent_class.count))
+        first = agent - self.number(agent) % agent_class.shared_by
+        end = min(first + agent_class.shared_by, agent_class.first + agent_class.count)
+        return range(first, end)
+
+    def owners(self) -> Iterator[int]:
+        """Yield the agents that stand for a secret, in order."""
+        for c in self.classes:
+            yield from range(c.first, c.first + c.count, c.shared_by)
 
     @property
     def secrets(self) -> int:
         """Number of groups: what an agent holds for its tasks lies in one place, counted once."""
-        return sum(-(-c.count // self._shared_by) for c in self.classes)
+        return sum(-(-c.count // c.shared_by) for c in self.classes)

@@ -40,6 +40,11 @@ late = −``offset_s``: an agent renews at age max(0, renewal age + late), and t
 the future for invalid until ``rules.usable_from``; under AT_USE it also asks for one that has
 expired by its own clock, at expiry + late. Verifiers' clocks are right.
 
+*Sharing.* Under ``shared_on_node`` the first agent of a node holds one slot for all agents there:
+its draws decide and its requests are made; a switch of any of them uses that slot, and whoever
+reads, watches or replaces one of them means it. A second in which it is expired counts for each.
+Only a MASS_RESTART, which takes the node's agent along, loses it.
+
 *Start.* ``synchronised``: every slot was issued at t = 0, with the ordinary renewal draws of serial
 0. ``stationary``: ``scenarios.demand.initial`` draws each slot, ``use_hz`` being
 ``switches.use_rate_hz`` (of one task under ONE_TASK); only under AT_USE may a slot be empty. Where

@@ -64,16 +64,32 @@ class ReferencePopulation:
         agents = range(self._layout.agents)
         self._late_s = [self._lifetimes.late_s(agent) for agent in agents]
         self._task = [-1 for _ in agents]
-        self._slots = [self._initial_slots(agent) for agent in agents]
+        self._slots: list[list[Slot]] = []
+        for agent in agents:
+            holder = self._holder(agent)
+            own = holder == agent
+            self._slots.append(self._initial_slots(agent) if own else self._slots[holder])
         for agent in agents:
             self._clock.process(self._work(agent))
-            self._clock.process(self._restarts(agent))
+            if self._holder(agent) != agent:
+                continue
+            if not self._regime.shared_on_node:
+                self._clock.process(self._restarts(agent))
             for slot in self._slots[agent]:
                 if slot.serial < 0 and not self._at_use:
                     self._call(self._ask, slot.again_s, EventKind.REQUEST, slot)
                 self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
+
+    def _users(self, holder: int) -> range:
+        """Return the agents that use what ``holder`` holds."""
+        group = self._layout.group(holder)
+        return group if self._regime.shared_on_node else range(holder, holder + 1)
+
+    def _holder(self, agent: int) -> int:
+        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
+        return self._layout.group(agent).start if self._regime.shared_on_node else agent
 
     def _initial_slots(self, agent: int) -> list[Slot]:
         ages = initial_ages(self._scenario, self._regime)
@@ -90,7 +106,8 @@ class ReferencePopulation:
                 slot.due_s = self._at_sync(slot, due_s)
                 if slot.issued_s == inf:
                     slot.serial = -1
-            slot.accepted_from_s = self._lifetimes.accepted_from_s(agent, slot.issued_s)
+            if slot.serial >= 0:
+                slot.accepted_from_s = self._lifetimes.accepted_from_s(agent, slot.issued_s)
             slots.append(slot)
         return slots
 
@@ -143,15 +160,16 @@ class ReferencePopulation:
 
     def _restart(self, agent: int) -> None:
         """Lose what an agent holds and ask for it anew."""
-        if self._row.issuance == Issuance.MANUAL:
+        if self._row.issuance == Issuance.MANUAL or self._holder(agent) != agent:
             return
         for slot in self._slots[agent]:
             if slot.serial < 0 or slot.lost:
                 continue
             slot.lost_s, slot.again_s = self.now_s, -inf
             slot.expires_s = min(slot.expires_s, self.now_s)
-            if agent in self._watched:
-                self._lost[agent].append(Loss(slot.index, slot.serial, self.now_s))
+            for user in self._users(agent):
+                if user in self._watched:
+                    self._lost[user].append(Loss(slot.index, slot.serial, self.now_s))
             self._log(EventKind.RESTART, agent, slot.index, slot.serial)
             if slot.request == IDLE:
                 slot.again_s = slot.due_s = self.now_s + self._entry_delay(slot)
@@ -255,7 +273,7 @@ class ReferencePopulation:
         self._log(kind, slot.agent, slot.index, slot.serial)
 
     def _issue(self, slot: Slot) -> None:
-        self._tally.expired_s += self._expired_for(slot)
+        self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
         if slot.lost:
             self._tally.replaced_lost(self.now_s - slot.lost_s)
             slot.lost_s = -inf
@@ -265,8 +283,9 @@ class ReferencePopulation:
         self._date(slot)
         slot.accepted_from_s = self._lifetimes.accepted_from_s(slot.agent, slot.issued_s)
         self._await_due(slot)
-        if slot.agent in self._watched:
-            self._watched[slot.agent].append(slot.view())
+        for agent in self._users(slot.agent):
+            if agent in self._watched:
+                self._watched[agent].append(slot.view())
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)
 
     def _expired_for(self, slot: Slot) -> float:
@@ -375,7 +394,12 @@ class ReferencePopulation:
 
     def in_flight(self) -> int:
         """Return how many slots have a request under way, back-off included."""
-        return sum(slot.request != IDLE for slots in self._slots for slot in slots)
+        return sum(
+            slot.request != IDLE
+            for agent, slots in enumerate(self._slots)
+            for slot in slots
+            if slot.agent == agent
+        )
 
     def trace(self) -> NDArray[np.void]:
         """Return the trace up to now; ValueError when none was asked for."""

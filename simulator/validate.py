@@ -66,6 +66,7 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     lifetimes.truncation,
     lifetimes.federation,
     lifetimes.skew,
+    lifetimes.shared,
     authority.forged,
     authority.overtaken,
 )

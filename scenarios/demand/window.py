@@ -65,7 +65,11 @@ def _undisturbed(scenario: Scenario) -> Scenario:
 
 
 def override(regime: Regime, drive: Drive) -> Regime:
-    """Return the regime with the window's lifetime, where it has one that ends."""
+    """Return the regime with the window's lifetime, where it has one that ends.
+
+    Agents of a measured run hold a document each.
+    """
+    regime = regime.model_copy(update={"shared_on_node": False})
     if drive.override.ttl_s is None or regime.ttl_s == inf:
         return regime
     return regime.model_copy(update={"ttl_s": drive.override.ttl_s})

@@ -43,7 +43,7 @@ def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> 
     if asked.new_origin.armed:
         armed.append(NewOrigin(0.0 if measured else asked.new_origin.delay_s))
     if asked.rate_change.armed:
-        armed.append(rate_change(scenario, regime.shared_by, measured=measured))
+        armed.append(rate_change(scenario, regime, measured=measured))
     return armed
 
 
@@ -57,25 +57,36 @@ def baseline(scenario: Scenario) -> dict[tuple[str, str], frozenset[str]]:
     return needed
 
 
-def rate_change(scenario: Scenario, holders: int = 1, *, measured: bool = False) -> RateChange:
+def rate_change(
+    scenario: Scenario, regime: Regime | None = None, *, measured: bool = False
+) -> RateChange:
     """Return the detector of changed rates for those that a scenario's tasks declare.
 
     A simulated task leaves a line at its start and one at its end, of which a share is seen.
 
     Args:
         scenario: declares rates, k and h.
-        holders: agents that share an identity.
+        regime: says how many agents share an identity, one when absent.
         measured: see ``detectors``.
     """
     asked = scenario.detection.rate_change
-    factor = float(holders) if measured else 2.0 * holders * asked.sensitivity
+    factor = 1.0 if measured else 2.0 * asked.sensitivity
     start_hour = scenario.start.hour_of_day
     return RateChange(
-        {w.name: Expected(_by_hour(w, factor), start_hour) for w in scenario.workloads},
+        {
+            w.name: Expected(_by_hour(w, factor * _sharing(w, regime)), start_hour)
+            for w in scenario.workloads
+        },
         asked.reference,
         asked.threshold,
         0.0 if measured else asked.delay_s,
     )
+
+
+def _sharing(workload: Workload, regime: Regime | None) -> int:
+    if regime is None:
+        return 1
+    return workload.agents_per_node if regime.shared_on_node else regime.shared_by
 
 
 def _by_hour(workload: Workload, factor: float) -> tuple[float, ...]:

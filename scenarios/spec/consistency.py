@@ -211,6 +211,8 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield Problem(
             f"{key}.shared_by", f"{regime.shared_by}", f"must be ≤ the {scenario.agents} agents"
         )
+    if regime.shared_on_node:
+        yield from _shared_on_node(regime, f"{key}.shared_on_node")
     if regime.scope is Scope.ONE_TASK and not renewal.at_use:
         yield Problem(
             f"{key}.renewal.rule",
@@ -222,12 +224,25 @@ def _regime(regime: Regime, key: str, scenario: Scenario) -> Iterator[Problem]:
         yield from renewals.problems(regime, key)
 
 
+def _shared_on_node(regime: Regime, key: str) -> Iterator[Problem]:
+    if regime.issuance is Issuance.MANUAL:
+        yield Problem(key, "true", "needs an issuer: keys that are handed out know no node")
+    elif regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
+        yield Problem(
+            key,
+            "true",
+            f"needs a renewal by timer, not {regime.renewal.rule.keyword!r}: the node's agent "
+            "renews what it keeps, whoever uses it",
+        )
+
+
 def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
     """Return how often the agents ask in all; None where nobody can say beforehand."""
     if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
         return None
     return sum(
-        workload.count / renewals.age_s(regime, lifetimes.ttl_of(workload, regime))
+        lifetimes.holders(workload, regime)
+        / renewals.age_s(regime, lifetimes.ttl_of(workload, regime))
         for workload in scenario.workloads
     )
 

@@ -16,6 +16,11 @@ def ttl_of(workload: Workload, regime: Regime) -> float:
     return workload.ttl_s
 
 
+def holders(workload: Workload, regime: Regime) -> int:
+    """Return how many documents are renewed for the agents of a class: theirs or their nodes'."""
+    return -(-workload.count // (workload.agents_per_node if regime.shared_on_node else 1))
+
+
 def signed(regime: Regime) -> bool:
     """Return whether a CA signs the regime's documents."""
     return regime.issuance is Issuance.ISSUER and regime.artifact is not Artifact.STATIC_KEY

@@ -231,6 +231,8 @@ class Regime(Strict):
     its nonce ends"""
     shared_by: Annotated[int, Field(ge=1, le=1_000_000)] = 1
     """agents that hold the same secret"""
+    shared_on_node: bool = False
+    """one document for all agents of a class on a node, as SPIRE's agent keeps one per entry"""
     leak_ratio: Share = 1.0
     """hazard of a leak of one of its secrets, relative to a static key's"""
     revocation: RevocationRule = RevocationRule()

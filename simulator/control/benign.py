@@ -11,7 +11,7 @@ belong to it, so a false alarm never hides a true one of the same identity, and 
 anomaly causes on a robbed identity counts as false.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from itertools import count
 from math import inf
 from typing import Final
@@ -32,7 +32,7 @@ from scenarios.detection.suite import detectors
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from simulator.control.bursts import Bursts
 from simulator.control.feed import Feed, node_address
-from simulator.control.owner import Access, Owner
+from simulator.control.owner import Access, Holders
 from simulator.control.response import Response
 from simulator.control.sight import CANARY, NEW_ORIGIN, seen
 from simulator.control.threats import Threats
@@ -86,7 +86,7 @@ class Benign:
         self.events = 0
         self._bursts = Bursts(world, threats, response)
         if world.rate_change is not None:
-            for owner in filter(threats.watched, self._owners()):
+            for owner in filter(threats.watched, world.layout.owners()):
                 self._bursts.by_chance(owner)
         benign = world.scenario.benign
         for kind, per_agent_year in (
@@ -106,11 +106,8 @@ class Benign:
     @property
     def watched_identity_s(self) -> float:
         """Seconds of identities whose log a detector reads, to the horizon."""
-        return sum(map(self._threats.watched, self._owners())) * self._world.horizon_s
-
-    def _owners(self) -> Iterator[int]:
-        for c in self._world.layout.classes:
-            yield from range(c.first, c.first + c.count, self._world.regime.shared_by)
+        owners = self._world.layout.owners()
+        return sum(map(self._threats.watched, owners)) * self._world.horizon_s
 
     def _hazard(self, kind: int, rate_hz: float) -> Events:
         world = self._world
@@ -193,7 +190,7 @@ class Benign:
             return
         followed = [
             access
-            for access in Owner(world, owner, documents).first_accesses(since_s, again_s)
+            for access in Holders(world, owner, documents).first_accesses(since_s, again_s)
             if access.document.slot == document.slot
             and access.document.issued_s > document.issued_s
         ]
@@ -235,7 +232,7 @@ class Benign:
         world = self._world
         since_s, now_s, until_s = times_s
         documents = world.documents(agent)
-        owner = Owner(world, agent, documents)
+        owner = Holders(world, agent, documents)
         seen: dict[int, Access] = {}
         for view in world.population.read(agent):
             access = self._first_use(owner, view, now_s)
@@ -264,7 +261,7 @@ class Benign:
         """Alert at the first use from an address that is not declared, if its line is seen."""
         world, documents = self._world, self._world.documents(agent)
         until_s = min(until_s, world.horizon_s)
-        uses = Owner(world, agent, documents).moments(world.now_s, until_s)
+        uses = Holders(world, agent, documents).moments(world.now_s, until_s)
         for number, (at_s, task) in enumerate(uses):
             if not seen(world, entity, number, NEW_ORIGIN):
                 continue
@@ -287,7 +284,7 @@ class Benign:
         document = self._any_held(entity, agent)
         if document is None:
             return
-        feed, owner = Feed(world, agent), Owner(world, agent, documents)
+        feed, owner = Feed(world, agent), Holders(world, agent, documents)
         shared = Access(world.now_s, self._task_of(agent, document), document)
         line = feed.line(shared, origin=f"pod-{entity:x}")
         if seen(world, entity, 0, NEW_ORIGIN):
@@ -313,7 +310,7 @@ class Benign:
 
     # -- what is common --------------------------------------------------------------------------
 
-    def _first_use(self, owner: Owner, view: CredentialView, to_s: float) -> Access | None:
+    def _first_use(self, owner: Holders, view: CredentialView, to_s: float) -> Access | None:
         """Return the first use of a document before ``to_s``, as far as the log of the run goes."""
         if self._world.regime.renewal.at_use and view.issued_s >= 0.0:
             return Access(view.issued_s, view.slot, view)

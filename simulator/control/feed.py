@@ -23,7 +23,7 @@ from scenarios.detection.permissions import NewPermission
 from scenarios.detection.serials import SupersededSerial
 from scenarios.spec.lifetimes import trust_domain
 from simulator.control.case import Case, Use, hidden, permissions_of
-from simulator.control.owner import Access, Owner
+from simulator.control.owner import Access, Holders
 from simulator.control.world import World
 from simulator.population import CredentialView
 
@@ -54,7 +54,7 @@ class Feed:
         self._fed_s: float | None = None
         if self.reads_owner:
             self.documents = world.documents(owner)
-            self._owner = Owner(world, owner, self.documents)
+            self._owner = Holders(world, owner, self.documents)
 
     # -- the owner -------------------------------------------------------------------------------
 
@@ -218,7 +218,7 @@ def identity_of(world: World, owner: int) -> str:
     agent_class = world.layout.of(owner)
     name, number = agent_class.workload.name, world.layout.number(owner)
     if world.regime.attribution == "secret":
-        return f"key://{name}/{number // world.regime.shared_by}"
+        return f"key://{name}/{number // agent_class.shared_by}"
     return f"spiffe://{trust_domain(world.scenario, agent_class.workload)}/{name}/{number}"
 
 

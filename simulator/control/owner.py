@@ -58,6 +58,45 @@ class Access(NamedTuple):
     document: CredentialView
 
 
+class Holders:
+    """The accesses of all who use one document: its owner, and under ``shared_on_node`` its node.
+
+    Args:
+        world: clock and laws.
+        owner: the agent that stands for the document.
+        documents: what its identity is issued.
+    """
+
+    def __init__(self, world: World, owner: int, documents: Documents) -> None:
+        group = world.layout.group(owner) if world.regime.shared_on_node else (owner,)
+        self._owners = [Owner(world, agent, documents) for agent in group]
+
+    def accesses(self, from_s: float, to_s: float) -> Iterator[Access]:
+        """Yield the accesses in [from_s, to_s) in order; documents must be known up to ``to_s``."""
+        return merge(*(owner.accesses(from_s, to_s) for owner in self._owners))
+
+    def first_accesses(self, from_s: float, to_s: float) -> list[Access]:
+        """Return the first access with each document in [from_s, to_s), in order."""
+        found: dict[tuple[int, int], Access] = {}
+        for access in sorted(a for o in self._owners for a in o.first_accesses(from_s, to_s)):
+            found.setdefault((access.document.slot, access.document.serial), access)
+        return list(found.values())
+
+    def first(self, slot: int, from_s: float, to_s: float) -> tuple[float, int] | None:
+        """Return the first (instant, task) in [from_s, to_s) at which a task uses ``slot``."""
+        found = (owner.first(slot, from_s, to_s) for owner in self._owners)
+        return min((at for at in found if at is not None), default=None)
+
+    def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
+        """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
+        return merge(*(owner.moments(from_s, to_s) for owner in self._owners))
+
+    def forget_before(self, t_s: float) -> None:
+        """Promise not to ask for anything before ``t_s`` again."""
+        for owner in self._owners:
+            owner.forget_before(t_s)
+
+
 class Owner:
     """The accesses of one agent, as far as anybody asks for them.
 

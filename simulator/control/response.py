@@ -202,7 +202,8 @@ class Response:
         if not any((view.slot, view.serial) in ended for view in held):
             return 0
         group = world.layout.group(owner)
-        for agent in group:
+        # a node's document is replaced once, for all who use it
+        for agent in group[:1] if world.regime.shared_on_node else group:
             world.population.command(Command(CommandKind.REPLACE, agent))
             world.replaced(agent)
         return len(group)

@@ -139,7 +139,7 @@ class Threats:
         place = int(world.uniform(kind, Stream.NODE_MEMBER, n) * len(members))
         agent = members[min(place, len(members) - 1)]
         entity = case_entity(kind, n)
-        document = self.taken(agent)
+        document = self.taken(world.layout.group(agent).start)
         slot = document.slot if document is not None else 0
         slots = world.layout.of(agent).slots
         # the ban is memoryless: of a theft before t = 0 the rest has the law of the whole
@@ -152,7 +152,7 @@ class Threats:
                 persona=BY_AGENT_KEY,
                 injected=injected,
                 agent=agent,
-                owner=agent,
+                owner=world.layout.group(agent).start,
                 slot=slot,
                 task=self.task_of(agent, slot),
                 document=document,

@@ -75,9 +75,11 @@ from simulator.fleet.layout import (
     agent_and_slot,
     class_of,
     first_record,
+    holder_of,
     log_event,
     node_of,
     records_of,
+    users_of,
 )
 from simulator.fleet.losses import asked_again_s, count_first, lose, lost, stop_idling
 from simulator.fleet.memory import Table, entry, int64, kernel, prefetch, table
@@ -246,8 +248,10 @@ def _replay_plain(
     fleet: Fleet, lane: Lane, agent_class: AgentClass, agent: int, first: int, to_s: float
 ) -> None:
     """One always-active task and a timer rule: every candidate is a switch, none asks."""
-    clock = table(fleet.records, fleet.record_count, RECORD)[first]
-    ends_s = expires_s(fleet, agent_class, clock, first)
+    records = table(fleet.records, fleet.record_count, RECORD)
+    clock = records[first]
+    held = holder_of(agent_class, first)
+    ends_s = expires_s(fleet, agent_class, records[held], held)
     key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
     drawn_s = table(lane.drawn, BLOCK, np.float64)
     rate_hz = agent_class.rate_hz
@@ -336,7 +340,7 @@ def _switch(
     records = table(fleet.records, fleet.record_count, RECORD)
     retag(records[first], TASK_MASK, task + 1)
     lane.switches += 1
-    i = first + task if fleet.one_task else first
+    i = first + task if fleet.one_task else holder_of(agent_class, first)
     record = records[i]
     if (
         fleet.per_request
@@ -460,14 +464,45 @@ def due_at_use(
 
 
 @kernel
-def note_span(fleet: Fleet, lane: Lane, agent: int, from_s: float, to_s: float) -> None:
+def note_span(fleet: Fleet, lane: Lane, agent: int, users: int, from_s: float, to_s: float) -> None:
     """Note a time in which nothing that an agent holds is accepted, for the bulk count."""
     if from_s < to_s:
         span = table(lane.spans, 2 * fleet.batch_capacity, SPAN)[lane.span_rows]
         span.agent = agent
+        span.users = users
         span.from_s = from_s
         span.to_s = to_s
         lane.span_rows += 1
+
+
+@kernel
+def count_tenure(
+    fleet: Fleet,
+    lane: Lane,
+    agent_class: AgentClass,
+    agent: int,
+    first: int,
+    i: int,
+    t_s: float,
+) -> None:
+    """Count what was done with what record ``i`` held, which is replaced now."""
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    users = users_of(agent_class, first)
+    for user in range(users):  # more than one: of one slot each
+        replay(fleet, lane, agent_class, agent + user, first + user, t_s)
+    late_s = overdue_s(fleet, agent_class, record, i, t_s)
+    if fleet.aggregated:
+        if agent_class.refused:
+            refused_to_s = accepted_from_s(fleet, agent_class, agent, record.issued_s)
+            refused_to_s = min(refused_to_s, expires_s(fleet, agent_class, record, i))
+            from_s = max(0.0, record.issued_s)
+            note_span(fleet, lane, agent, users, from_s, min(t_s, refused_to_s))
+        if late_s > 0.0:
+            expired_s = expires_s(fleet, agent_class, record, i)
+            note_span(fleet, lane, agent, users, max(0.0, expired_s), t_s)
+    if late_s > 0.0:
+        shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
+        shard.expired_s += late_s * users
 
 
 @kernel
@@ -479,19 +514,7 @@ def renew(
     agent, slot = agent_and_slot(agent_class, i)
     record = table(fleet.records, fleet.record_count, RECORD)[i]
     first = i - slot
-    replay(fleet, lane, agent_class, agent, first, t_s)
-    late_s = overdue_s(fleet, agent_class, record, i, t_s)
-    if fleet.aggregated:
-        if agent_class.refused:
-            refused_to_s = accepted_from_s(fleet, agent_class, agent, record.issued_s)
-            refused_to_s = min(refused_to_s, expires_s(fleet, agent_class, record, i))
-            note_span(fleet, lane, agent, max(0.0, record.issued_s), min(t_s, refused_to_s))
-        if late_s > 0.0:
-            expired_s = expires_s(fleet, agent_class, record, i)
-            note_span(fleet, lane, agent, max(0.0, expired_s), t_s)
-    if late_s > 0.0:
-        shard = table(fleet.shards, SHARDS, SHARD)[agent * SHARDS // fleet.agents]
-        shard.expired_s += late_s
+    count_tenure(fleet, lane, agent_class, agent, first, i, t_s)
     count_first(fleet, lane, i, -inf if flag(record, REFUSED) else record.event_s, t_s)
     serial = issues(record)
     record.issued_s = t_s
@@ -686,6 +709,10 @@ def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None
         agent_class = class_of(fleet, first)
         key = entity_key(fleet.seed_key, np.uint64(agent), GAP)
         records[first].next_switch_s = gap(keyed_uniform(key, np.uint64(0)), agent_class.rate_hz)
+        if users_of(agent_class, first) == 0:
+            records[first].event_s = inf
+            put(answers, first - base, inf, first, NO_SERIAL)
+            continue
         for slot in range(agent_class.slots):
             i = first + slot
             due_s = _begin_slot(fleet, agent_class, agent, slot, records[i], i)
@@ -709,8 +736,10 @@ def catch_up(place: np.uint64, part: int, to_s: float) -> None:
             agent_class = class_of(fleet, i)
             agent, _ = agent_and_slot(agent_class, i)
             replay(fleet, lane, agent_class, agent, i, to_s)
-            for slot in range(i, i + agent_class.slots):
-                shard.open_expired_s += overdue_s(fleet, agent_class, records[slot], slot, to_s)
+            users = users_of(agent_class, i)
+            for slot in range(i, i + agent_class.slots if users > 0 else i):
+                late_s = overdue_s(fleet, agent_class, records[slot], slot, to_s)
+                shard.open_expired_s += late_s * users
             i += agent_class.slots
 
 
@@ -722,7 +751,10 @@ def count_expired(place: np.uint64, part: int, now_s: float) -> None:
     begin, end = records_of(fleet, part, 1)
     count = 0
     for i in range(begin, end):
-        count += expires_s(fleet, class_of(fleet, i), records[i], i) <= now_s
+        agent_class = class_of(fleet, i)
+        users = users_of(agent_class, i)
+        if users > 0 and expires_s(fleet, agent_class, records[i], i) <= now_s:
+            count += users
     table(fleet.lanes, LANES, LANE)[part].expired_slots = count
 
 

@@ -110,6 +110,8 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     """Return a row of ``AGENT_CLASS`` for each workload class."""
     hour = scenario.start.hour_of_day
     one_task = regime.scope == Scope.ONE_TASK
+    # keys handed out are not lost, and a node's document survives its pods
+    restarting = regime.issuance != MANUAL and not regime.shared_on_node
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
     agent = record = node = 0
     for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
@@ -117,7 +119,8 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node
         row["agents_per_node"], row["agents"] = workload.agents_per_node, workload.count
-        row["restart_hz"] = 0.0 if regime.issuance == MANUAL else workload.restart_hz
+        row["restart_hz"] = workload.restart_hz if restarting else 0.0
+        row["on_node"] = regime.shared_on_node
         row["tasks"], row["slots"] = tasks, tasks if one_task else 1
         row["ttl_s"], row["shortened"] = grant.ttl_s, grant.truncates
         row["ca_since_s"], row["ca_term_s"], row["ca_life_s"] = grant.ca

@@ -70,6 +70,8 @@ class AgentClass:
     first_record: I8
     first_node: I8
     agents_per_node: I8
+    on_node: I8
+    """agents of a node share the document of the first"""
     slots: I8
     tasks: I8
     plain: I8
@@ -140,6 +142,8 @@ class Span:
     """A time in which an agent held nothing valid, to be searched for failures in bulk."""
 
     agent: I8
+    users: I8
+    """agents from there on that use what it holds"""
     from_s: F8
     to_s: F8
 
@@ -310,6 +314,25 @@ def agent_and_slot(agent_class: AgentClass, record: int) -> tuple[int, int]:
     if agent_class.slots == 1:
         return agent_class.first_agent + offset, 0
     return agent_class.first_agent + offset // agent_class.slots, offset % agent_class.slots
+
+
+@kernel
+def holder_of(agent_class: AgentClass, record: int) -> int:
+    """Return the record of what the agent of a first record uses: its own, or its node's first."""
+    if not agent_class.on_node:
+        return record
+    return record - (record - agent_class.first_record) % agent_class.agents_per_node
+
+
+@kernel
+def users_of(agent_class: AgentClass, record: int) -> int:
+    """Return how many agents use what the agent of a record holds; 0 where it holds nothing."""
+    if not agent_class.on_node:
+        return 1
+    place = record - agent_class.first_record
+    if place % agent_class.agents_per_node != 0:
+        return 0
+    return min(agent_class.agents_per_node, agent_class.agents - place)
 
 
 @kernel

@@ -25,6 +25,7 @@ from simulator.fleet.layout import (
     agent_and_slot,
     class_of,
     first_record,
+    holder_of,
     records_of,
 )
 from simulator.fleet.memory import entry, int64, kernel, table
@@ -221,9 +222,10 @@ def count_spans(place: np.uint64) -> None:
         for row in range(lane.span_rows):
             span = spans[row]
             agent_class = class_of(fleet, first_record(fleet, span.agent))
-            lane.auth_failures += switches_in(
-                fleet, agent_class, span.agent, span.from_s, span.to_s
-            )
+            for user in range(span.users):
+                lane.auth_failures += switches_in(
+                    fleet, agent_class, span.agent + user, span.from_s, span.to_s
+                )
         lane.span_rows = 0
 
 
@@ -239,9 +241,10 @@ def count_switches(place: np.uint64, part: int, to_s: float) -> None:
         agent_class = class_of(fleet, i)
         agent, _ = agent_and_slot(agent_class, i)
         switches += switches_in(fleet, agent_class, agent, 0.0, to_s)
-        ends_s = max(0.0, expires_s(fleet, agent_class, records[i], i))
+        held = holder_of(agent_class, i)
+        ends_s = max(0.0, expires_s(fleet, agent_class, records[held], held))
         if agent_class.refused:
-            issued_s = records[i].issued_s
+            issued_s = records[held].issued_s
             refused_to_s = accepted_from_s(fleet, agent_class, agent, issued_s)
             refused_to_s = min(to_s, ends_s, refused_to_s)
             if max(0.0, issued_s) < refused_to_s:

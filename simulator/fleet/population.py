@@ -118,6 +118,8 @@ class FleetPopulation:
         self._agents = scenario.agents
         self.now_s = 0.0
         self._done_s = self._caught_up_s = 0.0
+        self._expired_at_s = -1.0
+        """when the expired were counted last, with no command since"""
         self._rows: list[NDArray[np.void]] | None = [] if trace else None
         self._watched: dict[int, list[CredentialView]] = {}
         self._lost: dict[int, list[Loss]] = {}
@@ -245,13 +247,15 @@ class FleetPopulation:
                 log = self._memory.arrays[f"log{i}"]
                 for issued_s, record, serial in log[:count].tolist():
                     agent, slot = self._numbering.agent_and_slot(record)
-                    if agent in self._watched and serial < 0:
-                        self._lost[agent].append(Loss(slot, -serial - 1, issued_s))
-                    elif agent in self._watched:
+                    watchers = self._watchers(agent)
+                    for watcher in watchers if serial < 0 else ():
+                        self._lost[watcher].append(Loss(slot, -serial - 1, issued_s))
+                    if watchers and serial >= 0:
                         ends_s = self._expiry(agent, issued_s)
                         accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
                         view = CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
-                        self._watched[agent].append(view)
+                        for watcher in watchers:
+                            self._watched[watcher].append(view)
                 lane["log_rows"] = 0
 
     def _collect_rows(self, rows: list[NDArray[np.void]]) -> None:
@@ -263,6 +267,16 @@ class FleetPopulation:
             lane["trace_rows"] = 0
 
     # -- state ----------------------------------------------------------------------------------
+
+    def _holder(self, agent: int) -> int:
+        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
+        return self._layout.group(agent).start if self._regime.shared_on_node else agent
+
+    def _watchers(self, holder: int) -> list[int]:
+        """Return the watched agents among those who use what ``holder`` holds."""
+        if not self._regime.shared_on_node:
+            return [holder] if holder in self._watched else []
+        return [agent for agent in self._layout.group(holder) if agent in self._watched]
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
@@ -294,6 +308,7 @@ class FleetPopulation:
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what ``agent`` holds now."""
+        agent = self._holder(agent)
         where = self._settled(agent)
         views = []
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
@@ -308,10 +323,11 @@ class FleetPopulation:
 
     def command(self, command: Command) -> None:
         """Execute an order at the current time."""
+        self._expired_at_s = -1.0
         agent = command.agent
         match command.kind:
             case CommandKind.REPLACE:
-                self._replace(agent)
+                self._replace(self._holder(agent))
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
@@ -324,13 +340,16 @@ class FleetPopulation:
             case CommandKind.MASS_RESTART:
                 self._restart_nodes(command)
             case CommandKind.WATCH:
-                where = self._settled(agent)
+                where = self._settled(self._holder(agent))
                 self._watched.setdefault(agent, [])
                 self._lost.setdefault(agent, [])
                 self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
-                self._records["tag"][self._numbering.records_of(agent).start] &= ~np.uint32(WATCHED)
+                holder = self._holder(agent)
+                if not self._watchers(holder):
+                    where = self._numbering.records_of(holder)
+                    self._records["tag"][where.start] &= ~np.uint32(WATCHED)
             case _:
                 self._work_to(self.now_s)
                 order(self._memory, command)
@@ -370,7 +389,7 @@ class FleetPopulation:
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
-        self._settled(agent)
+        self._settled(self._holder(agent))
         log, self._watched[agent] = self._watched[agent], []
         return tuple(log)
 
@@ -378,7 +397,7 @@ class FleetPopulation:
         """Return what a watched agent lost in restarts since this was last asked."""
         if not self._restarting:
             return ()
-        self._settled(agent)
+        self._settled(self._holder(agent))
         log, self._lost[agent] = self._lost[agent], []
         return tuple(log)
 
@@ -395,7 +414,8 @@ class FleetPopulation:
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
-        where = self._settled(agent)
+        self._settled(self._holder(agent))
+        where = self._numbering.records_of(agent)
         if self._bulk is not None:
             return int(self._bulk.current_task(self._place, agent, self.now_s))
         agents.catch_up_one(self._place, agent, self.now_s)
@@ -441,8 +461,10 @@ class FleetPopulation:
         """Return how many slots hold no valid credential at this instant; 0 under AT_USE."""
         if self._regime.renewal.at_use:
             return 0
-        self._work_to(self.now_s)
-        self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
+        if self._expired_at_s != self.now_s:
+            self._expired_at_s = self.now_s
+            self._work_to(self.now_s)
+            self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
 
     def backlog(self) -> int:

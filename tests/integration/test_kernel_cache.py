@@ -38,8 +38,8 @@ began = time.process_time()
 import simulator.fleet.population
 print((time.process_time() - began) / one)
 """
-FUNCTIONS = 450.0
-"""what all kernels may cost to compile, in small functions; measured: 330, 12 s when busy"""
+FUNCTIONS = 380.0
+"""what the kernels of a plain run may cost to compile, in small functions; measured: 240 to 300"""
 
 
 def python(code: str, project: Path, cache: Path) -> str:

@@ -1,5 +1,6 @@
 """The fleet is the reference, event for event and bit for bit, whatever limits a life."""
 
+from math import sqrt
 from typing import Any
 
 import pytest
@@ -10,11 +11,12 @@ from scenarios.demand.streams import seed_key
 from scenarios.spec.authority import CertificateAuthority, ClockSkew, Federation
 from scenarios.spec.fault_kinds import Partition
 from scenarios.spec.regime import Regime, Renewal, RenewalRule
-from scenarios.spec.schema import Issuer, Scenario, Start, Workload
+from scenarios.spec.schema import Engine, Issuer, Scenario, Start, Workload
+from simulator import theory
 from simulator.fleet.population import FleetPopulation
 from simulator.reference import ReferencePopulation
 from tests.histories import first_difference, kinds, roam, same_counters
-from tests.scenes import NIGHT, WORK, make_regime, make_scenario
+from tests.scenes import HOUR_S, NIGHT, WORK, make_regime, make_scenario
 
 KEY = seed_key(31)
 CA = CertificateAuthority(ttl_s=1800.0)
@@ -31,9 +33,13 @@ REGIMES = [
     make_regime("at-use", ttl_s=600.0, scope="one-task"),
     make_regime("per-request", ttl_s=600.0),
     make_regime("server-directed", ttl_s=900.0),
+    make_regime("fraction-polled", ttl_s=1000.0, shared_on_node=True),
+    make_regime("fraction", ttl_s=700.0, shared_on_node=True),
     make_regime("never"),
 ]
-IDS = [f"{r.renewal.rule.keyword}-{r.scope.keyword}" for r in REGIMES]
+IDS = [
+    f"{r.renewal.rule.keyword}-{'node' if r.shared_on_node else r.scope.keyword}" for r in REGIMES
+]
 
 
 CLERK = Workload(name="clerk", count=25, agents_per_node=4, tasks=(WORK, NIGHT))
@@ -70,7 +76,7 @@ def scene(regime: Regime, name: str, **changes: Any) -> Scenario:  # noqa: ANN40
 
 
 @pytest.mark.parametrize("name", SCENES)
-@pytest.mark.parametrize("ages", ["stationary", "synchronised"])
+@pytest.mark.parametrize("ages", ["stationary", "synchronised", "cold"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 def test_the_fleet_is_the_reference(regime: Regime, ages: str, name: str) -> None:
     scenario = scene(regime, name, start=Start.model_validate({"ages": ages}))
@@ -109,3 +115,34 @@ def test_threads_batches_and_stops_change_no_bit(
     regime: Regime, name: str, stops: list[float], threads: int, batch: int
 ) -> None:
     assert bits(regime, name, stops, threads, batch) == bits(regime, name, [], 1, 1 << 16)
+
+
+@pytest.mark.parametrize("path", ["exact", "poisson"])
+def test_either_way_of_counting_finds_what_a_clock_behind_has_refused(path: str) -> None:
+    """Failures of all agents against the share of time that ``theory`` says, within 4 s.e.
+
+    A cycle without jitter lasts 1800 + 2000 s, so a run of ten cycles sees every phase alike.
+    """
+    regime = make_regime(renewal=RenewalRule(rule=Renewal.FRACTION))
+    behind_s, cycles, agents = 2000.0, 10, 60
+    horizon_s = cycles * (0.5 * HOUR_S + behind_s)
+    off = BOT.model_copy(
+        update={
+            "count": agents,
+            "ttl_s": None,
+            "clock_skew": ClockSkew(share=1.0, offset_s=-behind_s),
+        }
+    )
+    issuer = Issuer(servers=64, service_time_s=1e-6)
+    engine = Engine.model_validate({"switches": path})
+    scenario = make_scenario(
+        regime, workloads=(off,), issuer=issuer, engine=engine, horizon_s=horizon_s
+    )
+    population = FleetPopulation(scenario, regime, KEY)
+    assert population.switch_path == path
+    for stop_s in (0.3 * horizon_s, horizon_s):
+        population.advance(stop_s)
+        found = population.counters().auth_failures
+    share = theory.refused_by_clock(HOUR_S, 0.5 * HOUR_S, behind_s, 10.0)
+    expected = share * agents * horizon_s * WORK.rate_hz
+    assert abs(found - expected) < 4.0 * sqrt(expected)
