@@ -29,7 +29,7 @@ HOUR_S = 3600.0
 
 def single_lines(engine: Engine) -> list[Finding]:
     """A thief at 1/600 s whose every 5th use touches a canary, and half of whose lines are seen."""
-    ttl_s, fraction, use_hz, share, seen, thefts = HOUR_S, 0.5, 1.0 / 600.0, 0.2, 0.5, 8_000
+    ttl_s, fraction, use_hz, share, seen, thefts = HOUR_S, 0.5, 1.0 / 600.0, 0.2, 0.5, 10_000
     checked = scenes.regime(ttl_s, fraction=fraction)
     kinds = (
         ("a touched canary", share * seen, {"canary": Armed(armed=True, sensitivity=seen)}),
@@ -39,7 +39,7 @@ def single_lines(engine: Engine) -> list[Finding]:
     for place, (words, each, armed) in enumerate(kinds):
         scene = scenes.scenario(
             checked,
-            agents=20_000,
+            agents=24_000,
             horizon_s=3.0 * ttl_s,
             threats=Threats(
                 injected_thefts=thefts,
