@@ -104,7 +104,8 @@ class ReferencePopulation:
             elif ages == "synchronised":
                 self._date(slot)
             else:
-                slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
+                slot.issued_s, due_s, slot.expires_s = self._stationary(slot)
+                slot.due_s = self._at_sync(slot, due_s)
                 if slot.issued_s == inf:
                     slot.serial = -1
             if slot.serial >= 0:
@@ -195,8 +196,18 @@ class ReferencePopulation:
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
         life_s = self._lifetimes.grant(slot.agent).life_s(slot.issued_s, self._life_factor)
         age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
-        slot.due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
+        due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
+        slot.due_s = self._at_sync(slot, due_s)
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
+
+    def _at_sync(self, slot: Slot, due_s: float) -> float:
+        """Return when what is due is asked for: at once, or at the node's next sync."""
+        issuer = self._scenario.issuer
+        if not issuer.renew_at_sync or self._at_use or self._row.issuance == Issuance.MANUAL:
+            return due_s
+        node, interval_s = self._layout.node_number(slot.agent), issuer.agent_sync_s
+        phase_s = uniform(self._seed_key, node, Stream.SYNC_PHASE, 0) * interval_s
+        return rules.next_sync(due_s, phase_s, interval_s)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
@@ -228,6 +239,7 @@ class ReferencePopulation:
             if self._row.rule == rules.SERVER_DIRECTED:
                 u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
                 due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            due_s = self._at_sync(slot, due_s)
             if due_s < slot.due_s:
                 slot.due_s = due_s
                 self._await_due(slot)
