@@ -27,6 +27,7 @@ def problems(scenario: Scenario) -> list[Problem]:
         *_workloads(scenario),
         *_tenants(scenario),
         *_channels(scenario),
+        *_syncs(scenario),
         *_faults(scenario),
         *_drive(scenario),
     ]
@@ -96,6 +97,11 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
                         f"[{begin}, {end}]",
                         "an hour range must not be empty; all day is [0, 24]",
                     )
+
+
+def _syncs(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.issuer.renew_at_sync and scenario.issuer.agent_sync_s == 0.0:
+        yield Problem("issuer.renew_at_sync", "true", "needs an interval, issuer.agent_sync_s > 0")
 
 
 def _faults(scenario: Scenario) -> Iterator[Problem]:

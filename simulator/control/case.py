@@ -115,9 +115,13 @@ class Case:
 
     def believed(self, world: World, t_s: float) -> bool:
         """Return whether verifiers know by then who signed the copy; the thief's clock is right."""
+        return t_s >= self.believed_from_s(world)
+
+    def believed_from_s(self, world: World) -> float:
+        """Return from when verifiers know who signed the copy."""
         if self.document is None:
-            return True
-        return t_s >= world.lifetimes.grant(self.owner).trusted_from_s(self.document.issued_s)
+            return -inf
+        return world.lifetimes.grant(self.owner).trusted_from_s(self.document.issued_s)
 
     def copy_valid_until_s(self) -> float:
         """Return when the copy stops being accepted as a credential."""
@@ -170,9 +174,9 @@ class Case:
         share = world.scenario.threats.abuse.canary_share
         if share > 0.0 and world.uniform(self.entity, Stream.CANARY, n) < share:
             return TOUCH, True
-        chooses = bool(foreign) or len(own) > 1
-        u = world.uniform(self.entity, Stream.USE_PERMISSION, n) if chooses else 0.0
-        return asked_for(world, u, own, foreign)
+        if not foreign and len(own) == 1:
+            return own[0], False
+        return asked_for(world, world.uniform(self.entity, Stream.USE_PERMISSION, n), own, foreign)
 
 
 def hidden(world: World, case: Case) -> bool:

@@ -72,6 +72,7 @@ def _uses(
     him to stop.
     """
     access_ends_s = _access_ends_s(world, case) if case.forges else case.copy_access_ends_s(world)
+    believed_s = case.believed_from_s(world)
     documents = world.documents(case.owner) if case.foothold else None
     if documents is not None:
         documents.update(world.population)
@@ -84,7 +85,7 @@ def _uses(
         if case.inside(use.t_s) and documents is not None:
             valid = documents.at(case.slot, use.t_s) is not None
         else:
-            valid = use.t_s < access_ends_s and case.believed(world, use.t_s)
+            valid = believed_s <= use.t_s < access_ends_s
         if valid and granted(world, case, use, permissions):
             accepted, last_accepted_s = accepted + 1, use.t_s
         else:

@@ -126,6 +126,7 @@ BASE: dict[str, Any] = {
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "entry_reload_s": 20.0,
         "agent_sync_s": 10.0,
+        "batch_overhead_s": 0.5,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
