@@ -169,6 +169,8 @@ class IssuerKey(Strict):
     """hazard of the one issuer that all agents share"""
     forgery: Literal["new-serial", "copied-serial"] = "new-serial"
     """a serial that the issuer never issued, or that of the document that the agent holds"""
+    trust_domain: TrustDomain | None = None
+    """whose issuer is robbed: a federated domain's, or our own when absent"""
 
 
 class Abuse(Strict):

@@ -267,6 +267,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
         "federation.ca.activate_fraction": [0.75],
+        "threats.issuer.trust_domain": ["partner.example"],
         "federation.workloads": [["clerk"]],
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],
