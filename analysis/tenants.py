@@ -75,7 +75,7 @@ def _summary(part: Part, name: str, agents: int, until_s: float) -> TenantSummar
     metrics = {
         "incidents_per_agent_year": estimators.rate(len(natural), years, "1/(agent yr)"),
         "issuances_per_s": estimators.mean(
-            [c["issued"] / c["sampled"] * c["agents"] / part.horizon_s for c in counted], "1/s"
+            [c["issued"] / c["sampled"] * c["holders"] / part.horizon_s for c in counted], "1/s"
         ),
         "renewal_delay_mean_s": estimators.mean(
             [c["renewal_delay_s"] / c["renewals"] for c in counted if c["renewals"]], "s"

@@ -96,6 +96,8 @@ class Issuer:
         if self._of.queue_limit is not None:
             self._capacity = sum(stage.free for stage in self._stages) + self._of.queue_limit
         self._held = 0
+        self._batch = -inf, -1
+        """instant and node of the last accepted attempt"""
         self.unfinished = 0
         self._next_turn_s: dict[int, float] = {}
 
@@ -132,6 +134,7 @@ class Issuer:
         attempt = Attempt(
             slot, slot.serial, {of.stream: self._draw(slot, of) for of in self._stages}
         )
+        attempt.work_s[Stream.SERVICE] += self._overhead_s(slot)
         now_s, deadline_s = self._now_s, self._of.deadline_s
         if deadline_s is not None:
             self._client.call(
@@ -170,6 +173,12 @@ class Issuer:
     def _draw(self, slot: Slot, stage: Stage) -> float:
         k = slot.occurrence(slot.serial + 1) + (slot.timeouts << 40)
         return -log(uniform(self._seed_key, slot.agent, stage.stream, k)) * stage.mean_s
+
+    def _overhead_s(self, slot: Slot) -> float:
+        """Return the work that the batch of an accepted attempt adds: none but to its first."""
+        batch = self._now_s, self._layout.node_number(slot.agent)
+        last, self._batch = self._batch, batch
+        return 0.0 if batch == last else self._of.batch_overhead_s
 
     def _time_out(self, attempt: Attempt) -> None:
         if not attempt.finished:

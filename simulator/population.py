@@ -75,6 +75,12 @@ the credential is issued: serial + 1, issue instant = that time, expiry = ``rule
 outage refuses arrivals; what was accepted is served. Under issuance MANUAL every attempt is
 answered at once, in the same instant, by no issuer: no queue, no outage, no draw.
 
+*Syncs.* With ``renew_at_sync`` a timer's request waits for the first sync of its node that is not
+before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due instant is that sync.
+A request in a cold start, after a restart, by hand or again after a failure does not wait. An
+accepted attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
+was of the same node and instant.
+
 *Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
 
 1. ``rate_limit``: it waits for its source's turn, ``rules.limiter`` over the attempts that were
@@ -131,6 +137,7 @@ SERVICE        q of the credential that is asked for + 2⁴⁰·(time-outs of th
 DATASTORE      the same
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(failures of this request so far)
 CUT_OFF        number of the fault (entity: node)
+SYNC_PHASE     0 (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
 RESTART        n of the restart; 2⁴⁰ + 2q and 2⁴⁰ + 2q + 1, q of the credential that is asked for
 MASS_RESTART   2·(number of the fault), and one more (entity: node)

@@ -4,7 +4,7 @@ Read it beside the semantics in ``population.py``. Every law comes from ``scenar
 every random number is a keyed draw, so the compiled fleet can be held against it bit for bit.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from math import inf
 
 import numpy as np
@@ -74,7 +74,9 @@ class ReferencePopulation:
             if self._holder(agent) != agent:
                 continue
             if not self._regime.shared_on_node:
-                self._clock.process(self._restarts(agent))
+                rate_hz = self._layout.of(agent).workload.restart_hz
+                instants = restart_times(self._seed_key, agent, rate_hz)
+                self._clock.process(self._restarts(agent, instants))
             for slot in self._slots[agent]:
                 if slot.serial < 0 and not self._at_use:
                     self._call(self._ask, slot.again_s, EventKind.REQUEST, slot)
@@ -102,7 +104,8 @@ class ReferencePopulation:
             elif ages == "synchronised":
                 self._date(slot)
             else:
-                slot.issued_s, slot.due_s, slot.expires_s = self._stationary(slot)
+                slot.issued_s, due_s, slot.expires_s = self._stationary(slot)
+                slot.due_s = self._at_sync(slot, due_s)
                 if slot.issued_s == inf:
                     slot.serial = -1
             if slot.serial >= 0:
@@ -146,16 +149,13 @@ class ReferencePopulation:
 
     # -- restarts -------------------------------------------------------------------------------
 
-    def _restarts(self, agent: int) -> Generator[simpy.Event, object, None]:
-        """Restart for ever."""
-        rate_hz = self._layout.of(agent).workload.restart_hz
-        for t_s in restart_times(self._seed_key, agent, rate_hz):
+    def _restarts(
+        self, agent: int, instants: Iterable[float]
+    ) -> Generator[simpy.Event, object, None]:
+        """Restart at each of the instants."""
+        for t_s in instants:
             yield self._at(t_s, EventKind.RESTART, agent, 0)
             self._restart(agent)
-
-    def _restart_once(self, t_s: float, agent: int) -> Generator[simpy.Event, object, None]:
-        yield self._at(t_s, EventKind.RESTART, agent, 0)
-        self._restart(agent)
 
     def _restart(self, agent: int) -> None:
         """Lose what an agent holds and ask for it anew."""
@@ -186,7 +186,7 @@ class ReferencePopulation:
             key = self._key(node, Stream.MASS_RESTART)
             delay_s = node_delay(key, command.fault, command.value, command.over_s)
             for agent in self._layout.on_node(node) if delay_s < inf else ():
-                self._clock.process(self._restart_once(self.now_s + delay_s, agent))
+                self._clock.process(self._restarts(agent, [self.now_s + delay_s]))
 
     # -- credentials ----------------------------------------------------------------------------
 
@@ -196,8 +196,18 @@ class ReferencePopulation:
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
         life_s = self._lifetimes.grant(slot.agent).life_s(slot.issued_s, self._life_factor)
         age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
-        slot.due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
+        due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
+        slot.due_s = self._at_sync(slot, due_s)
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
+
+    def _at_sync(self, slot: Slot, due_s: float) -> float:
+        """Return when what is due is asked for: at once, or at the node's next sync."""
+        issuer = self._scenario.issuer
+        if not issuer.renew_at_sync or self._at_use or self._row.issuance == Issuance.MANUAL:
+            return due_s
+        node, interval_s = self._layout.node_number(slot.agent), issuer.agent_sync_s
+        phase_s = uniform(self._seed_key, node, Stream.SYNC_PHASE, 0) * interval_s
+        return rules.next_sync(due_s, phase_s, interval_s)
 
     def _await_due(self, slot: Slot) -> None:
         """Ask for the successor when the present credential is due, if it still is the present."""
@@ -229,6 +239,7 @@ class ReferencePopulation:
             if self._row.rule == rules.SERVER_DIRECTED:
                 u_check = self._draw(slot, Stream.RENEWAL_CHECK, slot.serial)
                 due_s = max(due_s, self.now_s + u_check * self._row.poll_s)
+            due_s = self._at_sync(slot, due_s)
             if due_s < slot.due_s:
                 slot.due_s = due_s
                 self._await_due(slot)

@@ -64,6 +64,7 @@ class Stream(IntEnum):
     TENANT_ACCEPT = 71
     CUT_OFF = 40
     DATASTORE = 41
+    SYNC_PHASE = 42
     RENEW_ALL = 50
     DIURNAL = 51
     RENEWAL_CHECK = 52

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import lifetimes, renewals
+from scenarios.spec import lifetimes, load, renewals
 from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
@@ -27,6 +27,7 @@ def problems(scenario: Scenario) -> list[Problem]:
         *_workloads(scenario),
         *_tenants(scenario),
         *_channels(scenario),
+        *_syncs(scenario),
         *_faults(scenario),
         *_drive(scenario),
     ]
@@ -42,8 +43,7 @@ def warnings(scenario: Scenario) -> list[str]:
     """Return one line for each thing that is legal and probably not meant."""
     found: list[str] = []
     for regime in scenario.regimes:
-        found += _overload(regime, scenario)
-        found += _beyond_the_limit(regime, scenario)
+        found += load.warnings(regime, scenario)
         found += renewals.warnings(regime)
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
@@ -97,6 +97,11 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
                         f"[{begin}, {end}]",
                         "an hour range must not be empty; all day is [0, 24]",
                     )
+
+
+def _syncs(scenario: Scenario) -> Iterator[Problem]:
+    if scenario.issuer.renew_at_sync and scenario.issuer.agent_sync_s == 0.0:
+        yield Problem("issuer.renew_at_sync", "true", "needs an interval, issuer.agent_sync_s > 0")
 
 
 def _faults(scenario: Scenario) -> Iterator[Problem]:
@@ -227,49 +232,6 @@ def _shared_on_node(regime: Regime, key: str) -> Iterator[Problem]:
             "true",
             f"needs a renewal by timer, not {regime.renewal.rule.keyword!r}: the node's agent "
             "renews what it keeps, whoever uses it",
-        )
-
-
-def _renewals_hz(regime: Regime, scenario: Scenario) -> float | None:
-    """Return how often the agents ask in all; None where nobody can say beforehand."""
-    if regime.renewal.rule is Renewal.NEVER or regime.renewal.at_use:
-        return None
-    return sum(
-        lifetimes.holders(workload, regime)
-        / renewals.age_s(regime, lifetimes.ttl_of(workload, regime))
-        for workload in scenario.workloads
-    )
-
-
-def _overload(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    renewals_hz, issuer = _renewals_hz(regime, scenario), scenario.issuer
-    if renewals_hz is None:
-        return
-    stages = [(issuer.servers, issuer.service_time_s, "servers", "a signature")]
-    if (store := issuer.datastore) is not None:
-        stages.append((store.servers, store.service_time_s, "datastore connections", "a request"))
-    for servers, service_s, what, each in stages:
-        age_s = scenario.agents / renewals_hz
-        load = scenario.agents / age_s * service_s / servers
-        if load >= 1:
-            yield (
-                f"{regime.name}: {scenario.agents} agents renewing every {age_s:g} s offer the "
-                f"issuer {load:.3g} times what {servers} {what} at {service_s:g} s {each} can serve"
-            )
-
-
-def _beyond_the_limit(regime: Regime, scenario: Scenario) -> Iterator[str]:
-    limit, renewals_hz = scenario.issuer.rate_limit, _renewals_hz(regime, scenario)
-    if limit is None or renewals_hz is None or regime.issuance is Issuance.MANUAL:
-        return
-    node = max(w.agents_per_node for w in scenario.workloads)
-    agents = min(node * limit.nodes_per_address, scenario.agents)
-    age_s = scenario.agents / renewals_hz
-    rate_hz = agents / age_s
-    if rate_hz > limit.rate_hz:
-        yield (
-            f"{regime.name}: up to {agents} agents behind one address renewing every {age_s:g} s "
-            f"ask {rate_hz:.3g} times a second, the limit is {limit.rate_hz:g}"
         )
 
 

@@ -34,6 +34,21 @@ def federation_of(scenario: Scenario, workload: Workload) -> int | None:
     return None
 
 
+def robbed_domain(scenario: Scenario) -> str:
+    """Return the trust domain whose issuer's key is stolen, if any is."""
+    return scenario.threats.issuer.trust_domain or scenario.trust_domain
+
+
+def _robbed_domain(scenario: Scenario) -> Iterator[Problem]:
+    known = [scenario.trust_domain, *(foreign.trust_domain for foreign in scenario.federation)]
+    if robbed_domain(scenario) not in known:
+        yield Problem(
+            "threats.issuer.trust_domain",
+            repr(robbed_domain(scenario)),
+            f"must be one of {', '.join(known)}",
+        )
+
+
 def trust_domain(scenario: Scenario, workload: Workload) -> str:
     """Return the trust domain that a class belongs to."""
     number = federation_of(scenario, workload)
@@ -51,6 +66,7 @@ def problems(scenario: Scenario) -> Iterator[Problem]:
     if scenario.issuer.ca is not None:
         yield from rotation_problems(scenario.issuer.ca, "issuer.ca")
     yield from _federation(scenario)
+    yield from _robbed_domain(scenario)
     for regime in scenario.regimes:
         if regime.ttl_s < inf:
             for index, workload in enumerate(scenario.workloads):

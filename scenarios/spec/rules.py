@@ -260,6 +260,17 @@ def limiter(t_s: float, next_s: float, rate_hz: float, burst: int) -> tuple[floa
     return wait_s, from_s + 1.0 / rate_hz
 
 
+def next_sync(t_s: float, phase_s: float, interval_s: float) -> float:
+    """Return the first of the syncs at phase + n·interval, n = 0, 1 …, that is not before ``t_s``.
+
+    An instant of its own, not a delay after ``t_s``: whoever waits for one sync is there at once.
+    """
+    if t_s == inf:
+        return t_s
+    sync_s = phase_s + math.ceil((t_s - phase_s) / interval_s) * interval_s
+    return sync_s if sync_s >= t_s else sync_s + interval_s
+
+
 def is_active(hour: float, from_hour: float, to_hour: float) -> bool:
     """Return whether ``hour`` of day lies in the half-open range, which may span midnight."""
     if from_hour < to_hour:

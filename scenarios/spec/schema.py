@@ -121,6 +121,10 @@ class Issuer(Strict):
     """time between reloads of the issuer's entries: a new agent is unknown until the next one"""
     agent_sync_s: Seconds = 0.0
     """time between the syncs of a node's agent, at which it learns of new entries"""
+    renew_at_sync: bool = False
+    """what a timer makes due is asked for at the node's next sync: those of a node together"""
+    batch_overhead_s: Seconds = 0.0
+    """work that requests which one node makes at one instant share: it is done once for all"""
     not_before_backdate_s: Seconds = 10.0
     """how long before its issue a document's validity begins: clocks may be that far behind"""
 
@@ -165,6 +169,8 @@ class IssuerKey(Strict):
     """hazard of the one issuer that all agents share"""
     forgery: Literal["new-serial", "copied-serial"] = "new-serial"
     """a serial that the issuer never issued, or that of the document that the agent holds"""
+    trust_domain: TrustDomain | None = None
+    """whose issuer is robbed: a federated domain's, or our own when absent"""
 
 
 class Abuse(Strict):

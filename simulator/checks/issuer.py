@@ -18,7 +18,7 @@ def waiting(engine: Engine) -> list[Finding]:
     Each asks after 1 s + Exp(399 s), so together they are Poisson but for one part in 400.
     Batches of 150 s after a warm-up of 50 s; the queue forgets within a few service times.
     """
-    servers, service_s, agents, batches, batch_s = 2, 0.1, 4_000, 60, 150.0
+    servers, service_s, agents, batches, batch_s = 2, 0.1, 4_000, 84, 150.0
     due_s = 1.0
     rate_hz = 0.5 * servers / service_s
     use_hz = 1.0 / (agents / rate_hz - due_s)
@@ -62,7 +62,7 @@ def waiting(engine: Engine) -> list[Finding]:
 
 def outage(engine: Engine) -> list[Finding]:
     """45 min without issuer at a life of an hour, renewal at half of it."""
-    ttl_s, fraction, outage_s, agents, groups = 3600.0, 0.5, 2700.0, 400, 20
+    ttl_s, fraction, outage_s, agents, groups = 3600.0, 0.5, 2700.0, 400, 26
     checked = scenes.regime(ttl_s, fraction=fraction)
     patient = Issuer(servers=64, service_time_s=scenes.INSTANT_S, backoff=scenes.retry_every(1e4))
     shares, downtime_s = [], []

@@ -19,7 +19,7 @@ HOUR_S = 3600.0
 
 
 def residual_validity(engine: Engine) -> list[Finding]:
-    """Remaining life of what 12,000 agents hold at one instant, after some three lives."""
+    """Remaining life of what 15,000 agents hold at one instant, after some three lives."""
     ttl_s, fraction, jitter, poll_s = HOUR_S, 0.5, 0.1, 5.0
     laws = {
         "no jitter": (Renewal.FRACTION, 0.0, theory.uniform_age(ttl_s, fraction, 0.0)),
@@ -37,7 +37,7 @@ def residual_validity(engine: Engine) -> list[Finding]:
     found = []
     for n, (name, (rule, spread, age)) in enumerate(laws.items()):
         checked = scenes.regime(ttl_s, rule, fraction, spread, poll_s)
-        residual_s = _residuals(engine, checked, agents=12_000, at_s=2.9 * ttl_s, seed=SEED + n)
+        residual_s = _residuals(engine, checked, agents=15_000, at_s=2.9 * ttl_s, seed=SEED + n)
         found.append(
             Finding(
                 f"residual validity of the credential held at a random instant, 1 h, {name}",
@@ -125,7 +125,7 @@ def availability_target(engine: Engine) -> list[Finding]:
         "grace_s": 12.0 * HOUR_S,
     }
     checked = scenes.regime(ttl_s, Renewal.AVAILABILITY_TARGET, fraction, jitter, poll_s, **rule)
-    age_s = _first_ages(engine, checked, agents=6_000, seed=SEED + 15, to_s=0.5 * ttl_s)
+    age_s = _first_ages(engine, checked, agents=10_000, seed=SEED + 15, to_s=0.5 * ttl_s)
     law = theory.availability_age(ttl_s, fraction, jitter, poll_s, target_s, width_s)
     return [
         Finding(
@@ -162,7 +162,7 @@ def directed(engine: Engine) -> list[Finding]:
         10.0 * HOUR_S,
     )
     checked = scenes.regime(ttl_s, Renewal.SERVER_DIRECTED, fraction, jitter, check_s)
-    residual_s = _residuals(engine, checked, agents=12_000, at_s=2.9 * ttl_s, seed=SEED + 16)
+    residual_s = _residuals(engine, checked, agents=15_000, at_s=2.9 * ttl_s, seed=SEED + 16)
     scene = scenes.scenario(checked, 6_000, window_s + 1.0, synchronised=True)
     population = engine(scene, checked, seed_key(SEED + 17), trace=True)
     population.command(Command(CommandKind.RENEW_ALL, value=window_s))

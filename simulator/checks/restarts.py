@@ -19,7 +19,7 @@ def first_credential(engine: Engine) -> list[Finding]:
     """Entries reloaded every 5 s, agents that sync every 5 s, an issuer that takes no time."""
     reload_s = sync_s = 5.0
     shares, means_s = [], []
-    for n in range(20):
+    for n in range(26):
         population = _churning(engine, 400, 1500.0, SEED + 120, n, reload_s, sync_s)
         counters, waits = population.counters(), population.first_waits()
         within = int(restart_theory.entry_quantile(0.9, reload_s, sync_s) / FIRST_WAIT_BIN_S)

@@ -14,7 +14,7 @@ from simulator.checks.finding import SEED, Finding
 from simulator.population import EventKind
 from simulator.simulate import Engine
 
-RATE_HZ, AGENTS, BATCHES, BATCH_S = 10.0, 4_000, 60, 150.0
+RATE_HZ, AGENTS, BATCHES, BATCH_S = 10.0, 4_000, 72, 150.0
 CYCLE_S = AGENTS / RATE_HZ
 """from one attempt of an agent to its next, on average, whether it came to anything or not"""
 PATIENT = Backoff(base_s=CYCLE_S, factor=1.0, cap_s=CYCLE_S, jitter=0.9)

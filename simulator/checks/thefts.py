@@ -116,7 +116,7 @@ def foothold(engine: Engine) -> list[Finding]:
         horizon_s=6.0 * ttl_s,
         threats=Threats(
             foothold=Foothold(eviction_mean_s=eviction_s),
-            injected_footholds=6_000,
+            injected_footholds=8_000,
             abuse=Abuse(use_rate_hz=1e-4),
         ),
     )

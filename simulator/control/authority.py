@@ -8,7 +8,8 @@ What can: the issuer's own log (*unknown serial*), unless he copies the agent's 
 Response, in SPIRE's order (prepare, activate, taint, revoke): ``prepare_s`` after the decision the
 new key signs, and with ``reissue_s`` everybody is made to renew; ``overlap_s`` later the verifiers
 refuse whatever the old one signed, his documents, everybody's copies and what agents still hold of
-it. Those agents ask for a new one then.
+it. Those agents ask for a new one then. A foreign issuer's key (``trust_domain``) forges for the
+agents of its domain only, and our verifiers refuse it from their next fetch of its bundle on.
 
 Exact: everything but the following. An agent that still holds one document of the old key has all
 of its documents replaced. Left out: compromises that are open at t = 0.
@@ -16,7 +17,7 @@ of its documents replaced. Left out: compromises that are open at t = 0.
 
 from collections.abc import Generator, Iterator
 from itertools import count
-from math import inf, nextafter
+from math import ceil, inf, nextafter
 from typing import Final, NamedTuple
 
 import msgspec
@@ -26,6 +27,7 @@ from scenarios.demand.streams import Stream
 from scenarios.demand.switches import gap
 from scenarios.detection.audit import Alert
 from scenarios.detection.canaries import TOUCH
+from scenarios.spec.lifetimes import robbed_domain, trust_domain
 from scenarios.spec.regime import Issuance
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import ISSUER_KEY as BY_ISSUER_KEY
@@ -73,13 +75,28 @@ class Authority:
         self._preparing = False
         self.replacements = self.overtaken = 0
         law = world.scenario.threats
-        if world.regime.issuance is not Issuance.ISSUER:
+        if world.regime.issuance is not Issuance.ISSUER or not self.at_stake:
             return  # nobody's key signs what is handed out
+        robbed = robbed_domain(world.scenario)
+        self._members = [
+            agent
+            for c in world.layout.classes
+            if trust_domain(world.scenario, c.workload) == robbed
+            for agent in range(c.first, c.first + c.count)
+        ]
+        if not self._members:
+            return
         if law.issuer.rate_per_year > 0.0:
             world.clock.process(self._hazard(law.issuer.rate_per_year / SECONDS_PER_YEAR))
         for n in range(law.injected_issuer_compromises):
             at_s = world.uniform(INJECTED_ISSUER_KEY, Stream.THEFT_TIME, n) * world.horizon_s
             world.clock.process(self._stolen(INJECTED_ISSUER_KEY, n, at_s))
+
+    @property
+    def at_stake(self) -> bool:
+        """Whether the scenario has the key of an issuer stolen at all."""
+        law = self._world.scenario.threats
+        return law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0
 
     def counts(self) -> dict[str, float]:
         """Return replacements of the issuer's key, and agents that each found unprepared."""
@@ -125,11 +142,10 @@ class Authority:
 
     def _identity(self, entity: int, n: int) -> tuple[int, int]:
         """Return the agent and task that the n-th forged document is for, uniform over both."""
-        layout = self._world.layout
-        agents = layout.agents
+        agents = len(self._members)
         u = self._world.uniform(entity, Stream.FORGED_IDENTITY, n)
-        owner = min(int(u * agents), agents - 1)
-        tasks = len(layout.of(owner).workload.tasks)
+        owner = self._world.layout.group(self._members[min(int(u * agents), agents - 1)]).start
+        tasks = len(self._world.layout.of(owner).workload.tasks)
         v = self._world.uniform(entity, Stream.FORGED_TASK, n)
         return owner, min(int(v * tasks), tasks - 1)
 
@@ -227,20 +243,31 @@ class Authority:
         active_s = world.now_s
         if plan.reissue_s is not None:
             world.population.command(Command(CommandKind.RENEW_ALL, value=plan.reissue_s))
-        yield world.clock.at(active_s + plan.overlap_s)
+        yield world.clock.at(self._known_from_s(active_s + plan.overlap_s))
         self._distrust(active_s)
+
+    def _known_from_s(self, revoked_s: float) -> float:
+        """Return when our verifiers learn that a key is revoked: of a foreign one, at a fetch."""
+        grant = self._world.lifetimes.grant(self._members[0])
+        if grant.refresh_s <= 0.0:
+            return revoked_s
+        fetches = ceil((revoked_s - grant.refresh_phase_s) / grant.refresh_s)
+        return grant.refresh_phase_s + fetches * grant.refresh_s
 
     def _distrust(self, active_s: float) -> None:
         """Have the verifiers refuse everything that was signed before ``active_s``."""
         world = self._world
         now_s = world.now_s
         self.replacements += 1
+        members = set(self._members)
         for case in self._threats.cases:
-            self._end(case, active_s, now_s)
-        for agent in range(world.layout.agents):
-            held = world.population.read(agent)
+            if case.owner in members:
+                self._end(case, active_s, now_s)
+        for agent in self._members:
+            group = world.layout.group(agent)
+            held = world.population.read(agent) if group.start == agent else ()
             if any(view.issued_s < active_s and now_s < view.expires_s for view in held):
-                self.overtaken += 1
+                self.overtaken += len(group)
                 world.population.command(Command(CommandKind.REPLACE, agent))
                 world.replaced(agent)
 

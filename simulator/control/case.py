@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
 from scenarios.detection.canaries import TOUCH
+from scenarios.spec.lifetimes import robbed_domain, trust_domain
 from scenarios.spec.regime import Binding, Enforcer, KeyStorage, Scope
 from simulator.control.world import World
 from simulator.layout import AgentClass
@@ -215,6 +216,14 @@ def permissions_of(world: World, agent: int, task: int) -> tuple[tuple[str, ...]
     return own, tuple(p for p in everybodys(world) if p not in own)
 
 
+def signed_for(world: World) -> frozenset[str]:
+    """Return every permission of those whose documents the stolen issuer's key may sign."""
+    scenario = world.scenario
+    robbed = robbed_domain(scenario)
+    members = [w for w in scenario.workloads if trust_domain(scenario, w) == robbed]
+    return frozenset(p for w in members for task in w.tasks for p in task.permissions)
+
+
 def everybodys(world: World) -> tuple[str, ...]:
     """Return every permission that a task of the scenario has, each once."""
     tasks = (task for workload in world.scenario.workloads for task in workload.tasks)
@@ -230,7 +239,7 @@ def opened(world: World, case: Case, *, narrowed: bool = False) -> frozenset[str
     ``narrowed`` by policy, it is what the robbed task needs.
     """
     if case.forges:
-        return frozenset(everybodys(world))
+        return signed_for(world)
     agent_class: AgentClass = world.layout.of(case.agent)
     regime = world.regime
     scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY

@@ -66,8 +66,7 @@ def run(
         counts |= waiting(response.waits)
     if world.guard.in_force:
         counts |= world.guard.counts()
-    law = scenario.threats
-    if law.issuer.rate_per_year > 0.0 or law.injected_issuer_compromises > 0:
+    if authority.at_stake:
         counts |= authority.counts()
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice

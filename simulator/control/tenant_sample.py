@@ -48,12 +48,7 @@ class TenantSample:
 
     def _drawn(self, place: int, tenant: Tenant) -> list[int]:
         """Return agents of a tenant, uniform and without repetition; all if they are few."""
-        members = [
-            agent
-            for c in self._world.layout.classes
-            if c.workload.name in tenant.workloads
-            for agent in range(c.first, c.first + c.count)
-        ]
+        members = self._holders(tenant)
         if len(members) <= SAMPLE:
             return members
         chosen: dict[int, None] = {}
@@ -64,12 +59,22 @@ class TenantSample:
             n += 1
         return sorted(chosen)
 
+    def _holders(self, tenant: Tenant) -> list[int]:
+        """Return the agents of a tenant that hold a document of their own, or for their node."""
+        return [
+            agent
+            for c in self._world.layout.classes
+            if c.workload.name in tenant.workloads
+            for agent in range(c.first, c.first + c.count)
+            if self._world.layout.group(agent).start == agent
+        ]
+
     def counts(self) -> dict[str, float]:
         """Return the counts of each tenant, ``tenant:NAME:what``.
 
-        ``agents``; ``sampled`` of them; of these ``issued``, ``expired_s``, ``renewals`` by timer
-        whose due instant is known, their ``renewal_delay_s`` in sum and the longest one,
-        ``renewal_delay_max_s``; ``thefts_in_vain`` of all.
+        ``agents``; ``holders`` of documents among them; ``sampled`` of those; of these ``issued``,
+        ``expired_s``, ``renewals`` by timer whose due instant is known, their ``renewal_delay_s``
+        in sum and the longest one, ``renewal_delay_max_s``; ``thefts_in_vain`` of all.
         """
         counts: dict[str, float] = {}
         for tenant in self._world.scenario.tenants:
@@ -88,6 +93,7 @@ class TenantSample:
             in_vain = sum(self._world.rules(agent).tenant == tenant.name for agent in robbed)
             counts |= {
                 f"{of}agents": float(self._size(tenant)),
+                f"{of}holders": float(len(self._holders(tenant))),
                 f"{of}sampled": float(len(self._agents[tenant.name])),
                 f"{of}issued": float(issued),
                 f"{of}expired_s": expired_s,

@@ -37,6 +37,7 @@ from simulator.fleet.laws import (
     gap,
     initial_slot,
     kept_at,
+    next_sync,
     renewal_age,
     task_at,
     trusted_from,
@@ -76,6 +77,7 @@ from simulator.fleet.layout import (
     first_record,
     holder_of,
     log_event,
+    node_of,
     records_of,
     users_of,
 )
@@ -87,6 +89,7 @@ from simulator.population import EventKind
 SWITCH = int(EventKind.SWITCH)
 GAP, MARK = np.uint64(Stream.SWITCH_GAP), np.uint64(Stream.SWITCH_MARK)
 DIURNAL = np.uint64(Stream.DIURNAL)
+SYNC_PHASE = np.uint64(Stream.SYNC_PHASE)
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 BACKOFF = np.uint64(Stream.BACKOFF)
 INITIAL_AGE = np.uint64(Stream.INITIAL_AGE)
@@ -418,6 +421,30 @@ def ask_next(
 
 
 @kernel
+def at_sync(fleet: Fleet, i: int, due_s: float) -> float:
+    """Return when a renewal that is due is asked for, where that waits for the node's next sync."""
+    if fleet.rule == AT_USE:
+        return due_s
+    key = entity_key(fleet.seed_key, np.uint64(node_of(fleet, i)), SYNC_PHASE)
+    phase_s = keyed_uniform(key, np.uint64(0)) * fleet.renewal_sync_s
+    return next_sync(due_s, phase_s, fleet.renewal_sync_s)
+
+
+@kernel
+def due_next(
+    fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, i: int, serial: int
+) -> float:
+    """Return from when on what record ``i`` was just issued makes a request."""
+    record = table(fleet.records, fleet.record_count, RECORD)[i]
+    issued_s: float = record.issued_s
+    due_s = issued_s + age_at_renewal(fleet, agent_class, agent, slot, serial, issued_s)
+    if fleet.rule == AT_USE:
+        late_s = behind_s(fleet, agent_class, agent)
+        return min(due_s, expires_s(fleet, agent_class, record, i) + late_s)
+    return at_sync(fleet, i, due_s) if fleet.renewal_sync_s > 0.0 else due_s
+
+
+@kernel
 def due_at_use(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, record: Record, i: int
 ) -> float:
@@ -497,10 +524,7 @@ def renew(
         table(fleet.hurried_s, fleet.record_count, np.float64)[i] = 0.0
     if fleet.has_deadline:
         table(fleet.timeouts, fleet.record_count, np.uint32)[i] = 0
-    due_s = t_s + age_at_renewal(fleet, agent_class, agent, slot, serial, t_s)
-    if fleet.rule == AT_USE:
-        late_s = behind_s(fleet, agent_class, agent)
-        due_s = min(due_s, expires_s(fleet, agent_class, record, i) + late_s)
+    due_s = due_next(fleet, agent_class, agent, slot, i, serial)
     ask_next(fleet, agent_class, agent, slot, i, due_s, t_s, answers, position)
     if flag(table(fleet.records, fleet.record_count, RECORD)[first], WATCHED):
         row = table(lane.log, fleet.batch_capacity, ISSUE)[lane.log_rows]
@@ -692,6 +716,8 @@ def begin(place: np.uint64, part: int, first_agent: int, end_agent: int) -> None
         for slot in range(agent_class.slots):
             i = first + slot
             due_s = _begin_slot(fleet, agent_class, agent, slot, records[i], i)
+            if fleet.renewal_sync_s > 0.0 and not fleet.cold:
+                due_s = at_sync(fleet, i, due_s)
             ask_next(fleet, agent_class, agent, slot, i, due_s, 0.0, answers, i - base)
 
 

@@ -197,6 +197,8 @@ def _fleet(
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     fleet["entry_reload_s"] = scenario.issuer.entry_reload_s
     fleet["agent_sync_s"] = scenario.issuer.agent_sync_s
+    if scenario.issuer.renew_at_sync and row.issuance != MANUAL:
+        fleet["renewal_sync_s"] = scenario.issuer.agent_sync_s
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
     memory.hold(fleet, "lanes", memory.lanes)

@@ -86,6 +86,11 @@ class Desk:
     sources: I8
     timeouts: I8
     wasted: I8
+    overhead_s: F8
+    """of a batch"""
+    batch_s: F8
+    """instant and node of the last accepted attempt"""
+    batch_node: I8
     limited: I8
     limited_wait_s: F8
 
@@ -113,7 +118,7 @@ def finish(desk: Desk, number: int) -> None:
 def needs_desk(of: Issuer) -> bool:
     """Return whether an issuer has more than servers and one queue without end."""
     wanted = (of.datastore, of.queue_limit, of.deadline_s, of.rate_limit)
-    return any(feature is not None for feature in wanted)
+    return any(feature is not None for feature in wanted) or of.batch_overhead_s > 0.0
 
 
 def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
@@ -136,6 +141,7 @@ def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
     desk["capacity"] = NO_BOUND
     if of.queue_limit is not None:
         desk["capacity"] = int(stages["servers"].sum()) + of.queue_limit
+    desk["overhead_s"], desk["batch_node"] = of.batch_overhead_s, NOBODY
     desk["deadline_s"] = inf if of.deadline_s is None else of.deadline_s
     if (limit := of.rate_limit) is not None:
         desk["rate_hz"], desk["burst"] = limit.rate_hz, limit.burst

@@ -8,6 +8,7 @@ from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import AT_USE, SERVER_DIRECTED
 from simulator.fleet.agents import (
     ask_next,
+    at_sync,
     due_at_use,
     file_entry,
     in_flight,
@@ -51,6 +52,8 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         if fleet.rule == SERVER_DIRECTED:
             key = entity_key(fleet.seed_key, np.uint64(agent), RENEWAL_CHECK)
             due_s = max(due_s, now_s + keyed_uniform(key, k) * fleet.poll_s)
+        if fleet.renewal_sync_s > 0.0:
+            due_s = at_sync(fleet, i, due_s)
         was_s = record.event_s
         if due_s >= (
             due_at_use(fleet, agent_class, agent, slot, record, i)

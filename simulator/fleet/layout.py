@@ -252,6 +252,8 @@ class Fleet:
     """float64 by record: from when it may be asked for; −inf where a request was in flight"""
     entry_reload_s: F8
     agent_sync_s: F8
+    renewal_sync_s: F8
+    """``agent_sync_s`` where renewals wait for the node's next sync, else 0"""
     refusals: U8
     """uint32 by record: failures of the request under way"""
     has_deadline: I8

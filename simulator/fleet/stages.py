@@ -116,6 +116,12 @@ def _open(fleet: Fleet, desk: Desk, t_s: float, record: int, note: int) -> int:
     attempt.behind = NOBODY
     attempt.deadline_s = t_s + desk.deadline_s
     attempt.signing_s = _work_s(fleet, record, SERVICE, k, stages[SIGNING].mean_s)
+    if desk.overhead_s > 0.0:
+        node = node_of(fleet, record)
+        if t_s != desk.batch_s or node != desk.batch_node:
+            attempt.signing_s += desk.overhead_s
+        desk.batch_s = t_s
+        desk.batch_node = node
     if desk.first_stage == DATASTORE:
         mean_s = stages[DATASTORE].mean_s
         attempt.datastore_s = _work_s(fleet, record, DATASTORE_STREAM, k, mean_s)

@@ -126,6 +126,7 @@ BASE: dict[str, Any] = {
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "entry_reload_s": 20.0,
         "agent_sync_s": 10.0,
+        "batch_overhead_s": 0.5,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
@@ -266,6 +267,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "engine.switches": ["exact"],
         "issuer.ca.activate_fraction": [0.75],
         "federation.ca.activate_fraction": [0.75],
+        "threats.issuer.trust_domain": ["partner.example"],
         "federation.workloads": [["clerk"]],
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],

@@ -43,6 +43,9 @@ BUSY = Issuer(
     datastore=Datastore(servers=2, service_time_s=2.0),
     queue_limit=20,
     deadline_s=30.0,
+    agent_sync_s=20.0,
+    renew_at_sync=True,
+    batch_overhead_s=0.5,
     rate_limit=RateLimit(rate_hz=0.1, burst=2, nodes_per_address=5),
     backoff=Backoff(base_s=10.0),
 )

@@ -195,6 +195,33 @@ def test_without_a_datastore_signing_can_be_slow_too(engine: str) -> None:
     assert ended_s[1] == [8.0 * t_s for t_s in ended_s[0]]
 
 
+# -- batches -------------------------------------------------------------------------------------
+
+
+def test_what_one_node_asks_for_at_once_shares_its_overhead(engine: str) -> None:
+    issuer = Issuer(servers=1, service_time_s=INSTANT_S, batch_overhead_s=2.0)
+    tested = start(engine, issuer, agents=10)  # nodes of 4, 4 and 2
+    tested.advance(100.0)
+    assert turns_s(tested) == sorted((2 * (1 + agent // 4), agent) for agent in range(10))
+
+
+def test_a_node_asks_at_its_syncs(engine: str) -> None:
+    issuer = Issuer(servers=9, agent_sync_s=50.0, renew_at_sync=True)
+    tested = start(engine, issuer, agents=10, start=Start(ages="synchronised"))
+    tested.advance(2 * HOUR_S)
+    asked = of(tested, EventKind.REQUEST)
+    first = {agent: t_s for t_s, agent in reversed(asked)}
+    assert all(1_800.0 <= t_s < 1_850.0 for t_s in first.values()), "due at half-life"
+    assert [first[agent] for agent in range(10)] == [
+        first[agent - agent % 4] for agent in range(10)
+    ]
+    assert len(set(first.values())) == 3, "each node has its own syncs"
+    for t_s, agent in asked:
+        syncs = (t_s - first[agent]) / 50.0
+        assert syncs == pytest.approx(round(syncs), abs=1e-9)
+    assert len(asked) == 3 * 10, "every 1850 s: due 1800 s after the issue, just after a sync"
+
+
 # -- rate limit ------------------------------------------------------------------------------------
 
 

@@ -8,7 +8,15 @@ from scenarios.demand.streams import seed_key
 from scenarios.record.tables import AlertRow, Incident
 from scenarios.spec.defence import Armed
 from scenarios.spec.regime import Regime
-from scenarios.spec.schema import Abuse, Detection, IssuerKey, NewIssuer, Response, Threats
+from scenarios.spec.schema import (
+    Abuse,
+    Detection,
+    IssuerKey,
+    NewIssuer,
+    Response,
+    Threats,
+    Workload,
+)
 from simulator.control.run import run
 from simulator.fleet.population import FleetPopulation
 from simulator.reference import ReferencePopulation
@@ -193,6 +201,39 @@ def test_both_populations_agree(rule: str, forgery: str) -> None:
     assert one.thefts == other.thefts
     assert one.alerts == other.alerts
     assert one.counts["overtaken_agents"] == other.counts["overtaken_agents"] > 0
+
+
+def test_a_foreign_key_is_refused_from_the_next_fetch_of_its_bundle_on() -> None:
+    """Revocation falls uniformly between two fetches: half a period more in the mean."""
+    refresh_s = 900.0
+    federation = (
+        {"trust_domain": "partner.example", "workloads": ("bot",), "bundle_refresh_s": refresh_s},
+    )
+    classes = (
+        Workload(name="clerk", count=20, tasks=(NIGHT,)),
+        Workload(name="bot", count=10, tasks=(WORK,)),
+    )
+    foreign = {"issuer": IssuerKey(trust_domain="partner.example")}
+    late_s = []
+    for seed in range(60):
+        theft = only(
+            Outcome(
+                seed=seed,
+                threats=foreign,
+                federation=federation,
+                workloads=classes,
+                start={"ages": "synchronised"},
+                horizon_s=3 * HOUR_S,
+            )
+        )
+        assert theft.agent >= 20, "it signs for agents of its own domain"
+        assert theft.permissions == len(WORK.permissions)
+        if theft.revoked_s is not None and theft.alert_s is not None:
+            late_s.append(theft.revoked_s - theft.alert_s - 500.0)
+    assert len(late_s) > 40
+    assert all(-1e-6 <= late <= refresh_s for late in late_s)
+    half = 2.6 * refresh_s / 12**0.5 / len(late_s) ** 0.5
+    assert sum(late_s) / len(late_s) == pytest.approx(refresh_s / 2, abs=half)
 
 
 def test_an_hour_is_enough_for_a_fleet_at_rest() -> None:

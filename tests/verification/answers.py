@@ -115,13 +115,12 @@ def run(
         own = replications // len(seeds) + (place < replications % len(seeds))
         if own:
             records.append(simulate(asked, seed, "fleet", own, regimes))
-    # one seed's replication 0 is not another's
-    step, apart_ = -(-replications // len(seeds)), []
-    for place, record in enumerate(records):
+    first = 0
+    for record in records:  # one seed's replication 0 is not another's
         for table in (record.counts, record.series, record.incidents, record.alerts):
-            table[:] = [_moved(row, place * step) for row in table]
-        apart_.append(record)
-    whole = concatenate(apart_[0].manifest, apart_)
+            table[:] = [_moved(row, first) for row in table]
+        first += record.manifest.replications
+    whole = concatenate(records[0].manifest, records)
     whole.manifest.replications = replications
     return whole
 
