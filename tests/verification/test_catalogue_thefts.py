@@ -327,3 +327,18 @@ def test_resident_attacker() -> None:
     ]
     lost = sum(t.evicted_s is not None and t.evicted_s < t.stolen_s + within_s for t in keys)
     at_most(share(lost, len(keys)), 0.25)
+
+
+@pytest.mark.long
+def test_stolen_agent_key() -> None:
+    """E[min(w, ban + T)] = T + m(1 − e^{−(w − T)/m}) for keys that the run could follow for w."""
+    asked = scenario("stolen-agent-key")
+    mean_s, within_s = 20.2 * SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
+    record = run(asked, 6, ["x509-svid-24h", "jwt-svid-5m"])
+    for regime, ttl_s in (("x509-svid-24h", SECONDS_PER_DAY), ("jwt-svid-5m", 300.0)):
+        stated = ttl_s + mean_s * (1 - exp(-(within_s - ttl_s) / mean_s))
+        stolen = thefts(record, regime, "agent-key")
+        whole = [t for t in stolen if 0 <= t.stolen_s < asked.horizon_s - within_s]
+        length_s = [min(within_s, (t.evicted_s or 1e9) - t.stolen_s) for t in whole]
+        # "days, under every lifetime": within a day of the week that is followed
+        equals(mean(length_s), stated, SECONDS_PER_DAY)
