@@ -1,7 +1,8 @@
 """The compiled population: lazy agents, a time wheel and one issuer, in a few numba kernels.
 
-``layout`` is the memory, ``wheel`` the order of time, ``issuer`` the shared stage, ``agents`` what
-an agent does when it is touched, ``build`` allocates, ``population`` is the port.
+``layout`` is the memory, ``wheel`` the order of time, ``issuer`` the shared stage, ``slots`` what
+an agent holds, ``switching`` its task switches, ``agents`` what it does when it is touched;
+``build`` allocates, ``population`` is the port.
 
 Numba's disk cache does not notice that a function in another file changed, so compiled kernels are
 kept under a name that is the hash of everything that is compiled into them.

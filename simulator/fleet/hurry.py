@@ -6,14 +6,7 @@ from numba import types
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import AT_USE, SERVER_DIRECTED
-from simulator.fleet.agents import (
-    ask_next,
-    at_sync,
-    due_at_use,
-    file_entry,
-    in_flight,
-    issues,
-)
+from simulator.fleet.agents import ask_next, at_sync, due_at_use, file_entry
 from simulator.fleet.issuer import ISSUER, void
 from simulator.fleet.layout import (
     ENTRY,
@@ -25,6 +18,7 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.losses import lost
 from simulator.fleet.memory import entry, table
+from simulator.fleet.slots import in_flight, issues
 from simulator.fleet.wheel import WHEEL
 
 RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL_CHECK)

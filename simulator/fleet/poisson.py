@@ -13,7 +13,6 @@ from numba import types
 
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.spec.rules import SECONDS_PER_HOUR
-from simulator.fleet.agents import accepted_from_s, expires_s
 from simulator.fleet.layout import (
     FLEET,
     LANE,
@@ -29,6 +28,7 @@ from simulator.fleet.layout import (
     records_of,
 )
 from simulator.fleet.memory import entry, int64, kernel, table
+from simulator.fleet.slots import accepted_from_s, expires_s
 
 COUNT, SPLIT = np.uint64(Stream.SWITCH_COUNT), np.uint64(Stream.SWITCH_SPLIT)
 MARK = np.uint64(Stream.SWITCH_MARK)

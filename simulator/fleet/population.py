@@ -22,7 +22,7 @@ from scenarios.spec import rules
 from scenarios.spec.regime import Issuance, Regime, regime_row
 from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
-from simulator.fleet import agents
+from simulator.fleet import agents, beginning, looks, replacing
 from simulator.fleet.build import (
     build,
     provide_entries,
@@ -150,7 +150,7 @@ class FleetPopulation:
             _kernels("herd").begin_restarts(self._place)
 
     def _begin_part(self, first: int, end: int, part: int) -> None:
-        agents.begin(self._place, part, first, end)
+        beginning.begin(self._place, part, first, end)
 
     # -- work -----------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class FleetPopulation:
         self._work_to(self.now_s)
         if self._caught_up_s < self._done_s:
             self._caught_up_s = self._done_s
-            self._start(lambda part: agents.catch_up(self._place, part, self._done_s))()
+            self._start(lambda part: looks.catch_up(self._place, part, self._done_s))()
             if (bulk := self._bulk) is not None:
                 self._start(lambda part: bulk.count_switches(self._place, part, self._done_s))()
 
@@ -375,7 +375,7 @@ class FleetPopulation:
         provide_seconds(self._memory, self.now_s)
         provide_entries(self._memory)
         if self._stages is None:
-            agents.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
+            replacing.replace(self._place, agent, self.now_s, self._done_s < self.now_s)
         else:
             provide_attempts(self._memory)
             self._stages.replace(self._place, agent, self.now_s)
@@ -412,7 +412,7 @@ class FleetPopulation:
         where = self._numbering.records_of(agent)
         if self._bulk is not None:
             return int(self._bulk.current_task(self._place, agent, self.now_s))
-        agents.catch_up_one(self._place, agent, self.now_s)
+        looks.catch_up_one(self._place, agent, self.now_s)
         return (int(self._records["tag"][where.start]) & TASK_MASK) - 1
 
     def counters(self) -> Counters:
@@ -458,7 +458,7 @@ class FleetPopulation:
         if self._expired_at_s != self.now_s:
             self._expired_at_s = self.now_s
             self._work_to(self.now_s)
-            self._start(lambda part: agents.count_expired(self._place, part, self.now_s))()
+            self._start(lambda part: looks.count_expired(self._place, part, self.now_s))()
         return int(self._memory.lanes["expired_slots"].sum())
 
     def backlog(self) -> int:
@@ -469,7 +469,7 @@ class FleetPopulation:
     def in_flight(self) -> int:
         """Return how many slots have a request under way, back-off included."""
         self._work_to(self.now_s)
-        self._start(lambda part: agents.count_in_flight(self._place, part, self.now_s))()
+        self._start(lambda part: looks.count_in_flight(self._place, part, self.now_s))()
         return int(self._memory.lanes["in_flight_slots"].sum())
 
     def trace(self) -> NDArray[np.void]:

@@ -9,17 +9,7 @@ import numpy as np
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key
-from simulator.fleet.agents import (
-    ask_next,
-    expires_s,
-    file_entry,
-    flag,
-    in_flight,
-    issues,
-    replay,
-    retag,
-    take_note,
-)
+from simulator.fleet.agents import ask_next, file_entry, take_note
 from simulator.fleet.issuer import ISSUER, void
 from simulator.fleet.laws import entry_delay, restart_gap
 from simulator.fleet.layout import (
@@ -42,6 +32,8 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.losses import lose, lost
 from simulator.fleet.memory import Table, int64, kernel, table
+from simulator.fleet.slots import expires_s, flag, in_flight, issues, retag
+from simulator.fleet.switching import replay
 from simulator.fleet.wheel import WHEEL, put
 from simulator.population import EventKind
 

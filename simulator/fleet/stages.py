@@ -11,7 +11,7 @@ from numba import types
 
 from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
-from simulator.fleet.agents import back_off, file_entry, issues, must_ask
+from simulator.fleet.agents import back_off, file_entry
 from simulator.fleet.desk import (
     DATASTORE,
     DESK,
@@ -61,7 +61,9 @@ from simulator.fleet.layout import (
     node_of,
 )
 from simulator.fleet.memory import entry, int64, kernel, table
+from simulator.fleet.replacing import must_ask
 from simulator.fleet.restarts import take_any_note
+from simulator.fleet.slots import issues
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, precedes, put, sift_down, sift_up
 
 DATASTORE_STREAM = np.uint64(Stream.DATASTORE)
