@@ -92,6 +92,9 @@ def _summary(part: Part, name: str, agents: int, until_s: float) -> TenantSummar
             ("foothold_within_s", part.footholds),
         ):
             metrics[within] = survival.restricted_mean(followed.use, until_s)
+    for metric, found in metrics.items():  # none of them can lie below zero, whatever t says of few
+        if found.low is not None and found.low < 0:
+            metrics[metric] = msgspec.structs.replace(found, low=0.0)
     return TenantSummary(agents, len(own), metrics, time_to_detection(part.copies, until_s))
 
 
