@@ -43,6 +43,7 @@ class Layout:
     """Numbers of agents ↔ classes, nodes and sharing groups of one scenario and regime."""
 
     def __init__(self, scenario: Scenario, regime: Regime) -> None:
+        self._on_node = regime.shared_on_node
         classes = []
         first = first_node = 0
         for workload in scenario.workloads:
@@ -98,6 +99,14 @@ class Layout:
         first = agent - self.number(agent) % agent_class.shared_by
         end = min(first + agent_class.shared_by, agent_class.first + agent_class.count)
         return range(first, end)
+
+    def holder(self, agent: int) -> int:
+        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
+        return self.group(agent).start if self._on_node else agent
+
+    def users(self, holder: int) -> range:
+        """Return the agents that use what ``holder`` holds."""
+        return self.group(holder) if self._on_node else range(holder, holder + 1)
 
     def owners(self) -> Iterator[int]:
         """Yield the agents that stand for a secret, in order."""

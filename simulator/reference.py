@@ -66,12 +66,12 @@ class ReferencePopulation:
         self._task = [-1 for _ in agents]
         self._slots: list[list[Slot]] = []
         for agent in agents:
-            holder = self._holder(agent)
+            holder = self._layout.holder(agent)
             own = holder == agent
             self._slots.append(self._initial_slots(agent) if own else self._slots[holder])
         for agent in agents:
             self._clock.process(self._work(agent))
-            if self._holder(agent) != agent:
+            if self._layout.holder(agent) != agent:
                 continue
             if not self._regime.shared_on_node:
                 rate_hz = self._layout.of(agent).workload.restart_hz
@@ -83,15 +83,6 @@ class ReferencePopulation:
                 self._await_due(slot)
 
     # -- agents ---------------------------------------------------------------------------------
-
-    def _users(self, holder: int) -> range:
-        """Return the agents that use what ``holder`` holds."""
-        group = self._layout.group(holder)
-        return group if self._regime.shared_on_node else range(holder, holder + 1)
-
-    def _holder(self, agent: int) -> int:
-        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
-        return self._layout.group(agent).start if self._regime.shared_on_node else agent
 
     def _initial_slots(self, agent: int) -> list[Slot]:
         ages = initial_ages(self._scenario, self._regime)
@@ -159,14 +150,14 @@ class ReferencePopulation:
 
     def _restart(self, agent: int) -> None:
         """Lose what an agent holds and ask for it anew."""
-        if self._row.issuance == Issuance.MANUAL or self._holder(agent) != agent:
+        if self._row.issuance == Issuance.MANUAL or self._layout.holder(agent) != agent:
             return
         for slot in self._slots[agent]:
             if slot.serial < 0 or slot.lost:
                 continue
             slot.lost_s, slot.again_s = self.now_s, -inf
             slot.expires_s = min(slot.expires_s, self.now_s)
-            for user in self._users(agent):
+            for user in self._layout.users(agent):
                 if user in self._watched:
                     self._lost[user].append(Loss(slot.index, slot.serial, self.now_s))
             self._log(EventKind.RESTART, agent, slot.index, slot.serial)
@@ -272,7 +263,7 @@ class ReferencePopulation:
         self._log(kind, slot.agent, slot.index, slot.serial)
 
     def _issue(self, slot: Slot) -> None:
-        self._tally.expired_s += self._expired_for(slot) * len(self._users(slot.agent))
+        self._tally.expired_s += self._expired_for(slot) * len(self._layout.users(slot.agent))
         if slot.lost:
             self._tally.replaced_lost(self.now_s - slot.lost_s)
             slot.lost_s = -inf
@@ -282,7 +273,7 @@ class ReferencePopulation:
         self._date(slot)
         slot.accepted_from_s = self._lifetimes.accepted_from_s(slot.agent, slot.issued_s)
         self._await_due(slot)
-        for agent in self._users(slot.agent):
+        for agent in self._layout.users(slot.agent):
             if agent in self._watched:
                 self._watched[agent].append(slot.view())
         self._log(EventKind.ISSUED, slot.agent, slot.index, slot.serial)

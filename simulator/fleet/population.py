@@ -268,15 +268,9 @@ class FleetPopulation:
 
     # -- state ----------------------------------------------------------------------------------
 
-    def _holder(self, agent: int) -> int:
-        """Return the agent whose slots an agent uses: its own, or those of its node's first."""
-        return self._layout.group(agent).start if self._regime.shared_on_node else agent
-
     def _watchers(self, holder: int) -> list[int]:
         """Return the watched agents among those who use what ``holder`` holds."""
-        if not self._regime.shared_on_node:
-            return [holder] if holder in self._watched else []
-        return [agent for agent in self._layout.group(holder) if agent in self._watched]
+        return [agent for agent in self._layout.users(holder) if agent in self._watched]
 
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
@@ -308,7 +302,7 @@ class FleetPopulation:
 
     def read(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what ``agent`` holds now."""
-        agent = self._holder(agent)
+        agent = self._layout.holder(agent)
         where = self._settled(agent)
         views = []
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
@@ -327,7 +321,7 @@ class FleetPopulation:
         agent = command.agent
         match command.kind:
             case CommandKind.REPLACE:
-                self._replace(self._holder(agent))
+                self._replace(self._layout.holder(agent))
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
@@ -340,13 +334,13 @@ class FleetPopulation:
             case CommandKind.MASS_RESTART:
                 self._restart_nodes(command)
             case CommandKind.WATCH:
-                where = self._settled(self._holder(agent))
+                where = self._settled(self._layout.holder(agent))
                 self._watched.setdefault(agent, [])
                 self._lost.setdefault(agent, [])
                 self._records["tag"][where.start] |= WATCHED
             case CommandKind.UNWATCH:
                 self._watched.pop(agent, None)
-                holder = self._holder(agent)
+                holder = self._layout.holder(agent)
                 if not self._watchers(holder):
                     where = self._numbering.records_of(holder)
                     self._records["tag"][where.start] &= ~np.uint32(WATCHED)
@@ -389,7 +383,7 @@ class FleetPopulation:
 
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
-        self._settled(self._holder(agent))
+        self._settled(self._layout.holder(agent))
         log, self._watched[agent] = self._watched[agent], []
         return tuple(log)
 
@@ -397,7 +391,7 @@ class FleetPopulation:
         """Return what a watched agent lost in restarts since this was last asked."""
         if not self._restarting:
             return ()
-        self._settled(self._holder(agent))
+        self._settled(self._layout.holder(agent))
         log, self._lost[agent] = self._lost[agent], []
         return tuple(log)
 
@@ -414,7 +408,7 @@ class FleetPopulation:
 
     def current_task(self, agent: int) -> int:
         """Return the task that ``agent`` switched to last, -1 before its first."""
-        self._settled(self._holder(agent))
+        self._settled(self._layout.holder(agent))
         where = self._numbering.records_of(agent)
         if self._bulk is not None:
             return int(self._bulk.current_task(self._place, agent, self.now_s))
