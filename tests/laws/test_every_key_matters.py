@@ -212,7 +212,7 @@ BASE: dict[str, Any] = {
             "delivery_s": 8.0,
             "external_notice_mean_s": 700.0,
             "analysts": 1,
-            "triage_mean_s": 45.0,
+            "triage_mean_s": 100.0,
             "automatic": False,
         },
         {"name": "works", "workloads": ["bot"]},
