@@ -76,4 +76,6 @@ def run(
     counts |= recovery.counts()
     counts["watched_identity_s"] = watched_s
     alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
-    return counts, measures.series(incidents), incidents, alerts
+    series = measures.series(incidents)
+    world.dismiss()
+    return counts, series, incidents, alerts

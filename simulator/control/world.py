@@ -95,6 +95,14 @@ class World:
             self._population.advance(self.now_s)
         return self._population
 
+    def dismiss(self) -> None:
+        """Let go of the population, which nobody reads any more.
+
+        The processes of a finished world refer to each other until Python collects them, much
+        later; the memory of a million agents should not wait for that.
+        """
+        del self._population
+
     def uniform(self, entity: int, stream: Stream, k: int) -> float:
         """Return one keyed draw, uniform on (0, 1)."""
         return uniform(self.seed_key, entity, stream, k)
