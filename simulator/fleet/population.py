@@ -5,10 +5,7 @@ executed in batches (``issuer.serve``, one thread), and agents take note of its 
 (``agents.settle``); private switches are counted when an agent is touched, or at the end.
 """
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from math import ceil, inf
 from types import ModuleType
@@ -31,20 +28,20 @@ from simulator.fleet.build import (
     refuse_overflow,
     set_life,
 )
+from simulator.fleet.crew import Crew, available_threads
 from simulator.fleet.desk import counted, order, provide_attempts, unfinished
 from simulator.fleet.issuer import ORDERS, serve
 from simulator.fleet.layout import (
     ANSWERED,
     ASKED,
-    PARTS,
     REVOKED,
     SERIAL_SHIFT,
     TASK_MASK,
     TRACE,
-    WATCHED,
 )
 from simulator.fleet.memory import address
 from simulator.fleet.numbering import Numbering
+from simulator.fleet.watching import Watch
 from simulator.forecast import switch_path
 from simulator.layout import Layout
 from simulator.population import Command, CommandKind, Counters, CredentialView, Loss
@@ -54,18 +51,6 @@ BATCH = 1 << 13
 WORTHWHILE = 2048
 """answers from which a second thread pays"""
 TRACE_ROWS = 1 << 20
-
-
-def available_threads() -> int:
-    """Return how many threads this machine runs at once for us, at most 8."""
-    if hasattr(os, "sched_getaffinity"):
-        return min(8, len(os.sched_getaffinity(0)))
-    return min(8, os.cpu_count() or 1)
-
-
-@cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="fleet")
 
 
 def _kernels(name: str) -> ModuleType:
@@ -104,7 +89,7 @@ class FleetPopulation:
     ) -> None:
         self._regime, self._layout = regime, Layout(scenario, regime)
         self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
-        self._threads = threads or available_threads()
+        self._start = Crew(threads or available_threads()).start
         self._capacity = max(batch, SLOTS)
         self._memory = build(scenario, regime, seed_key, self._capacity, TRACE_ROWS if trace else 0)
         self.switch_path = "exact" if trace else switch_path(scenario, regime)
@@ -121,8 +106,7 @@ class FleetPopulation:
         self._expired_at_s = -1.0
         """when the expired were counted last, with no command since"""
         self._rows: list[NDArray[np.void]] | None = [] if trace else None
-        self._watched: dict[int, list[CredentialView]] = {}
-        self._lost: dict[int, list[Loss]] = {}
+        self._watch = Watch(self._memory, self._numbering, self._layout, self._view)
         self._restarting = False
         self._lag_s = self._longest_lag(scenario, trace)
         self._begin()
@@ -206,24 +190,6 @@ class FleetPopulation:
     def _settle(self, b: int, part: int) -> None:
         agents.settle(self._place, b, part, 1)
 
-    def _start(self, piece: Callable[[int], None], worthwhile: bool = True) -> Callable[[], None]:
-        """Start all parts of a work on the other threads; what is returned joins in and waits."""
-        parts = iter(range(PARTS))  # next() is atomic
-
-        def work() -> None:
-            for part in parts:
-                piece(part)
-
-        helpers = self._threads - 1 if worthwhile else 0
-        others = [_pool(self._threads).submit(work) for _ in range(helpers)]
-
-        def join() -> None:
-            work()
-            for other in others:
-                other.result()
-
-        return join
-
     def _catch_up(self) -> None:
         """Count every private switch before now."""
         self._work_to(self.now_s)
@@ -237,26 +203,7 @@ class FleetPopulation:
         """Take up what the parts noted for Python or for the bulk count."""
         if self._bulk is not None:
             self._bulk.count_spans(self._place)
-        if self._watched:
-            self._collect_issues()
-
-    def _collect_issues(self) -> None:
-        for i, lane in enumerate(self._memory.lanes):
-            count = int(lane["log_rows"])
-            if count:
-                log = self._memory.arrays[f"log{i}"]
-                for issued_s, record, serial in log[:count].tolist():
-                    agent, slot = self._numbering.agent_and_slot(record)
-                    watchers = self._watchers(agent)
-                    for watcher in watchers if serial < 0 else ():
-                        self._lost[watcher].append(Loss(slot, -serial - 1, issued_s))
-                    if watchers and serial >= 0:
-                        ends_s = self._expiry(agent, issued_s)
-                        accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
-                        view = CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
-                        for watcher in watchers:
-                            self._watched[watcher].append(view)
-                lane["log_rows"] = 0
+        self._watch.collect()
 
     def _collect_rows(self, rows: list[NDArray[np.void]]) -> None:
         for i, lane in enumerate(self._memory.lanes):
@@ -268,10 +215,6 @@ class FleetPopulation:
 
     # -- state ----------------------------------------------------------------------------------
 
-    def _watchers(self, holder: int) -> list[int]:
-        """Return the watched agents among those who use what ``holder`` holds."""
-        return [agent for agent in self._layout.users(holder) if agent in self._watched]
-
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
         lives, factor = self._memory.arrays["lives"], 1.0
@@ -280,6 +223,12 @@ class FleetPopulation:
             factor = float(lives["factor"][place])
         grant = self._lifetimes.grant(agent)
         return rules.expiry(issued_s, grant.life_s(issued_s, factor))
+
+    def _view(self, agent: int, slot: int, serial: int, issued_s: float) -> CredentialView:
+        """Return what an agent was issued at an instant, as long as nobody ends it."""
+        ends_s = self._expiry(agent, issued_s)
+        accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
+        return CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s)
 
     def _settled(self, agent: int) -> slice:
         """Do the work that an agent's state depends on; return its records."""
@@ -308,11 +257,11 @@ class FleetPopulation:
         for slot, (_, issued_s, _, _, tag) in enumerate(self._records[where].tolist()):
             serial = (tag >> SERIAL_SHIFT) - 1
             if serial >= 0 and not self._is_lost(where.start + slot):
-                ends_s = self._expiry(agent, issued_s)
+                view = self._view(agent, slot, serial, issued_s)
                 if tag & REVOKED:
-                    ends_s = float(self._memory.arrays["ended_s"][where.start + slot])
-                accepted_s = self._lifetimes.accepted_from_s(agent, issued_s)
-                views.append(CredentialView(agent, slot, serial, issued_s, ends_s, accepted_s))
+                    ended_s = float(self._memory.arrays["ended_s"][where.start + slot])
+                    view = view._replace(expires_s=ended_s)
+                views.append(view)
         return tuple(views)
 
     def command(self, command: Command) -> None:
@@ -334,16 +283,10 @@ class FleetPopulation:
             case CommandKind.MASS_RESTART:
                 self._restart_nodes(command)
             case CommandKind.WATCH:
-                where = self._settled(self._layout.holder(agent))
-                self._watched.setdefault(agent, [])
-                self._lost.setdefault(agent, [])
-                self._records["tag"][where.start] |= WATCHED
+                self._settled(self._layout.holder(agent))
+                self._watch.begin(agent)
             case CommandKind.UNWATCH:
-                self._watched.pop(agent, None)
-                holder = self._layout.holder(agent)
-                if not self._watchers(holder):
-                    where = self._numbering.records_of(holder)
-                    self._records["tag"][where.start] &= ~np.uint32(WATCHED)
+                self._watch.end(agent)
             case _:
                 self._work_to(self.now_s)
                 order(self._memory, command)
@@ -384,16 +327,14 @@ class FleetPopulation:
     def issued(self, agent: int) -> tuple[CredentialView, ...]:
         """Return what was issued to a watched agent since it was last asked."""
         self._settled(self._layout.holder(agent))
-        log, self._watched[agent] = self._watched[agent], []
-        return tuple(log)
+        return self._watch.take_issued(agent)
 
     def lost(self, agent: int) -> tuple[Loss, ...]:
         """Return what a watched agent lost in restarts since this was last asked."""
         if not self._restarting:
             return ()
         self._settled(self._layout.holder(agent))
-        log, self._lost[agent] = self._lost[agent], []
-        return tuple(log)
+        return self._watch.take_lost(agent)
 
     def first_waits(self) -> NDArray[np.int64]:
         """Return the first credentials by how long they were waited for."""
