@@ -32,7 +32,7 @@ def herd_sd_s(lives_s: tuple[float, ...]) -> float:
 
 
 def test_ca_truncation() -> None:
-    of = summary("ca-truncation", 4, 5_000).regimes
+    of = summary("ca-truncation", 16, 5_000).regimes
     asked = scenario("ca-truncation")
     assert asked.issuer.ca is not None
     lives_s = theory.truncated_lives(
@@ -89,6 +89,7 @@ def test_a_bundle_fetched_within_the_lead_refuses_nobody(refresh_s: float) -> No
     asked = scenario("federation-stale-bundle")
     (partner,) = asked.federation
     fresh = partner.model_copy(update={"bundle_refresh_s": refresh_s})
-    of = refused(asked.model_copy(update={"federation": (fresh,)}), 4)
-    # none in four times three days of 120 agents: −ln(0.025)/1440 is what cannot be excluded
+    of = refused(asked.model_copy(update={"federation": (fresh,)}), 8)
+    # none in eight times three days of 120 agents: −ln(0.025)/2880 = 0.0013 is what 95 % cannot
+    # exclude, and no more than twice that is what 99 % cannot
     at_most(of.metrics["auth_failures_per_agent_day"], 0.0026)
