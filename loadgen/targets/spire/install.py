@@ -33,7 +33,7 @@ MIN_GO = (1, 21)
 """the first Go that fetches the newer toolchain a module asks for"""
 BUILD_FREE_BYTES = 1_000_000_000
 """for the programs and their link step; Go's own caches may need 4 GB more when they are cold"""
-BUILT_PACKAGES = 2100
+BUILT_PACKAGES = 2400
 PROGRESS_S = 5.0
 _PACKAGES = ("github.com/spiffe/spire/cmd/spire-server", "github.com/spiffe/spire/cmd/spire-agent")
 _NICE = "10"
