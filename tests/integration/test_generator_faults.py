@@ -57,7 +57,8 @@ def test_each_misbehaviour_has_its_code_and_no_arrival_disappears(tmp_path: Path
     assert result.errors == expected
     assert outcome.code == 0
     hung = outcome.histogram(code="timeout")
-    assert hung.get_min_value() >= 2_000_000
+    # a histogram of three digits answers with the lower end of the bucket that holds 2 s
+    assert hung.get_min_value() >= hung.get_lowest_equivalent_value(2_000_000)
 
 
 def test_bounded_pool_queues_and_drops_nothing(tmp_path: Path) -> None:
