@@ -43,6 +43,7 @@ bench: $(VENV)/.dev ## engines, load and service against their peers
 	$(BIN)/midas bench load
 	$(BIN)/midas bench service
 	$(BIN)/midas bench swarm
+	$(BIN)/midas bench catalog
 
 docs: $(VENV)/.dev ## check that every command in the docs still runs
 	$(BIN)/python -m pytest tests/integration/test_docs.py
