@@ -93,9 +93,15 @@ def _compare(summary: Summary) -> Verdict:
     others = [name for name in summary.regimes if name != base]
     if base is None or not others:
         return Verdict("One regime alone: this record has nothing to compare it with.")
-    said = Verdict(_headline(summary, base, others))
-    for question in QUESTIONS:
-        _ask(summary, base, others, question, said)
+    headline, best = _headline(summary, base, others)
+    said = Verdict(headline)
+    prices = [
+        question.loss
+        for question in QUESTIONS
+        if best in _ask(summary, base, others, question, said)
+    ]
+    if best is not None:
+        said.headline += _price(prices)
     if not said.losses:
         said.losses.append(
             Finding("Nothing that this record counts", f"is worse than under {base} beyond doubt.")
@@ -103,7 +109,8 @@ def _compare(summary: Summary) -> Verdict:
     return said
 
 
-def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
+def _headline(summary: Summary, base: str, others: Sequence[str]) -> tuple[str, str | None]:
+    """Return what the regimes do to a theft, and the best one where there is one."""
     name = summary.exposure_name
     found = {regime: of.metrics.get(name) for regime, of in summary.regimes.items()}
     known = {r: e for r, e in found.items() if e is not None and e.value is not None}
@@ -111,11 +118,11 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
     shorter = [r for r in others if resolved(found.get(r), found[base]) == -1]
     if not shorter:
         if base not in known or len(known) < 2:
-            return "This record holds too few thefts to compare the regimes."
+            return "This record holds too few thefts to compare the regimes.", None
         return (
             f"Not decided: no regime ends a thief's use of a stolen credential sooner than {base} "
             "beyond the intervals of this record."
-        )
+        ), None
     best = min(shorter, key=lambda regime: known[regime].value or 0.0)
     tied = [r for r in shorter if r != best and resolved(known[r], known[best]) == 0]
     also = f" {words.listing(tied)} cannot be told from it." if tied else ""
@@ -123,7 +130,14 @@ def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
         f"{best} limits a theft most: a copied credential stays usable for "
         f"{words.brief(known[best])} on average instead of {words.brief(known[base])} under "
         f"{base}, counting the first {within}{_times(known[base], known[best])}.{also}"
-    )
+    ), best
+
+
+def _price(losses: Sequence[str]) -> str:
+    """Return what the best regime is paid with, in the words of its losses."""
+    if not losses:
+        return " No price of it was seen in this record."
+    return f" The price: {'; '.join(loss[0].lower() + loss[1:] for loss in losses)}."
 
 
 def _times(more: Estimate, less: Estimate) -> str:
@@ -136,11 +150,12 @@ def _times(more: Estimate, less: Estimate) -> str:
 
 def _ask(
     summary: Summary, base: str, others: Sequence[str], question: Question, said: Verdict
-) -> None:
-    """Add one finding for each way in which the answers came out."""
+) -> list[str]:
+    """Add one finding for each way in which the answers came out; return the regimes that lose."""
+    losing: list[str] = []
     ours = estimate(summary, base, question.metric)
     if ours is None:
-        return
+        return losing
     by_sign: dict[int, list[str]] = {}
     for regime in others:
         theirs = estimate(summary, regime, question.metric)
@@ -150,6 +165,8 @@ def _ask(
         said.comparisons += 1
         if abs((theirs.value or 0.0) - (ours.value or 0.0)) < question.least:
             sign = 0
+        if sign == -question.better:
+            losing.append(regime)
         if sign or theirs.value != ours.value:  # zero against zero is no open question
             text = f"{regime} {words.cell(theirs)}{_aside(summary, regime, question, sign)}"
             by_sign.setdefault(sign, []).append(text)
@@ -162,6 +179,7 @@ def _ask(
             said.gains.append(Finding(question.gain, evidence))
         else:
             said.losses.append(Finding(question.loss, evidence))
+    return losing
 
 
 def _aside(summary: Summary, regime: str, question: Question, sign: int) -> str:
@@ -263,6 +281,12 @@ def _limits(summary: Summary) -> list[Finding]:
         "themselves."
     )
     said.append(Finding("How often credentials are stolen", evidence))
+    if not manifest.scenario.get("faults"):
+        evidence = (
+            "Nothing broke in these runs. A credential that ends depends on an issuer that "
+            "answers, a static key does not: this is where short lifetimes lose."
+        )
+        said.append(Finding("What an outage of the issuer costs", evidence))
     if manifest.replications == 1:
         evidence = "Most differences between regimes have no interval."
         said.append(Finding("Only one replication", evidence))
@@ -276,5 +300,10 @@ def _hidden(summary: Summary) -> list[Finding]:
     manifest = summary.manifest
     if not manifest.not_observable:
         return []
-    claim = f"What {manifest.engine} cannot observe"
-    return [Finding(claim, f"{', '.join(manifest.not_observable)}: why, is told on the last page.")]
+    claim = f"What this {manifest.world} run could not see"
+    reasons = dict.fromkeys(manifest.not_observable.values())
+    return [Finding(claim, f"{_sentence('; '.join(reasons))} (details on the last page).")]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -59,14 +59,17 @@ def test_two_regimes_that_cannot_be_told_apart_are_both_named() -> None:
     )
     record.incidents += competing("other", 200, 9, 9000, 1000)
     headline = of(record).headline
-    assert headline.endswith("cannot be told from it.")
+    assert "cannot be told from it." in headline
     assert "svid" in headline
     assert "other" in headline
 
 
 def test_what_a_regime_costs_is_said_when_it_is_resolved_and_only_then() -> None:
     assert "More authentications fail" in [f.claim for f in of(simulated()).losses]
+    assert "The price: " in of(simulated()).headline
+    assert "more authentications fail" in of(simulated()).headline
     without = of(simulated(svid_failures=0.0))
+    assert "more authentications fail" not in without.headline
     assert "More authentications fail" not in [f.claim for f in without.losses]
     assert not any("Failed authentications" in f.evidence for f in without.unresolved)
 
@@ -140,9 +143,10 @@ def test_limits_are_told() -> None:
     assert claims == [
         "Whether it holds for other inputs",
         "How often credentials are stolen",
+        "What an outage of the issuer costs",
         "Only one replication",
         "The run was interrupted",
-        "What reference cannot observe",
+        "What this simulated run could not see",
         "Nothing was measured",
         "Whether it pays",
     ]
