@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analysis import words
-from analysis.estimators import difference, ratio
+from analysis.headline import baseline, of_one, of_several, resolved
 from analysis.questions import QUESTIONS, Question, estimate, title
 from analysis.split import Splits
 from analysis.summary import Summary
@@ -61,30 +61,6 @@ def verdict(simulated: Summary | None, measured: Summary | None) -> Verdict:
     return said
 
 
-def baseline(summary: Summary) -> str | None:
-    """Return the regime that others are held against: the first without end, else the first."""
-    names = list(summary.regimes)
-    for regime in summary.manifest.scenario.get("regimes", ()):
-        if regime["name"] in names and regime.get("ttl_s") == "never":
-            return str(regime["name"])
-    return names[0] if names else None
-
-
-def resolved(a: Estimate | None, b: Estimate | None) -> int | None:
-    """Return the sign of a − b if its interval leaves zero out, 0 if not, None if unknown.
-
-    A value without end is more than any other.
-    """
-    if a is None or b is None:
-        return None
-    if a.infinite or b.infinite:
-        return int(a.infinite) - int(b.infinite)
-    apart = difference(a, b)
-    if apart.value is None or apart.low is None or apart.high is None:
-        return None
-    return 1 if apart.low > 0 else -1 if apart.high < 0 else 0
-
-
 # --- regimes against each other -------------------------------------------------------------------
 
 
@@ -92,8 +68,8 @@ def _compare(summary: Summary) -> Verdict:
     base = baseline(summary)
     others = [name for name in summary.regimes if name != base]
     if base is None or not others:
-        return Verdict("One regime alone: this record has nothing to compare it with.")
-    headline, best = _headline(summary, base, others)
+        return Verdict(of_one(summary))
+    headline, best = of_several(summary, base, others)
     said = Verdict(headline)
     prices = [
         question.loss
@@ -109,43 +85,11 @@ def _compare(summary: Summary) -> Verdict:
     return said
 
 
-def _headline(summary: Summary, base: str, others: Sequence[str]) -> tuple[str, str | None]:
-    """Return what the regimes do to a theft, and the best one where there is one."""
-    name = summary.exposure_name
-    found = {regime: of.metrics.get(name) for regime, of in summary.regimes.items()}
-    known = {r: e for r, e in found.items() if e is not None and e.value is not None}
-    within = words.duration(summary.within_s)
-    shorter = [r for r in others if resolved(found.get(r), found[base]) == -1]
-    if not shorter:
-        if base not in known or len(known) < 2:
-            return "This record holds too few thefts to compare the regimes.", None
-        return (
-            f"Not decided: no regime ends a thief's use of a stolen credential sooner than {base} "
-            "beyond the intervals of this record."
-        ), None
-    best = min(shorter, key=lambda regime: known[regime].value or 0.0)
-    tied = [r for r in shorter if r != best and resolved(known[r], known[best]) == 0]
-    also = f" {words.listing(tied)} cannot be told from it." if tied else ""
-    return (
-        f"{best} limits a theft most: a copied credential stays usable for "
-        f"{words.brief(known[best])} on average instead of {words.brief(known[base])} under "
-        f"{base}, counting the first {within}{_times(known[base], known[best])}.{also}"
-    ), best
-
-
 def _price(losses: Sequence[str]) -> str:
     """Return what the best regime is paid with, in the words of its losses."""
     if not losses:
         return " No price of it was seen in this record."
     return f" The price: {'; '.join(loss[0].lower() + loss[1:] for loss in losses)}."
-
-
-def _times(more: Estimate, less: Estimate) -> str:
-    factor = ratio(more, less)
-    if factor.value is None:
-        return ""
-    plain = Estimate(factor.value, factor.low, factor.high, factor.n, "")
-    return f": {words.brief(plain)} times shorter"
 
 
 def _ask(
@@ -272,6 +216,9 @@ def _limits(summary: Summary) -> list[Finding]:
             "their central values."
         )
         said.append(Finding("Whether it holds for other inputs", evidence))
+    if not summary.thefts:
+        said.append(Finding("What a thief can do", "Nothing was stolen in these runs."))
+        return said + _circumstances(summary)
     put = sum(theft.injected for theft in summary.thefts)
     before = sum(theft.stolen_s < 0 for theft in summary.thefts if not theft.injected)
     rest = len(summary.thefts) - put - before
@@ -281,6 +228,12 @@ def _limits(summary: Summary) -> list[Finding]:
         "themselves."
     )
     said.append(Finding("How often credentials are stolen", evidence))
+    return said + _circumstances(summary)
+
+
+def _circumstances(summary: Summary) -> list[Finding]:
+    manifest = summary.manifest
+    said: list[Finding] = []
     if not manifest.scenario.get("faults"):
         evidence = (
             "Nothing broke in these runs. A credential that ends depends on an issuer that "

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from analysis import words
+from analysis.headline import baseline, resolved
 from analysis.metrics import METRICS
 from analysis.questions import estimate
 from analysis.summary import Summary
-from analysis.verdict import baseline, resolved
 from scenarios.record.estimate import Estimate
 
 BETTER, WORSE, OPEN, BASE, UNKNOWN = "better", "worse", "not resolved", "", "unknown"
