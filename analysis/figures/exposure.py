@@ -43,6 +43,7 @@ def exposure(summary: Summary) -> Drawing | None:
                 ha="center",
                 fontsize=9,
                 color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         ax.axvline(within_s, color=MUTED, lw=0.8, ls=":")
         ax.annotate(
