@@ -35,6 +35,7 @@ TITLES = (
         "detector_latency_s": "Event to alert, median",
         "accepted_uses_per_theft": "Uses of a theft that were accepted within the run, mean",
         "permissions_per_theft": "Permissions that a theft opens",
+        "over_privilege_ratio": "Permissions that it opens for each that the robbed tasks need",
         "incidents_per_agent_year": "Incidents per agent and year",
         "false_alarms_per_identity_day": "False alarms per identity and day",
     }

@@ -54,6 +54,7 @@ IGNORES: Final = {
     "regimes.session_overhang_s": "the target's own; each use is a request of its own",
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",
+    "workloads.granted": "a target is provisioned with what tasks need",
     "workloads.ttl_s": "a target is provisioned with one lifetime, that of the regime",
     "workloads.restarts_per_agent_day": "agents of a measured run do not restart",
     "workloads.clock_skew": "agents of a measured run share one clock",
