@@ -51,6 +51,14 @@ TARGETS: dict[str, Known] = {
             {"mtls": True},
         ),
         Known(
+            "embedded-tamper-evident",
+            "the same with signed checkpoints of its audit log, verified at the end",
+            "loadgen.targets.embedded.target",
+            "EmbeddedTarget",
+            "loadgen.targets.embedded.wire",
+            {"tamper_evident": True},
+        ),
+        Known(
             "openbao",
             "OpenBao's PKI, OIDC tokens, ACL and audit device",
             "loadgen.targets.openbao.target",
