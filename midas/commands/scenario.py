@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from midas import inputs, output
+from midas import inputs
 from midas.options import Agents, Hours, Json, Regimes, ScenarioFile, Seed
 from midas.output import Output
 from midas.render import scenario as render
@@ -19,26 +19,31 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
-    """List the scenarios that come with midas, each with the question it answers.
+def list_(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/catalog.md: questions and answers.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the questions that come with midas by topic, each with the scenario that answers it.
 
     A scenario is one TOML file. Copy one from scenarios/catalog/ and change it to ask your own.
 
     Example: `midas scenario list`
     """
+    from midas.render import catalog_page
     from scenarios.spec import resolve
+    from scenarios.spec.topics import by_topic
 
-    rows = [render.summary(name, resolve.load(path)) for name, path in resolve.catalog().items()]
-    Output(json).result(
-        rows,
-        output.table(
-            ("name", "agents", "hours", "question"),
-            ((r["name"], f"{r['agents']:,}", f"{r['hours']:g}", r["question"]) for r in rows),
-            right=("agents", "hours"),
-            wrap=("question",),
-        ),
-        "\nNext: midas scenario show NAME, then midas simulate NAME",
-    )
+    topics = {
+        topic: [resolve.load(path) for path in of.values()] for topic, of in by_topic().items()
+    }
+    if markdown:
+        for line in catalog_page.page({t: [r.scenario for r in of] for t, of in topics.items()}):
+            print(line)
+        return
+    rows = [render.summary(topic, one) for topic, of in topics.items() for one in of]
+    Output(json).result(rows, *render.listing(rows))
 
 
 @app.command()

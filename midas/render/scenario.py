@@ -16,17 +16,34 @@ if TYPE_CHECKING:
 _HOUR_S = 3600.0
 
 
-def summary(name: str, resolved: "Resolved") -> dict[str, Any]:
+def summary(topic: str, resolved: "Resolved") -> dict[str, Any]:
     """Return what a list shows of a scenario."""
     scenario = resolved.scenario
     return {
-        "name": name,
+        "name": scenario.name,
+        "topic": topic,
         "title": scenario.title,
         "question": scenario.question,
+        "answer": scenario.expected,
         "agents": scenario.agents,
         "hours": scenario.horizon_s / _HOUR_S,
         "regimes": [regime.name for regime in scenario.regimes],
     }
+
+
+def listing(rows: list[dict[str, Any]]) -> Iterator["RenderableType"]:
+    """Return the questions under their topics."""
+    for topic in dict.fromkeys(row["topic"] for row in rows):
+        yield heading(f"{topic}")
+        of = [row for row in rows if row["topic"] == topic]
+        yield table(
+            ("name", "agents", "hours", "question"),
+            ((r["name"], f"{r['agents']:,}", f"{r['hours']:g}", r["question"]) for r in of),
+            right=("agents", "hours"),
+            wrap=("question",),
+        )
+        yield ""
+    yield "Next: midas scenario show NAME for the answer, midas simulate NAME to see it happen"
 
 
 def document(resolved: "Resolved") -> dict[str, Any]:
@@ -54,7 +71,7 @@ def explanation(resolved: "Resolved") -> Iterator["RenderableType"]:
     scenario = resolved.scenario
     yield heading(f"{scenario.name}: {scenario.title}")
     yield f"Question: {scenario.question}"
-    yield f"Expected: {scenario.expected}"
+    yield f"Answer: {scenario.expected}" if scenario.expected else "Answer: none is stated"
     yield f"Source: {scenario.source}\n"
     yield f"{scenario.agents:,} agents for {duration(scenario.horizon_s)}\n"
     yield _tasks(scenario)
