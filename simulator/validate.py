@@ -22,6 +22,7 @@ from simulator.checks import (
     renewal,
     restarts,
     stages,
+    syncs,
     thefts,
     watching,
 )
@@ -49,6 +50,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     stages.deadline,
     stages.turns,
     stages.cold_start,
+    syncs.wait,
+    syncs.batch,
+    syncs.work,
+    syncs.backoff,
     thefts.notice,
     thefts.superseded,
     thefts.foothold,
