@@ -168,7 +168,10 @@ BASE: dict[str, Any] = {
             "threshold": 6.0,
         },
         "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
-        "issue_log": True,
+        "issue_log": {"armed": True, "sensitivity": 0.7, "delay_s": 4.0},
+        "superseded_serial": {"armed": True, "sensitivity": 0.8, "delay_s": 6.0},
+        "two_origins": {"armed": True, "sensitivity": 0.5, "delay_s": 7.0},
+        "new_permission": {"armed": True, "sensitivity": 0.6, "delay_s": 2.0},
     },
     "response": {
         "analysts": 1,
