@@ -46,15 +46,15 @@ TITLES = (
 
 def title(name: str, summary: Summary) -> str:
     """Return a metric in words."""
+    within = words.duration(summary.within_s)
     if name == summary.exposure_name:
-        within = words.duration(summary.within_s)
         return f"Copy usable after the theft, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "foothold"):
-        return "Foothold until the thief's last access, likewise"
+        return f"Foothold until the thief's last access, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "agent_key"):
-        return "Node agent's key until the thief's last access, likewise"
+        return f"Node agent's key until the thief's last access, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "issuer_key"):
-        return "Issuer's key until the thief's last access, likewise"
+        return f"Issuer's key until the thief's last access, mean within {within}"
     if words_of := COURSE_TITLES.get(name.removesuffix(summary.exposure_name[len("exposure") :])):
         return words_of
     return recovery.title(name, summary.manifest.scenario) or TITLES.get(name, name)
