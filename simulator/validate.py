@@ -23,6 +23,7 @@ from simulator.checks import (
     restarts,
     sight,
     stages,
+    syncs,
     thefts,
     watching,
 )
@@ -50,6 +51,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     stages.deadline,
     stages.turns,
     stages.cold_start,
+    syncs.wait,
+    syncs.batch,
+    syncs.work,
+    syncs.backoff,
     thefts.notice,
     thefts.superseded,
     thefts.foothold,

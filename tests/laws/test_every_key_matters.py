@@ -127,7 +127,12 @@ BASE: dict[str, Any] = {
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "entry_reload_s": 20.0,
         "agent_sync_s": 10.0,
+        "agent_sync_jitter": 0.1,
+        "renew_at_sync": True,
+        "sync_backoff": {"base_s": 15.0, "factor": 1.5, "cap_s": 100.0, "jitter": 0.1},
         "batch_overhead_s": 0.5,
+        "batch_limit": 1,
+        "batch_gap_s": 2.0,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
