@@ -8,6 +8,7 @@ from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, SYNC_JITTER, SYNC_S, T
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
+from scenarios.spec.defence import OFF, Armed
 from scenarios.spec.fault_kinds import IssuerOutage, MassRestart
 from scenarios.spec.regime import Regime, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
@@ -129,9 +130,9 @@ def theft_window(asked: Heist, horizon_s: float) -> Scenario:
             injected_thefts=asked.victims,
         ),
         detection=Detection(
-            superseded_serial=CERTAIN in asked.respond_to,
-            two_origins=UNCERTAIN in asked.respond_to,
-            new_permission=False,
+            superseded_serial=Armed(armed=CERTAIN in asked.respond_to),
+            two_origins=Armed(armed=UNCERTAIN in asked.respond_to),
+            new_permission=OFF,
             delivery_s=0.0,
         ),
         response=Response(automatic=True),

@@ -75,6 +75,7 @@ class Stream(IntEnum):
     BUNDLE_PHASE = 57
     CLOCK_SKEW = 58
     SYNC_GAP = 85
+    DOCUMENT_LINE_SEEN = 90
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)
