@@ -32,8 +32,8 @@ def list_(
     Example: `midas scenario list`
     """
     from midas.render import catalog_page
+    from midas.topics import by_topic
     from scenarios.spec import resolve
-    from scenarios.spec.topics import by_topic
 
     topics = {
         topic: [resolve.load(path) for path in of.values()] for topic, of in by_topic().items()

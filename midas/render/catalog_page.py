@@ -35,8 +35,8 @@ def page(topics: dict[str, list["Scenario"]]) -> Iterator[str]:
     yield (
         "Each question is a file of [scenarios/catalog](../scenarios/catalog), which you may copy\n"
         "and change. `midas simulate NAME` asks it again on your machine. Its answer is held by a\n"
-        "test (`tests/verification`), on an interval and not on a point. This page is made from the\n"
-        f"files: `{HOW_TO_RENEW}`.\n"
+        "test (`tests/verification`), on an interval and not on a point. This page is made from\n"
+        f"the files: `{HOW_TO_RENEW}`.\n"
     )
     yield "| question | answer, in short | scenario |"
     yield "|---|---|---|"

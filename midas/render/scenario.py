@@ -32,18 +32,20 @@ def summary(topic: str, resolved: "Resolved") -> dict[str, Any]:
 
 
 def listing(rows: list[dict[str, Any]]) -> Iterator["RenderableType"]:
-    """Return the questions under their topics."""
+    """Return the scenarios under their topics."""
     for topic in dict.fromkeys(row["topic"] for row in rows):
-        yield heading(f"{topic}")
-        of = [row for row in rows if row["topic"] == topic]
-        yield table(
-            ("name", "agents", "hours", "question"),
-            ((r["name"], f"{r['agents']:,}", f"{r['hours']:g}", r["question"]) for r in of),
-            right=("agents", "hours"),
-            wrap=("question",),
-        )
+        yield heading(f"== {topic}")
+        for row in rows:
+            if row["topic"] == topic:
+                yield from listed(row)
         yield ""
     yield "Next: midas scenario show NAME for the answer, midas simulate NAME to see it happen"
+
+
+def listed(row: dict[str, Any]) -> Iterator["RenderableType"]:
+    """Return a scenario of the list: name and size on one line, its question under it."""
+    yield heading(f"{row['name']} ({row['agents']:,} agents, {duration(row['hours'] * _HOUR_S)})")
+    yield f"  {row['question']}"
 
 
 def document(resolved: "Resolved") -> dict[str, Any]:
@@ -208,9 +210,7 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
         f"injected: {threats.injected_thefts} thefts, {threats.injected_footholds} footholds"
     )
     watching = [
-        name.replace("_", " ")
-        for name in ("superseded_serial", "two_origins", "new_permission", "issue_log")
-        if getattr(detection, name)
+        name.replace("_", " ") for name, asked in detection if getattr(asked, "armed", False)
     ]
     yield f"Detectors: {', '.join(watching) or 'none'}"
     answer = "automatic" if response.automatic else f"{response.analysts} analysts"

@@ -74,6 +74,8 @@ class Stream(IntEnum):
     INITIAL_WALK = 56
     BUNDLE_PHASE = 57
     CLOCK_SKEW = 58
+    SYNC_GAP = 85
+    DOCUMENT_LINE_SEEN = 90
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

@@ -48,7 +48,7 @@ def run(
     threats = Threats(world, response)
     authority = Authority(world, threats, response)
     measures = Measures(world)
-    followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
+    followed = scenario.benign.per_agent_year > 0.0 or world.counts_lines
     benign = Benign(world, threats, response) if followed else None
     # where every clean identity is followed, a sample of them would count twice
     clean = None if followed else CleanSample(world, threats)

@@ -5,9 +5,10 @@ import tomllib
 
 import pytest
 
+from midas import topics
 from midas.render import catalog_page
 from midas.render.catalog_page import HOW_TO_RENEW, lead
-from scenarios.spec import resolve, topics
+from scenarios.spec import resolve
 from tests.command_line import ROOT, midas
 
 

@@ -113,13 +113,12 @@ def test_false_alarms_of_an_ordinary_day(regime: str, stated: float) -> None:
 
 
 def test_false_alarms_outnumber_true_ones_twenty_to_one() -> None:
-    for regime in RUNS:
-        record = ordinary_days(regime)
-        assert not any(theft.injected for theft in record.incidents)
-        told = [a for a in record.alerts if a.detector != "external-notice"]
-        for detector in {a.detector for a in told}:
-            true = [a.incident is not None for a in told if a.detector == detector]
-            at_most(share(sum(true), len(true)), 0.05)
+    records = [ordinary_days(regime) for regime in RUNS]
+    assert not any(theft.injected for record in records for theft in record.incidents)
+    told = [a for record in records for a in record.alerts if a.detector != "external-notice"]
+    for detector in {a.detector for a in told}:
+        true = [a.incident is not None for a in told if a.detector == detector]
+        at_most(share(sum(true), len(true)), 0.05)
 
 
 def test_answering_false_alarms_breaks_healthy_agents() -> None:
@@ -157,15 +156,15 @@ def reach(record: RunRecord, regime: str) -> Found:
 
 
 def test_lateral_movement() -> None:
-    """Ten times the fleet and the thefts: a theft seldom meets another one's agents.
+    """Five times the fleet and the thefts: a theft seldom meets another one's agents.
 
     The words are of a day; eight hours are run, and held against the same law for eight hours.
     """
     run_s = 8 * 3600.0
     asked = altered(
-        scenario("lateral-movement", 5000),
+        scenario("lateral-movement", 2500),
         horizon_s=run_s,
-        threats__injected_thefts=1000,
+        threats__injected_thefts=500,
         response__analysts=100,
     )
     derived = {regime: expected.lateral_reach(kept) for regime, kept in KEPT.items()}
@@ -176,7 +175,7 @@ def test_lateral_movement() -> None:
     assert derived["x509-svid-5m"] < whole / 30.0
     derived = {regime: expected.lateral_reach(kept, run_s) for regime, kept in KEPT.items()}
     whole = derived["static-key"]
-    record = run(asked, 9, ["static-key", "x509-svid-24h", "x509-svid-1h"])
+    record = run(asked, 12, ["static-key", "x509-svid-24h", "x509-svid-1h"])
     for regime in ("static-key", "x509-svid-24h", "x509-svid-1h"):
         equals(reach(record, regime), derived[regime], 0.1)
     fewer = {}
@@ -236,9 +235,10 @@ def harmless_days() -> RunRecord:
 def told_by(record: RunRecord, regime: str, detector: str) -> Found:
     """Return the share of thieves who acted that a detector told of, by replication."""
     rows = {a.incident for a in record.alerts if a.detector == detector and a.regime == regime}
+    until_s = WATCHED_S - expected.DELIVERY_S  # whose line would arrive in the run
     used: dict[int, list[bool]] = {}
     for row, theft in enumerate(record.incidents):
-        if theft.regime == regime and theft.injected and theft.first_use_s is not None:
+        if theft.regime == regime and theft.injected and (theft.first_use_s or 1e9) < until_s:
             used.setdefault(theft.replication, []).append(row in rows)
     return mean([sum(told) / len(told) for told in used.values()])
 
