@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import lifetimes, load, renewals
+from scenarios.spec import bundles, lifetimes, load, renewals
 from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
@@ -34,6 +34,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
+    found += bundles.problems(scenario)
     found += _policy(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
@@ -48,6 +49,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
+    found += bundles.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)

@@ -13,9 +13,11 @@ from scenarios.spec.authority import (
     CertificateAuthority,
     ClockSkew,
     Federation,
+    PoisonedBundle,
     TrustDomain,
 )
 from scenarios.spec.defence import Benign as Benign
+from scenarios.spec.defence import BundleRepair as BundleRepair
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
 from scenarios.spec.defence import Policy as Policy
@@ -208,6 +210,7 @@ class Threats(Strict):
     abuse: Abuse = Abuse()
     node_agent: NodeAgent = NodeAgent()
     issuer: IssuerKey = IssuerKey()
+    bundle: PoisonedBundle = PoisonedBundle()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
@@ -215,6 +218,7 @@ class Threats(Strict):
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_bundle_poisonings: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Tenant(Strict):
