@@ -5,13 +5,13 @@ both cancels in the difference: its interval is Student's t over the paired diff
 narrower than the two intervals suggest (Law 2015, "Simulation Modeling and Analysis", §11.2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 
 import msgspec
 import numpy as np
 
-from analysis import estimators, survival
+from analysis import estimators, survival, words
 from analysis.metrics import METRICS
 from analysis.part import Part, holds, is_copy, the_point
 from analysis.thefts import DETECTED, Followed, follow, follow_up_s
@@ -56,11 +56,8 @@ def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
     """
     point = the_point(record, None)
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
-    if len(names) < 2:
-        raise UsageError(f"regime: found {', '.join(names)}, a comparison needs at least two")
+    refuse(names, baseline, None)
     baseline = baseline or names[0]
-    if baseline not in names:
-        raise UsageError(f"baseline: found {baseline!r}, must be one of {', '.join(names)}")
     parts = {name: Part(record, point, (name,)) for name in names}
     within_s = follow_up_s([part.copies for part in parts.values()])
     scalars = {name: _scalars(part, within_s) for name, part in parts.items()}
@@ -71,6 +68,20 @@ def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
     }
     others = tuple(name for name in names if name != baseline)
     return Comparison(baseline, (baseline, *others), record.manifest.replications, within_s, rows)
+
+
+def refuse(names: Sequence[str], baseline: str | None, metric: str | None) -> None:
+    """Refuse a comparison that cannot be made, before anything has been simulated for it.
+
+    Raises:
+        UsageError: fewer than two regimes, a baseline or a metric that does not exist.
+    """
+    if len(names) < 2:
+        raise UsageError(f"regime: found {', '.join(names)}, a comparison needs at least two")
+    if baseline is not None and baseline not in names:
+        raise UsageError(f"baseline: found {baseline!r}, must be one of {', '.join(names)}")
+    if metric is not None and metric not in (known := _titles(0.0)):
+        raise UsageError(f"half-width: found {metric!r}, must be one of {', '.join(known)}")
 
 
 def enough(record: RunRecord, baseline: str | None, wanted: tuple[str, float]) -> bool:
@@ -101,10 +112,11 @@ def widest(record: RunRecord, baseline: str | None, metric: str) -> float:
 
 
 def _titles(within_s: float) -> dict[str, tuple[str, str, int]]:
+    within = words.duration(within_s)
     fixed = {
         "residual_validity_s": ("Life left in a credential stolen now", "s", -1),
-        "exposure_within_s": (f"Usable after the theft, mean within {within_s:g} s", "s", -1),
-        "detected_share": (f"Thefts detected while usable, within {within_s:g} s", "1", 1),
+        "exposure_within_s": (f"Copy usable after the theft, mean within {within}", "s", -1),
+        "detected_share": (f"Thefts detected while usable, within {within}", "1", 1),
         "permissions_per_theft": ("Permissions that a theft opens", "permissions", -1),
     }
     return fixed | {metric.name: (metric.title, metric.unit, metric.better) for metric in METRICS}

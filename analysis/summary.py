@@ -18,6 +18,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
+``over_privilege_ratio``       the same, over thefts of credentials (``privilege``)
 ``accepted_uses_per_theft``    the same, of those within the run
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
@@ -48,6 +49,7 @@ from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
+from analysis.privilege import over_privilege
 from analysis.split import Splits, splits
 from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
@@ -187,6 +189,7 @@ def _regime(
     metrics |= attribution(part)
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
+    metrics |= over_privilege(part)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
     seen = [theft.detector for theft in part.thefts if theft.detector and theft.alert_s]

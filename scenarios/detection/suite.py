@@ -53,7 +53,7 @@ def baseline(scenario: Scenario) -> dict[tuple[str, str], frozenset[str]]:
     for workload in scenario.workloads:
         for task in workload.tasks:
             needed[workload.name, task.name] = frozenset(task.permissions)
-        needed[workload.name, ""] = frozenset(p for t in workload.tasks for p in t.permissions)
+        needed[workload.name, ""] = frozenset(workload.needed)
     return needed
 
 

@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import bundles, lifetimes, load, renewals
+from scenarios.spec import bundles, grants, lifetimes, load, renewals
 from scenarios.spec.fault_kinds import MassRestart
+from scenarios.spec.grants import CANARIES
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Policy, Scenario
 
-CANARIES = "canary:"
-"""resource of the permissions that nobody needs"""
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
 MANY_LINES = 20_000_000
@@ -50,6 +49,7 @@ def warnings(scenario: Scenario) -> list[str]:
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
     found += bundles.warnings(scenario)
+    found += grants.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
@@ -83,6 +83,8 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
+        yield from _duplicates(f"workloads[{index}].granted", workload.granted or ())
+        yield from grants.problems(workload, f"workloads[{index}]")
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
             for permission in task.permissions:

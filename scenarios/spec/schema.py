@@ -63,11 +63,24 @@ class Workload(Strict):
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
     clock_skew: ClockSkew = ClockSkew()
+    granted: Annotated[tuple[Permission, ...], Field(max_length=10_000)] | None = None
+    """what its role may do, needed or not: a credential for all tasks opens all of it; what the
+    tasks need when absent"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     restarts_per_agent_day: Annotated[float, Field(ge=0, le=1e4)] = 0.0
     """restarts of single agents, a Poisson process; each loses what the agent holds"""
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
+
+    @property
+    def needed(self) -> tuple[Permission, ...]:
+        """Every permission that one of its tasks needs, each once."""
+        return tuple(dict.fromkeys(p for task in self.tasks for p in task.permissions))
+
+    @property
+    def held(self) -> tuple[Permission, ...]:
+        """Every permission that its role may use, each once: those needed come first."""
+        return tuple(dict.fromkeys((*self.needed, *(self.granted or ()))))
 
     @property
     def restart_hz(self) -> float:

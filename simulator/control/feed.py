@@ -209,8 +209,7 @@ def any_out_of_need(world: World, case: Case) -> bool:
 
 
 def _needed(world: World, case: Case) -> set[str]:
-    tasks = world.layout.of(case.owner).workload.tasks
-    return {permission for task in tasks for permission in task.permissions}
+    return set(world.layout.of(case.owner).workload.needed)
 
 
 def identity_of(world: World, owner: int) -> str:

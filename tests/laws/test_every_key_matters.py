@@ -96,6 +96,7 @@ BASE: dict[str, Any] = {
             "name": "clerk",
             "count": 14,
             "agents_per_node": 4,
+            "granted": ["files:read", "files:write", "mail:send", "jobs:run", "keys:rotate"],
             "tasks": TASKS,
             "diurnal": [0.9] * 24,
             "restarts_per_agent_day": 30.0,
@@ -283,6 +284,10 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.issuance": ["manual", "issuer"],
         "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
+        "workloads.granted": [
+            ["files:read", "files:write", "mail:send"],
+            ["files:read", "files:write", "mail:send", "jobs:run", "jobs:stop", "keys:rotate"],
+        ],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],

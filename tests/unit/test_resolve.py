@@ -1,7 +1,9 @@
 """Resolving: golden pairs, provenance, scaling, and every fault of a file at once."""
 
 import json
+import re
 import tomllib
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -91,3 +93,30 @@ def test_scaling_keeps_proportions_and_every_class() -> None:
     assert [w.count for w in scale(scenario, 2).workloads] == [1, 1]
     with pytest.raises(UsageError, match="at least 2"):
         scale(scenario, 1)
+
+
+def test_a_regime_that_is_not_driven_may_be_chosen_alone() -> None:
+    chosen = load(Path("customer-service"), regimes=["static-key"]).scenario
+    assert [regime.name for regime in chosen.regimes] == ["static-key"]
+    assert chosen.drive.regime is None
+    kept = load(Path("customer-service"), regimes=["x509-svid-1h", "static-key"]).scenario
+    assert kept.drive.regime == "x509-svid-1h"
+
+
+def test_a_regime_of_the_file_can_be_chosen_and_goes_before_one_of_midas(tmp_path: Path) -> None:
+    table = (catalog()["customer-service"].parent.parent / "regimes/x509-svid-1h.toml").read_text()
+    table = table.replace("[renewal]", "[regimes.renewal]").replace(
+        "[revocation]", "[regimes.revocation]"
+    )
+    own = [
+        re.sub(r"(?m)^ttl_s = .*", f"ttl_s = {ttl_s}", table).replace('"x509-svid-1h"', f'"{name}"')
+        for name, ttl_s in (("x509-svid-15m", 900), ("x509-svid-5m", 299))
+    ]
+    lines = catalog()["customer-service"].read_text().splitlines(keepends=True)
+    plain = "".join(line for line in lines if not line.startswith(("regimes =", "regime =")))
+    file = tmp_path / "mine.toml"
+    file.write_text(plain + "".join(f"\n[[regimes]]\n{one}" for one in own))
+    chosen = load(file, regimes=["static-key", "x509-svid-5m", "x509-svid-15m"]).scenario
+    assert [regime.ttl_s for regime in chosen.regimes] == [inf, 299.0, 900.0]
+    with pytest.raises(UsageError, match="did you mean 'x509-svid-15m'"):
+        load(file, regimes=["x509-svid-15"])
