@@ -11,7 +11,7 @@ from math import inf, isfinite
 import msgspec
 import numpy as np
 
-from analysis import estimators, survival, words
+from analysis import answering, estimators, survival, words
 from analysis.metrics import METRICS
 from analysis.part import Part, holds, is_copy, the_point
 from analysis.thefts import DETECTED, Followed, follow, follow_up_s
@@ -51,9 +51,41 @@ class Comparison(msgspec.Struct, frozen=True):
 def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
     """Return paired differences of every regime to ``baseline``, by default the first.
 
+    The time to answer a question carries the ranges of its parameters, which regimes share: its
+    verdict is that of sampling alone.
+
     Raises:
         UsageError: the record has fewer than two regimes, or not the baseline.
     """
+    found, parts = _sampled(record, baseline)
+    if answering.TIME not in found.rows:
+        return found
+    row = _with_ranges(found.rows[answering.TIME], found.baseline, parts)
+    return msgspec.structs.replace(found, rows=found.rows | {answering.TIME: row})
+
+
+def _with_ranges(row: Row, baseline: str, parts: Mapping[str, Part]) -> Row:
+    """Widen the times that answers take, and their differences, by what is assumed of people."""
+    machine_s = {
+        name: float(np.mean([answering.machine_s(counts) for counts in part.replications()]))
+        for name, part in parts.items()
+    }
+
+    def widened(of: Estimate, machine_s: float) -> Estimate:
+        return answering.widened(of, machine_s, (of.value or 0.0) - machine_s)
+
+    return msgspec.structs.replace(
+        row,
+        values={name: widened(of, machine_s[name]) for name, of in row.values.items()},
+        differences={
+            name: widened(of, machine_s[name] - machine_s[baseline])
+            for name, of in row.differences.items()
+        },
+    )
+
+
+def _sampled(record: RunRecord, baseline: str | None) -> tuple[Comparison, dict[str, Part]]:
+    """Return the comparison with the intervals of sampling alone, and the rows of each regime."""
     point = the_point(record, None)
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
     refuse(names, baseline, None)
@@ -67,7 +99,8 @@ def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
         if all(scalars[name].get(metric) for name in names)
     }
     others = tuple(name for name in names if name != baseline)
-    return Comparison(baseline, (baseline, *others), record.manifest.replications, within_s, rows)
+    regimes = (baseline, *others)
+    return Comparison(baseline, regimes, record.manifest.replications, within_s, rows), parts
 
 
 def refuse(names: Sequence[str], baseline: str | None, metric: str | None) -> None:
@@ -99,7 +132,7 @@ def widest(record: RunRecord, baseline: str | None, metric: str) -> float:
     Raises:
         UsageError: no regime has this metric.
     """
-    comparison = compare(record, baseline)
+    comparison, _ = _sampled(record, baseline)
     if metric not in comparison.rows:
         known = ", ".join(comparison.rows)
         raise UsageError(f"half-width: found {metric!r}, must be one of {known}")

@@ -7,6 +7,7 @@ Which interval stands where:
 =============================  ==================================================================
 ``issuances_per_s``, measured  Student's t over consecutive batches of the run
 means of counts                Student's t over replications; exact Poisson where nothing happened
+``time_to_answer_s``           the same, widened by the ranges of its parameters (``answering``)
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``copy_held…``, ``…abused…``     mean time in each state of a theft, jackknife over robbed secrets
@@ -42,7 +43,7 @@ from math import isfinite
 import msgspec
 import numpy as np
 
-from analysis import estimators, recovery, survival
+from analysis import answering, estimators, recovery, survival
 from analysis.course import course
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
@@ -187,6 +188,7 @@ def _regime(
     metrics |= _frequencies(part, missing)
     metrics |= recovery.estimates(part, missing)
     metrics |= attribution(part)
+    metrics |= _answering(part, metrics[answering.TIME])
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     metrics |= over_privilege(part)
@@ -264,8 +266,19 @@ def _measured_rate(part: Part) -> dict[str, Estimate]:
     return {name: _not_negative(estimators.mean(rates, "1/s"))}
 
 
+def _answering(part: Part, plain: Estimate) -> dict[str, Estimate]:
+    """Carry the ranges of what a question costs into the time that its answer takes."""
+    if plain.value is None:
+        return {}
+    reading = [answering.machine_s(counts) for counts in part.replications()]
+    machine_s = sum(reading) / len(reading)
+    return {answering.TIME: answering.widened(plain, machine_s, plain.value - machine_s)}
+
+
 def _why(part: Part, count: str) -> str:
     """Return why a record holds no such count, in the engine's words where it has some."""
+    if count in answering.GIVENS and part.manifest.world == "measured":
+        return "a real log is asked with midas audit who"
     own = part.manifest.not_observable.get(f"counts.{count}")
     return own or f"{part.manifest.engine} does not count {count}"
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.answering import SOURCES as ANSWERING
 from scenarios.errors import ScenarioError, UsageError
 from scenarios.spec.resolve import (
     catalog,
@@ -70,6 +71,7 @@ def test_units_fit_keys_or_are_refused(unit: str, key: str, factor: float | None
 
 def test_every_source_is_used_by_a_scenario_or_a_regime() -> None:
     used = {"spire.attest_service_time"}  # by the window of a storm, which is a scenario too
+    used |= {*ANSWERING}  # by the analysis of any simulated log
     used |= set(resolve(human() | {"regimes": regime_names()}).sources.values())
     for name in catalog():
         used |= set(load(Path(name)).sources.values())
