@@ -26,9 +26,9 @@ READ, WINDOW, LINES, LOOK = (
     "audit.look",
 )
 SOURCES: Final = (READ, WINDOW, LINES, LOOK)
-GIVENS: Final = ("looks_per_line", "open_line_share")
+GIVENS: Final = ("looks_per_line", "wrong_guess_share")
 """what ``givens`` returns"""
-TIME, SHARE = "time_to_answer_s", "unattributed_share"
+TIME, SHARE = "time_to_answer_s", "misattributed_share"
 
 
 def looks(candidates: int) -> float:
@@ -57,24 +57,25 @@ def names_task(regime: Mapping[str, Any]) -> bool:
 
 
 def givens(scenario: Mapping[str, Any], name: str) -> dict[str, float]:
-    """Return what a regime's lines leave open: ``looks_per_line`` and ``open_line_share``.
+    """Return what a regime's lines leave open: ``looks_per_line`` and ``wrong_guess_share``.
 
-    Classes weigh as their declared accesses. Nothing where the scenario does not tell.
+    The latter is E[1 − 1/c]: how often a guess among the candidates is wrong. Classes weigh as
+    their declared accesses. Nothing where the scenario does not tell.
     """
     regime = next((r for r in scenario.get("regimes", ()) if r.get("name") == name), None)
     if regime is None or "attribution" not in regime:
         return {}
     secret = regime["attribution"] == "secret"
-    total = looked = left_open = 0.0
+    total = looked = wrong = 0.0
     for workload in scenario.get("workloads", ()):
         weight = workload["count"] * sum(task["rate_hz"] for task in workload.get("tasks", ()))
         number = candidates(regime, workload)
         total += weight
         looked += weight * (looks(number) + secret)
-        left_open += weight * (secret or number > 1)
+        wrong += weight * (1 - 1 / number)
     if total == 0.0:
         return {}
-    return {"looks_per_line": looked / total, "open_line_share": left_open / total}
+    return {"looks_per_line": looked / total, "wrong_guess_share": wrong / total}
 
 
 def machine_s(counts: Mapping[str, float]) -> float:

@@ -221,8 +221,8 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         answering.SHARE,
         "1",
-        lambda c: c["open_line_share"],
-        "Accesses whose log line leaves open which workload or task acted",
+        lambda c: c["wrong_guess_share"],
+        "Accesses that a guess would ascribe to a wrong workload or task",
         -1,
     ),
     Metric(

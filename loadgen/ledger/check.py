@@ -49,6 +49,8 @@ class Verdict:
     checkpoints: int
     """that hold"""
     broken: Break | None
+    fault: str = ""
+    """why the log could not be read to its end"""
 
     @property
     def ok(self) -> bool:
@@ -89,7 +91,7 @@ def check(
         covered = max((size for size, number, _ in due if number < forged), default=0)
         broken = Break(forged, None, covered + 1, None, "its signature is not the key's")
     held = sum(size <= covered for size, *_ in due)
-    return Verdict(tree.size, covered, held, broken)
+    return Verdict(tree.size, covered, held, broken, walk.fault)
 
 
 class _Walk:

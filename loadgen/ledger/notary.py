@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from loadgen.ledger.check import believed, check
-from loadgen.ledger.leaves import leaves
+from loadgen.ledger.leaves import is_sqlite, leaves
 from loadgen.ledger.merkle import Frontier
 from loadgen.ledger.note import Checkpoint, SigningKey, read_signing, read_verifier
 from scenarios.errors import InputError, StoreError
@@ -84,7 +84,8 @@ def seal(log: Path, checkpoints: Path, folder: Path, name: str) -> Checkpoint:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as exc:
         raise StoreError(f"{folder}: {exc.strerror}") from exc
-    notary = Notary(checkpoints, own_key(folder, checkpoints, name), lines)
+    key, growing = own_key(folder, checkpoints, name), not is_sqlite(log)
+    notary = Notary(checkpoints, key, lines, growing=growing)
     notary.close()
     return notary.checkpoint()
 
@@ -99,10 +100,11 @@ class Notary:
         every_lines: sign after so many lines.
         every_s: sign so long after the first line that no checkpoint covers.
         power_safe: fsync every checkpoint.
+        growing: somebody else writes the log, so its last line may not be whole yet.
 
     Raises:
         InputError: the file is not whole or another log's.
-        StoreError: the log is not what was signed, or the file cannot be written.
+        StoreError: the log is not what was signed or cannot be read, or the file cannot be written.
     """
 
     def __init__(
@@ -114,12 +116,13 @@ class Notary:
         every_lines: int = EVERY_LINES,
         every_s: float = EVERY_S,
         power_safe: bool = False,
+        growing: bool = False,
     ) -> None:
         self._path, self._key = checkpoints, key
         self._every_lines, self._every_s = every_lines, every_s
         self._power_safe = power_safe
         self._tree = Frontier()
-        self._signed = self._continue(log)
+        self._signed = self._continue(log, growing=growing)
         self._timer: asyncio.TimerHandle | None = None
         self._overdue = False
         try:
@@ -127,13 +130,15 @@ class Notary:
         except OSError as exc:
             raise StoreError(f"{checkpoints}: cannot be written ({exc.strerror})") from exc
 
-    def _continue(self, log: Iterable[bytes]) -> int:
+    def _continue(self, log: Iterable[bytes], *, growing: bool) -> int:
         """Grow the tree over what is there, and refuse to sign over a change in it."""
         new = not self._path.exists() or self._path.stat().st_size == 0
         checkpoints = [] if new else believed(self._path, self._key.verifier)
         verdict = check(log, checkpoints, self._tree)
         if verdict.broken is not None:
             raise StoreError(f"{self._path}: {verdict.broken.sentence()}")
+        if verdict.fault and not growing:
+            raise StoreError(verdict.fault)
         return verdict.covered
 
     def take(self, lines: Sequence[bytes]) -> None:

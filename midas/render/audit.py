@@ -27,6 +27,7 @@ def verdict(of: "Verdict") -> dict[str, Any]:
         "lines": of.lines,
         "covered": of.covered,
         "checkpoints": of.checkpoints,
+        "fault": of.fault,
         "broken": None
         if broken is None
         else {
@@ -45,7 +46,8 @@ def verdict_line(log: Path, of: "Verdict") -> str:
         return f"{log}: {of.broken.sentence()}"
     rest = of.lines - of.covered
     after = f"; {rest:,} after the last one" if rest else ""
-    return f"{log}: {of.covered:,} lines are as {of.checkpoints:,} checkpoints say{after}"
+    end = f"; {of.fault}" if of.fault else ""
+    return f"{log}: {of.covered:,} lines are as {of.checkpoints:,} checkpoints say{after}{end}"
 
 
 def sealed(of: "Checkpoint", public: Path) -> dict[str, Any]:

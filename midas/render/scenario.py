@@ -191,9 +191,7 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
         f"injected: {threats.injected_thefts} thefts, {threats.injected_footholds} footholds"
     )
     watching = [
-        name.replace("_", " ")
-        for name in ("superseded_serial", "two_origins", "new_permission", "issue_log")
-        if getattr(detection, name)
+        name.replace("_", " ") for name, asked in detection if getattr(asked, "armed", False)
     ]
     yield f"Detectors: {', '.join(watching) or 'none'}"
     answer = "automatic" if response.automatic else f"{response.analysts} analysts"

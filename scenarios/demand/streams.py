@@ -79,6 +79,8 @@ class Stream(IntEnum):
     BUNDLE_DOOR = 82
     BUNDLE_LASTS = 83
     BUNDLE_CHANGE = 84
+    SYNC_GAP = 85
+    DOCUMENT_LINE_SEEN = 90
 
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)

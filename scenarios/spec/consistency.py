@@ -54,6 +54,7 @@ def warnings(scenario: Scenario) -> list[str]:
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
     found += _delay_of_nobody(scenario)
+    found += _idle_syncs(scenario)
     return found
 
 
@@ -106,6 +107,11 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
 def _syncs(scenario: Scenario) -> Iterator[Problem]:
     if scenario.issuer.renew_at_sync and scenario.issuer.agent_sync_s == 0.0:
         yield Problem("issuer.renew_at_sync", "true", "needs an interval, issuer.agent_sync_s > 0")
+    backoff = scenario.issuer.sync_backoff
+    if backoff is not None and backoff.jitter == 1.0:
+        yield Problem(
+            "issuer.sync_backoff.jitter", "1", "must be < 1, or a sync may follow itself at once"
+        )
 
 
 def _faults(scenario: Scenario) -> Iterator[Problem]:
@@ -276,6 +282,17 @@ def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
             f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
             "agents that restart or start cold, and none does"
         )
+
+
+def _idle_syncs(scenario: Scenario) -> Iterator[str]:
+    issuer = scenario.issuer
+    inert = {
+        "agent_sync_jitter": issuer.agent_sync_jitter > 0.0,
+        "sync_backoff": issuer.sync_backoff is not None,
+    }
+    for key, given in inert.items():
+        if given and not issuer.renew_at_sync:
+            yield f"issuer: {key} changes nothing where renew_at_sync is not true"
 
 
 def _many_counted_lines(scenario: Scenario) -> Iterator[str]:

@@ -256,7 +256,8 @@ def _source_value(
         )
         return None
     used[path] = name
-    return source.value * factor
+    value = source.value * factor
+    return int(value) if source.unit == "1" and value.is_integer() else value
 
 
 def load_regime(name: str) -> Regime:

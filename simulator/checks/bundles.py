@@ -4,6 +4,7 @@ import numpy as np
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.authority import Federation, PoisonedBundle
+from scenarios.spec.defence import ON
 from scenarios.spec.schema import (
     Abuse,
     BundleRepair,
@@ -142,7 +143,7 @@ def abroad(engine: Engine) -> list[Finding]:
         horizon_s=9000.0,
         tasks=(Task(name="work", rate_hz=RATE_HZ, permissions=("a:a",)),),
         threats=Threats(injected_issuer_compromises=1, abuse=AT_ONCE),
-        detection=scenes.BLIND.model_copy(update={"issue_log": True}),
+        detection=scenes.BLIND.model_copy(update={"issue_log": ON}),
     )
     names = [f"partner-{n}" for n in range(partners)]
     own = scene.workloads[0]

@@ -56,6 +56,16 @@ def test_a_change_names_checkpoint_and_lines(log: Path, sealed: list[str | Path]
     assert document["covered"] == 10
 
 
+def test_a_last_line_that_is_being_written_is_said_and_not_vouched_for(
+    log: Path, sealed: list[str | Path]
+) -> None:
+    with log.open("a") as file:
+        file.write('{"half":')
+    done = midas("audit", "verify", log, *sealed)
+    assert done.returncode == 0
+    assert "the log cannot be read beyond line 22 (line 23 is not whole)" in done.stdout
+
+
 def test_a_proof_convinces_who_has_no_log(
     log: Path, sealed: list[str | Path], tmp_path: Path
 ) -> None:

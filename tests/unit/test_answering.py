@@ -53,23 +53,21 @@ def test_looks_are_those_of_exclusion_one_by_one(c: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "c", "looks_per_line", "open_share"),
+    ("name", "c", "looks_per_line", "wrong"),
     [
-        ("static-key", 12, 1 + 11 * 14 / 24, 1.0),
-        ("own-key", 3, 1 + 5 / 3, 1.0),
-        ("svid", 3, 5 / 3, 1.0),
-        ("node-svid", 30, 29 * 32 / 60, 1.0),
+        ("static-key", 12, 1 + 11 * 14 / 24, 11 / 12),
+        ("own-key", 3, 1 + 5 / 3, 2 / 3),
+        ("svid", 3, 5 / 3, 2 / 3),
+        ("node-svid", 30, 29 * 32 / 60, 29 / 30),
         ("task-svid", 1, 0.0, 0.0),
         ("token", 1, 0.0, 0.0),
     ],
 )
-def test_what_a_line_leaves_open(
-    name: str, c: int, looks_per_line: float, open_share: float
-) -> None:
+def test_what_a_line_leaves_open(name: str, c: int, looks_per_line: float, wrong: float) -> None:
     regime = {"name": name, **REGIMES[name]}
     assert candidates(regime, WORKLOADS[0]) == c
     found = givens({"regimes": [regime], "workloads": WORKLOADS}, name)
-    assert found == pytest.approx({"looks_per_line": looks_per_line, "open_line_share": open_share})
+    assert found == pytest.approx({"looks_per_line": looks_per_line, "wrong_guess_share": wrong})
 
 
 def test_classes_weigh_as_their_accesses() -> None:
@@ -77,7 +75,7 @@ def test_classes_weigh_as_their_accesses() -> None:
     regime = {"name": "svid", "attribution": "workload"}
     found = givens({"regimes": [regime], "workloads": [*WORKLOADS, busy]}, "svid")
     # 3 of 12 accesses a second are of the class with three tasks
-    assert found["open_line_share"] == pytest.approx(0.25)
+    assert found["wrong_guess_share"] == pytest.approx(0.25 * 2 / 3)
     assert found["looks_per_line"] == pytest.approx(0.25 * 5 / 3)
 
 
@@ -105,8 +103,8 @@ def test_the_equation_number_by_number() -> None:
     for name, people in people_s.items():
         assert found[name].value == pytest.approx(machine_s + people)
         assert (found[name].n, found[name].covers) == (4, "sampling+parameters")
-    shares = [of.metrics["unattributed_share"].value for of in summary.regimes.values()]
-    assert shares == [1.0, 1.0, 0.0]
+    shares = [of.metrics["misattributed_share"].value for of in summary.regimes.values()]
+    assert shares == pytest.approx([11 / 12, 2 / 3, 0.0])
 
 
 def test_the_interval_is_that_of_the_assumptions_and_not_of_replications() -> None:
@@ -157,7 +155,7 @@ def test_a_measured_run_is_asked_itself() -> None:
     real = msgspec.structs.replace(simulated.manifest, world="measured")
     summary = summarise(RunRecord(real, counts=simulated.counts))
     assert summary.regimes["svid"].metrics["time_to_answer_s"].value is None
-    assert "midas audit who" in summary.not_estimable["svid.unattributed_share"]
+    assert "midas audit who" in summary.not_estimable["svid.misattributed_share"]
 
 
 def test_the_report_lists_what_was_assumed() -> None:

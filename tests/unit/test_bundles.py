@@ -201,7 +201,7 @@ def test_a_hand_may_be_faster_than_the_next_fetch() -> None:
 
 
 def test_the_foreign_issue_log_and_somebody_outside_tell_too() -> None:
-    log = WATCHED.model_copy(update={"bundle_change": Armed(), "issue_log": True})
+    log = WATCHED.model_copy(update={"bundle_change": Armed(), "issue_log": Armed(armed=True)})
     (theft,) = Outcome(detection=log).poisoned
     assert theft.detector == "unknown-serial"
     assert theft.alert_s == pytest.approx(theft.stolen_s + 10.0 + 7.0)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from loadgen.ledger.check import verify
+from loadgen.ledger.leaves import leaves
 from loadgen.ledger.notary import Notary, own_key, public_file, seal
 from loadgen.ledger.note import read_notes, read_verifier
 from loadgen.service.audit import AuditLog, Line
@@ -88,6 +89,13 @@ def test_it_does_not_sign_over_a_change(log: list[bytes], place: Path) -> None:
     asyncio.run(run())
     with pytest.raises(StoreError, match="checkpoint 1 does not hold"):
         opened(place, log)
+
+
+def test_it_does_not_start_over_a_log_that_cannot_be_read(place: Path) -> None:
+    (place / "log").write_bytes(b"line\nhalf")
+    key = own_key(place / "data", checkpoints(place), "example.org/audit")
+    with pytest.raises(StoreError, match="cannot be read beyond line 1"):
+        Notary(checkpoints(place), key, leaves(place / "log"))
 
 
 def test_the_private_key_is_its_owners_alone_and_the_public_one_beside_the_checkpoints(
