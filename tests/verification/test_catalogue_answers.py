@@ -35,9 +35,13 @@ UNTIL_S = {"mass-restart": 4_500, "outage-beyond-half-life": 7_200, "shortest-sa
 """after which nothing happens any more that an answer is about"""
 
 
-@cache
 def record(name: str, replications: int = 6, agents: int | None = None) -> RunRecord:
-    """Return runs over the seeds that ``answers`` names."""
+    """Return runs over the seeds that ``answers`` names, each made once for all tests."""
+    return _record(name, replications, agents)
+
+
+@cache
+def _record(name: str, replications: int, agents: int | None) -> RunRecord:
     asked = scenario(name, agents)
     until_s = float(UNTIL_S.get(name, asked.horizon_s))
     return run_of(unread(asked).model_copy(update={"horizon_s": until_s}), replications)
