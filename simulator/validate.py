@@ -16,6 +16,7 @@ from scenarios.record.estimate import Estimate
 from simulator.checks import (
     authority,
     benign,
+    bundles,
     issuer,
     lateral,
     lifetimes,
@@ -77,6 +78,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     lifetimes.shared,
     authority.forged,
     authority.overtaken,
+    bundles.repaired,
+    bundles.hijacked,
+    bundles.abroad,
 )
 """experiments, each with one or more quantities"""
 
