@@ -16,6 +16,7 @@ from scenarios.record.estimate import Estimate
 from simulator.checks import (
     authority,
     benign,
+    clusters,
     issuer,
     lateral,
     lifetimes,
@@ -54,7 +55,10 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     thefts.foothold,
     thefts.agent_key,
     thefts.open_at_start,
+    thefts.noticed_after_start,
     thefts.common_random_numbers,
+    clusters.counts,
+    clusters.open_at_start,
     benign.false_alarms,
     lateral.reach,
     lateral.breakout,
