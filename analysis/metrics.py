@@ -7,6 +7,7 @@ the metric *not estimable*, with that count's name as the reason.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from analysis import answering
 from scenarios.spec.rules import SECONDS_PER_DAY
 
 Counts = Mapping[str, float]
@@ -195,5 +196,19 @@ METRICS: tuple[Metric, ...] = (
         lambda c: c["attributed_accesses"] / c["accesses"],
         "Accesses whose log line names the acting workload",
         1,
+    ),
+    Metric(
+        answering.SHARE,
+        "1",
+        lambda c: c["wrong_guess_share"],
+        "Accesses that a guess would ascribe to a wrong workload or task",
+        -1,
+    ),
+    Metric(
+        answering.TIME,
+        "s",
+        answering.time_to_answer_s,
+        "Time to answer who touched what between two instants",
+        -1,
     ),
 )

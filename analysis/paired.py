@@ -5,13 +5,13 @@ both cancels in the difference: its interval is Student's t over the paired diff
 narrower than the two intervals suggest (Law 2015, "Simulation Modeling and Analysis", §11.2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import inf, isfinite
 
 import msgspec
 import numpy as np
 
-from analysis import estimators, survival
+from analysis import answering, estimators, survival, words
 from analysis.metrics import METRICS
 from analysis.part import Part, holds, is_copy, the_point
 from analysis.thefts import DETECTED, Followed, follow, follow_up_s
@@ -51,16 +51,45 @@ class Comparison(msgspec.Struct, frozen=True):
 def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
     """Return paired differences of every regime to ``baseline``, by default the first.
 
+    The time to answer a question carries the ranges of its parameters, which regimes share: its
+    verdict is that of sampling alone.
+
     Raises:
         UsageError: the record has fewer than two regimes, or not the baseline.
     """
+    found, parts = _sampled(record, baseline)
+    if answering.TIME not in found.rows:
+        return found
+    row = _with_ranges(found.rows[answering.TIME], found.baseline, parts)
+    return msgspec.structs.replace(found, rows=found.rows | {answering.TIME: row})
+
+
+def _with_ranges(row: Row, baseline: str, parts: Mapping[str, Part]) -> Row:
+    """Widen the times that answers take, and their differences, by what is assumed of people."""
+    machine_s = {
+        name: float(np.mean([answering.machine_s(counts) for counts in part.replications()]))
+        for name, part in parts.items()
+    }
+
+    def widened(of: Estimate, machine_s: float) -> Estimate:
+        return answering.widened(of, machine_s, (of.value or 0.0) - machine_s)
+
+    return msgspec.structs.replace(
+        row,
+        values={name: widened(of, machine_s[name]) for name, of in row.values.items()},
+        differences={
+            name: widened(of, machine_s[name] - machine_s[baseline])
+            for name, of in row.differences.items()
+        },
+    )
+
+
+def _sampled(record: RunRecord, baseline: str | None) -> tuple[Comparison, dict[str, Part]]:
+    """Return the comparison with the intervals of sampling alone, and the rows of each regime."""
     point = the_point(record, None)
     names = [name for name in record.manifest.regimes if holds(record, point, name)]
-    if len(names) < 2:
-        raise UsageError(f"regime: found {', '.join(names)}, a comparison needs at least two")
+    refuse(names, baseline, None)
     baseline = baseline or names[0]
-    if baseline not in names:
-        raise UsageError(f"baseline: found {baseline!r}, must be one of {', '.join(names)}")
     parts = {name: Part(record, point, (name,)) for name in names}
     within_s = follow_up_s([part.copies for part in parts.values()])
     scalars = {name: _scalars(part, within_s) for name, part in parts.items()}
@@ -70,7 +99,22 @@ def compare(record: RunRecord, baseline: str | None = None) -> Comparison:
         if all(scalars[name].get(metric) for name in names)
     }
     others = tuple(name for name in names if name != baseline)
-    return Comparison(baseline, (baseline, *others), record.manifest.replications, within_s, rows)
+    regimes = (baseline, *others)
+    return Comparison(baseline, regimes, record.manifest.replications, within_s, rows), parts
+
+
+def refuse(names: Sequence[str], baseline: str | None, metric: str | None) -> None:
+    """Refuse a comparison that cannot be made, before anything has been simulated for it.
+
+    Raises:
+        UsageError: fewer than two regimes, a baseline or a metric that does not exist.
+    """
+    if len(names) < 2:
+        raise UsageError(f"regime: found {', '.join(names)}, a comparison needs at least two")
+    if baseline is not None and baseline not in names:
+        raise UsageError(f"baseline: found {baseline!r}, must be one of {', '.join(names)}")
+    if metric is not None and metric not in (known := _titles(0.0)):
+        raise UsageError(f"half-width: found {metric!r}, must be one of {', '.join(known)}")
 
 
 def enough(record: RunRecord, baseline: str | None, wanted: tuple[str, float]) -> bool:
@@ -88,7 +132,7 @@ def widest(record: RunRecord, baseline: str | None, metric: str) -> float:
     Raises:
         UsageError: no regime has this metric.
     """
-    comparison = compare(record, baseline)
+    comparison, _ = _sampled(record, baseline)
     if metric not in comparison.rows:
         known = ", ".join(comparison.rows)
         raise UsageError(f"half-width: found {metric!r}, must be one of {known}")
@@ -101,10 +145,11 @@ def widest(record: RunRecord, baseline: str | None, metric: str) -> float:
 
 
 def _titles(within_s: float) -> dict[str, tuple[str, str, int]]:
+    within = words.duration(within_s)
     fixed = {
         "residual_validity_s": ("Life left in a credential stolen now", "s", -1),
-        "exposure_within_s": (f"Usable after the theft, mean within {within_s:g} s", "s", -1),
-        "detected_share": (f"Thefts detected while usable, within {within_s:g} s", "1", 1),
+        "exposure_within_s": (f"Copy usable after the theft, mean within {within}", "s", -1),
+        "detected_share": (f"Thefts detected while usable, within {within}", "1", 1),
         "permissions_per_theft": ("Permissions that a theft opens", "permissions", -1),
     }
     return fixed | {metric.name: (metric.title, metric.unit, metric.better) for metric in METRICS}

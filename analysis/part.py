@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Iterable
 from math import inf
 from typing import Any
 
+from analysis import answering
 from analysis.thefts import Followed, follow
 from scenarios.errors import RecordError
 from scenarios.record.record import RunRecord
@@ -86,16 +87,22 @@ class Part:
         return theft.regime, theft.replication, first, number
 
     def replications(self) -> list[dict[str, float]]:
-        """Return the counts of each (regime, replication) by name, with agents and horizon."""
-        found: dict[tuple[str, int], dict[str, float]] = defaultdict(self._givens)
+        """Return the counts of each (regime, replication) by name, with what the scenario gives."""
+        given = {regime: self._givens(regime) for regime in self.regimes}
+        found: dict[tuple[str, int], dict[str, float]] = {}
         for count in self.counts:
-            found[(count.regime, count.replication)][count.name] = count.value
+            of = found.setdefault((count.regime, count.replication), dict(given[count.regime]))
+            of[count.name] = count.value
         return [found[key] for key in sorted(found)]
 
-    def _givens(self) -> dict[str, float]:
-        classes = self.manifest.scenario.get("workloads", ())
+    def _givens(self, regime: str) -> dict[str, float]:
+        """Return what follows from the scenario alone, under the names that counts have."""
+        scenario = self.manifest.scenario
+        classes = scenario.get("workloads", ())
         agents = float(sum(workload["count"] for workload in classes))
-        return {"agents": agents, "horizon_s": self.horizon_s}
+        simulated = self.manifest.world == "simulated"
+        open_lines = answering.givens(scenario, regime) if simulated else {}
+        return {"agents": agents, "horizon_s": self.horizon_s, **open_lines}
 
     def totals(self) -> dict[str, float]:
         """Return each count summed over regimes and replications."""

@@ -7,6 +7,7 @@ Which interval stands where:
 =============================  ==================================================================
 ``issuances_per_s``, measured  Student's t over consecutive batches of the run
 means of counts                Student's t over replications; exact Poisson where nothing happened
+``time_to_answer_s``           the same, widened by the ranges of its parameters (``answering``)
 ``residual_validity_s``        the same; with one replication, t over its probes
 ``exposure…_s``                Kaplan–Meier restricted mean, jackknife over robbed secrets
 ``copy_held…``, ``…abused…``     mean time in each state of a theft, jackknife over robbed secrets
@@ -17,6 +18,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
 ``permissions_per_theft``      Student's t over thefts
+``over_privilege_ratio``       the same, over thefts of credentials (``privilege``)
 ``accepted_uses_per_theft``    the same, of those within the run
 ``incidents_per_agent_year``   exact Poisson, widened by the range of the hazards (`uncertainty`)
 ``false_alarms_…_day``         exact Poisson
@@ -41,13 +43,14 @@ from math import isfinite
 import msgspec
 import numpy as np
 
-from analysis import estimators, recovery, survival
+from analysis import answering, estimators, recovery, survival
 from analysis.course import course
 from analysis.detection import TimeToDetection, time_to_detection
 from analysis.latency import MAX_BATCHES, MIN_BATCHES
 from analysis.metrics import METRICS, Metric
 from analysis.operations import Operation, lag_p99_s, operations
 from analysis.part import Part, holds, the_point
+from analysis.privilege import over_privilege
 from analysis.split import Splits, splits
 from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
@@ -187,9 +190,11 @@ def _regime(
     metrics |= _frequencies(part, missing)
     metrics |= recovery.estimates(part, missing)
     metrics |= attribution(part)
+    metrics |= _answering(part, metrics[answering.TIME])
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
     metrics |= bad_years(part, over)
+    metrics |= over_privilege(part)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}
     seen = [theft.detector for theft in part.thefts if theft.detector and theft.alert_s]
@@ -263,8 +268,19 @@ def _measured_rate(part: Part) -> dict[str, Estimate]:
     return {name: _not_negative(estimators.mean(rates, "1/s"))}
 
 
+def _answering(part: Part, plain: Estimate) -> dict[str, Estimate]:
+    """Carry the ranges of what a question costs into the time that its answer takes."""
+    if plain.value is None:
+        return {}
+    reading = [answering.machine_s(counts) for counts in part.replications()]
+    machine_s = sum(reading) / len(reading)
+    return {answering.TIME: answering.widened(plain, machine_s, plain.value - machine_s)}
+
+
 def _why(part: Part, count: str) -> str:
     """Return why a record holds no such count, in the engine's words where it has some."""
+    if count in answering.GIVENS and part.manifest.world == "measured":
+        return "a real log is asked with midas audit who"
     own = part.manifest.not_observable.get(f"counts.{count}")
     return own or f"{part.manifest.engine} does not count {count}"
 

@@ -35,6 +35,7 @@ TITLES = (
         "detector_latency_s": "Event to alert, median",
         "accepted_uses_per_theft": "Uses of a theft that were accepted within the run, mean",
         "permissions_per_theft": "Permissions that a theft opens",
+        "over_privilege_ratio": "Permissions that it opens for each that the robbed tasks need",
         "incidents_per_agent_year": "Incidents per agent and year",
         "false_alarms_per_identity_day": "False alarms per identity and day",
     }
@@ -45,15 +46,15 @@ TITLES = (
 
 def title(name: str, summary: Summary) -> str:
     """Return a metric in words."""
+    within = words.duration(summary.within_s)
     if name == summary.exposure_name:
-        within = words.duration(summary.within_s)
         return f"Copy usable after the theft, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "foothold"):
-        return "Foothold until the thief's last access, likewise"
+        return f"Foothold until the thief's last access, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "agent_key"):
-        return "Node agent's key until the thief's last access, likewise"
+        return f"Node agent's key until the thief's last access, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "issuer_key"):
-        return "Issuer's key until the thief's last access, likewise"
+        return f"Issuer's key until the thief's last access, mean within {within}"
     if words_of := COURSE_TITLES.get(name.removesuffix(summary.exposure_name[len("exposure") :])):
         return words_of
     told = recovery.title(name, summary.manifest.scenario) or years.title(name)

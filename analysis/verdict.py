@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from analysis import words
-from analysis.estimators import difference, ratio
+from analysis.headline import baseline, of_one, of_several, resolved
 from analysis.questions import QUESTIONS, Question, estimate, title
 from analysis.split import Splits
 from analysis.summary import Summary
@@ -61,30 +61,6 @@ def verdict(simulated: Summary | None, measured: Summary | None) -> Verdict:
     return said
 
 
-def baseline(summary: Summary) -> str | None:
-    """Return the regime that others are held against: the first without end, else the first."""
-    names = list(summary.regimes)
-    for regime in summary.manifest.scenario.get("regimes", ()):
-        if regime["name"] in names and regime.get("ttl_s") == "never":
-            return str(regime["name"])
-    return names[0] if names else None
-
-
-def resolved(a: Estimate | None, b: Estimate | None) -> int | None:
-    """Return the sign of a − b if its interval leaves zero out, 0 if not, None if unknown.
-
-    A value without end is more than any other.
-    """
-    if a is None or b is None:
-        return None
-    if a.infinite or b.infinite:
-        return int(a.infinite) - int(b.infinite)
-    apart = difference(a, b)
-    if apart.value is None or apart.low is None or apart.high is None:
-        return None
-    return 1 if apart.low > 0 else -1 if apart.high < 0 else 0
-
-
 # --- regimes against each other -------------------------------------------------------------------
 
 
@@ -92,10 +68,16 @@ def _compare(summary: Summary) -> Verdict:
     base = baseline(summary)
     others = [name for name in summary.regimes if name != base]
     if base is None or not others:
-        return Verdict("One regime alone: this record has nothing to compare it with.")
-    said = Verdict(_headline(summary, base, others))
-    for question in QUESTIONS:
-        _ask(summary, base, others, question, said)
+        return Verdict(of_one(summary))
+    headline, best = of_several(summary, base, others)
+    said = Verdict(headline)
+    prices = [
+        question.loss
+        for question in QUESTIONS
+        if best in _ask(summary, base, others, question, said)
+    ]
+    if best is not None:
+        said.headline += _price(prices)
     if not said.losses:
         said.losses.append(
             Finding("Nothing that this record counts", f"is worse than under {base} beyond doubt.")
@@ -103,44 +85,21 @@ def _compare(summary: Summary) -> Verdict:
     return said
 
 
-def _headline(summary: Summary, base: str, others: Sequence[str]) -> str:
-    name = summary.exposure_name
-    found = {regime: of.metrics.get(name) for regime, of in summary.regimes.items()}
-    known = {r: e for r, e in found.items() if e is not None and e.value is not None}
-    within = words.duration(summary.within_s)
-    shorter = [r for r in others if resolved(found.get(r), found[base]) == -1]
-    if not shorter:
-        if base not in known or len(known) < 2:
-            return "This record holds too few thefts to compare the regimes."
-        return (
-            f"Not decided: no regime ends a thief's use of a stolen credential sooner than {base} "
-            "beyond the intervals of this record."
-        )
-    best = min(shorter, key=lambda regime: known[regime].value or 0.0)
-    tied = [r for r in shorter if r != best and resolved(known[r], known[best]) == 0]
-    also = f" {words.listing(tied)} cannot be told from it." if tied else ""
-    return (
-        f"{best} limits a theft most: a copied credential stays usable for "
-        f"{words.brief(known[best])} on average instead of {words.brief(known[base])} under "
-        f"{base}, counting the first {within}{_times(known[base], known[best])}.{also}"
-    )
-
-
-def _times(more: Estimate, less: Estimate) -> str:
-    factor = ratio(more, less)
-    if factor.value is None:
-        return ""
-    plain = Estimate(factor.value, factor.low, factor.high, factor.n, "")
-    return f": {words.brief(plain)} times shorter"
+def _price(losses: Sequence[str]) -> str:
+    """Return what the best regime is paid with, in the words of its losses."""
+    if not losses:
+        return " No price of it was seen in this record."
+    return f" The price: {'; '.join(loss[0].lower() + loss[1:] for loss in losses)}."
 
 
 def _ask(
     summary: Summary, base: str, others: Sequence[str], question: Question, said: Verdict
-) -> None:
-    """Add one finding for each way in which the answers came out."""
+) -> list[str]:
+    """Add one finding for each way in which the answers came out; return the regimes that lose."""
+    losing: list[str] = []
     ours = estimate(summary, base, question.metric)
     if ours is None:
-        return
+        return losing
     by_sign: dict[int, list[str]] = {}
     for regime in others:
         theirs = estimate(summary, regime, question.metric)
@@ -150,6 +109,8 @@ def _ask(
         said.comparisons += 1
         if abs((theirs.value or 0.0) - (ours.value or 0.0)) < question.least:
             sign = 0
+        if sign == -question.better:
+            losing.append(regime)
         if sign or theirs.value != ours.value:  # zero against zero is no open question
             text = f"{regime} {words.cell(theirs)}{_aside(summary, regime, question, sign)}"
             by_sign.setdefault(sign, []).append(text)
@@ -162,6 +123,7 @@ def _ask(
             said.gains.append(Finding(question.gain, evidence))
         else:
             said.losses.append(Finding(question.loss, evidence))
+    return losing
 
 
 def _aside(summary: Summary, regime: str, question: Question, sign: int) -> str:
@@ -254,6 +216,9 @@ def _limits(summary: Summary) -> list[Finding]:
             "their central values."
         )
         said.append(Finding("Whether it holds for other inputs", evidence))
+    if not summary.thefts:
+        said.append(Finding("What a thief can do", "Nothing was stolen in these runs."))
+        return said + _circumstances(summary)
     put = sum(theft.injected for theft in summary.thefts)
     before = sum(theft.stolen_s < 0 for theft in summary.thefts if not theft.injected)
     rest = len(summary.thefts) - put - before
@@ -263,6 +228,18 @@ def _limits(summary: Summary) -> list[Finding]:
         "themselves."
     )
     said.append(Finding("How often credentials are stolen", evidence))
+    return said + _circumstances(summary)
+
+
+def _circumstances(summary: Summary) -> list[Finding]:
+    manifest = summary.manifest
+    said: list[Finding] = []
+    if not manifest.scenario.get("faults"):
+        evidence = (
+            "Nothing broke in these runs. A credential that ends depends on an issuer that "
+            "answers, a static key does not: this is where short lifetimes lose."
+        )
+        said.append(Finding("What an outage of the issuer costs", evidence))
     if manifest.replications == 1:
         evidence = "Most differences between regimes have no interval."
         said.append(Finding("Only one replication", evidence))
@@ -276,5 +253,10 @@ def _hidden(summary: Summary) -> list[Finding]:
     manifest = summary.manifest
     if not manifest.not_observable:
         return []
-    claim = f"What {manifest.engine} cannot observe"
-    return [Finding(claim, f"{', '.join(manifest.not_observable)}: why, is told on the last page.")]
+    claim = f"What this {manifest.world} run could not see"
+    reasons = dict.fromkeys(manifest.not_observable.values())
+    return [Finding(claim, f"{_sentence('; '.join(reasons))} (details on the last page).")]
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -4,7 +4,9 @@ from typing import Final
 
 from analysis import estimators
 from analysis.part import Part
+from scenarios.detection.suite import detectors
 from scenarios.record.estimate import Estimate
+from scenarios.spec.resolve import load_resolved
 from scenarios.spec.rules import SECONDS_PER_DAY
 
 _TASK: Final = ("task", "delegation")
@@ -17,6 +19,7 @@ DETECTORS: Final = {
     "new_origin": "new origin",
     "rate_change": "rate change",
     "canary": "canary",
+    "unknown_serial": "unknown serial",
 }
 TITLES: Final = (
     {f"{name}_precision": f"True share of alerts, {words}" for name, words in DETECTORS.items()}
@@ -37,7 +40,7 @@ def watch(part: Part) -> dict[str, Estimate]:
 
 
 def _judged(part: Part) -> dict[str, Estimate]:
-    """Share of each detector's alerts that a theft was behind, and its false alarms.
+    """Share of each detector's alerts that a theft was behind, and its false alarms, if none, too.
 
     Precision is at the scenario's own frequencies: alerts of injected thefts are left out, since
     their number is a choice. The hazards' own uncertainty is not in the interval.
@@ -50,14 +53,23 @@ def _judged(part: Part) -> dict[str, Estimate]:
     days = part.totals().get("watched_identity_s", 0.0) / SECONDS_PER_DAY
     counted = [alert for alert in part.alerts if alert.incident not in part.injected]
     found = {}
-    for name in sorted({alert.detector for alert in counted} - {NOTICE}):
+    spoke = {alert.detector for alert in counted} - {NOTICE}
+    for name in sorted(spoke | _armed(part)):
         true = [alert.incident is not None for alert in counted if alert.detector == name]
         metric = name.replace("-", "_")
-        found[f"{metric}_precision"] = estimators.share(sum(true), len(true))
+        if true:
+            found[f"{metric}_precision"] = estimators.share(sum(true), len(true))
         found[f"{metric}_false_alarms_per_identity_day"] = estimators.rate(
             len(true) - sum(true), days, "1/(identity d)"
         )
     return found
+
+
+def _armed(part: Part) -> set[str]:
+    """Return the detectors that could have spoken under the regime, whether they did or not."""
+    scenario = load_resolved(part.manifest.scenario)
+    of = [regime for regime in scenario.regimes if regime.name in part.regimes]
+    return {detector.name for regime in of for detector in detectors(scenario, regime)}
 
 
 def _waits(part: Part) -> dict[str, Estimate]:

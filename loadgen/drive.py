@@ -65,6 +65,7 @@ def drive(
     lag_bound_s: float = 0.010,
     allowed: Collection[str] = (),
     workdir: Path | None = None,
+    on_plan: Callable[[Sequence[Plan]], None] | None = None,
     on_progress: Callable[[DriveProgress], None] | None = None,
     sources: Mapping[str, str] | None = None,
     machine: Mapping[str, str] | None = None,
@@ -88,6 +89,7 @@ def drive(
         allowed: URLs outside loopback that may be loaded.
         workdir: where sockets, data and run files lie meanwhile; a folder of the system's
             temporary one when None. What is made in it is removed.
+        on_plan: called with what is about to run, before anything is started.
         on_progress: called about once a second, in the calling thread.
         sources: key path of the scenario → key of ``sources.toml``, for the manifest.
         machine: description of the machine, for the manifest.
@@ -108,6 +110,8 @@ def drive(
     shape = parse_shape(arrivals)
     plans = plans_of(scenario, seed, regimes, rate_hz, seconds, warmup_s, shape)
     _refuse_incapable(plans, make_target())
+    if on_plan is not None:
+        on_plan(plans)
     started, began_s = datetime.now(UTC), monotonic()
     run = _Run()
     with StopSignals() as signals, _work_folder(workdir) as folder:
@@ -281,21 +285,28 @@ def _complete(plans: Sequence[Plan], run: _Run) -> bool:
     )
 
 
+def _life(one: Plan) -> str:
+    return "credentials without end" if one.ttl_s is None else f"credentials of {one.ttl_s:g} s"
+
+
 def _notes(run: _Run) -> list[str]:
     notes: list[str] = []
     for outcome in run.outcomes:
         name, agents = outcome.plan.regime.name, len(outcome.plan.identities)
         if outcome.plan.prologue.squeeze < 1.0:
             notes.append(
-                f"{name}: credentials are younger at the opening of the window than in the "
-                f"simulator, by a factor of {outcome.plan.prologue.squeeze:.2f}"
+                f"{name}: when the window opens, credentials are "
+                f"{outcome.plan.prologue.squeeze:.2f} times as old as in the simulator, so that "
+                "nobody waits for them to age"
             )
         if outcome.plan.shape.kind != "scenario":
             notes.append(f"{name}: arrivals are not the scenario's own: {outcome.plan.shape.kind}")
         notes.append(
-            f"{name}: {agents} agents; run clock zero at {outcome.wall_at_zero_utc}; credentials "
-            f"issued in the {outcome.plan.prologue.seconds:.1f} s before it; the first "
-            f"{outcome.plan.warmup_s:.1f} s reported apart"
+            f"{name}: {agents:,} agents, {_life(outcome.plan)}; their first credentials were "
+            "issued in the "
+            f"{outcome.plan.prologue.seconds:.1f} s before the window, which opened at "
+            f"{outcome.wall_at_zero_utc}; its first {outcome.plan.warmup_s:.1f} s are reported "
+            "apart"
         )
         notes += outcome.notes
     return notes

@@ -4,7 +4,12 @@ Held by ``tests/laws/test_every_key_matters_measured.py``: every other key chang
 who is robbed, or what is armed and reported.
 """
 
+from collections.abc import Iterator
 from typing import Final
+
+from pydantic import BaseModel
+
+from scenarios.spec.schema import Scenario
 
 _WORDS = "words for people"
 _SERVICE = "the target is the issuer, with its own servers, times and faults"
@@ -25,6 +30,14 @@ IGNORES: Final = {
     "issuer": _SERVICE,
     "faults": _SERVICE,
     "threats": _SIMULATED,
+    "detection.superseded_serial.sensitivity": _DELIVERED,
+    "detection.superseded_serial.delay_s": _DELIVERED,
+    "detection.two_origins.sensitivity": _DELIVERED,
+    "detection.two_origins.delay_s": _DELIVERED,
+    "detection.new_permission.sensitivity": _DELIVERED,
+    "detection.new_permission.delay_s": _DELIVERED,
+    "detection.issue_log.sensitivity": _DELIVERED,
+    "detection.issue_log.delay_s": _DELIVERED,
     "detection.new_origin.sensitivity": _DELIVERED,
     "detection.new_origin.delay_s": _DELIVERED,
     "detection.rate_change.sensitivity": _DELIVERED,
@@ -49,6 +62,7 @@ IGNORES: Final = {
     "regimes.session_overhang_s": "the target's own; each use is a request of its own",
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",
+    "workloads.granted": "a target is provisioned with what tasks need",
     "workloads.ttl_s": "a target is provisioned with one lifetime, that of the regime",
     "workloads.restarts_per_agent_day": "agents of a measured run do not restart",
     "workloads.clock_skew": "agents of a measured run share one clock",
@@ -56,3 +70,35 @@ IGNORES: Final = {
     "workloads.tasks.duration_s": "a task of a measured run is one use, at its start",
     "workloads.tasks.sensitivity": "weighs permissions in the analysis",
 }
+
+
+_SAID_ELSEWHERE = {"schema_version", "horizon_s", "engine", "series_interval_s", "probes"}
+"""a window has its own, as ``midas scenario window`` shows"""
+
+
+def unused(scenario: Scenario) -> dict[str, str]:
+    """Return the keys that this scenario gives a value and a measured run leaves out, with reasons.
+
+    Words for people and what the window sets itself are not told.
+    """
+    return {
+        key: reason
+        for key, reason in IGNORES.items()
+        if reason is not _WORDS and key not in _SAID_ELSEWHERE and _is_set(scenario, key.split("."))
+    }
+
+
+def _is_set(value: object, path: list[str]) -> bool:
+    if not path:
+        return True
+    return any(
+        path[0] in table.model_fields_set and _is_set(getattr(table, path[0]), path[1:])
+        for table in _tables(value)
+    )
+
+
+def _tables(value: object) -> Iterator[BaseModel]:
+    if isinstance(value, BaseModel):
+        yield value
+    elif isinstance(value, tuple):
+        yield from (one for one in value if isinstance(one, BaseModel))

@@ -9,7 +9,7 @@ _SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 
 def scenarios(incomplete: str) -> list[str]:
     """Return catalogue scenarios, and the TOML files and folders that begin so."""
-    names = _begins(incomplete, [path.stem for path in (_SCENARIOS / "catalog").glob("*.toml")])
+    names = catalogue(incomplete)
     folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
     try:
         beside = [path for path in folder.iterdir() if path.is_dir() or path.suffix == ".toml"]
@@ -17,6 +17,11 @@ def scenarios(incomplete: str) -> list[str]:
         beside = []
     files = [f"{path}/" if path.is_dir() else str(path) for path in beside]
     return names + _begins(incomplete, files)
+
+
+def catalogue(incomplete: str) -> list[str]:
+    """Return the scenarios that come with midas."""
+    return _begins(incomplete, [path.stem for path in (_SCENARIOS / "catalog").glob("*.toml")])
 
 
 def regimes(incomplete: str) -> list[str]:

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from midas import provenance, results
 from midas.output import Output, Progress
+from midas.render.scenario import duration
 
 if TYPE_CHECKING:
     from analysis.summary import Summary
+    from loadgen.plan import Plan
     from loadgen.session import DriveProgress
     from loadgen.threshold import Judgement
     from scenarios.spec.resolve import Resolved
+    from scenarios.spec.schema import Scenario
 
 INTERRUPTED = 130
+START_S = 3.0
+"""what target and generator need to start, roughly: for people who wait"""
 
 
 class Options(NamedTuple):
@@ -109,6 +114,7 @@ def measure(
             lambda: make_target(target, allowed_urls=options.allowed),
             seed,
             **options._asdict(),
+            on_plan=lambda plans: _foretell(plans, resolved.scenario, output),
             on_progress=_shown(bar),
             sources=resolved.sources,
             machine=provenance.machine(),
@@ -121,6 +127,31 @@ def measure(
         for one in thresholds
     ]
     return Measured(summary, path, judgements)
+
+
+def _foretell(plans: "Sequence[Plan]", asked: "Scenario", output: Output) -> None:
+    """Say how long it will take, and what of the scenario a measured run leaves out."""
+    from loadgen.ignores import unused
+
+    windows_s = sum(plan.seconds for plan in plans)
+    before_s = sum(plan.prologue.seconds for plan in plans)
+    output.note(
+        f"About {windows_s + before_s + START_S * len(plans):.0f} s: {windows_s:.0f} s of load, "
+        f"before it {before_s:.0f} s in which agents get their first credentials, and the start"
+    )
+    shortened = [
+        f"{plan.regime.name} {duration(plan.regime.ttl_s)} instead of {duration(regime.ttl_s)}"
+        for plan in plans
+        for regime in asked.regimes
+        if regime.name == plan.regime.name and regime.ttl_s != plan.regime.ttl_s
+    ]
+    if shortened:
+        output.note(f"Lifetime for this window, by [drive.override]: {', '.join(shortened)}")
+    if given := unused(asked):
+        output.note(
+            f"A measured run does not use these keys of the scenario: {', '.join(given)} "
+            "(midas scenario window says why)"
+        )
 
 
 def _shown(bar: Progress) -> Callable[["DriveProgress"], None]:

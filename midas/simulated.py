@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 DEFAULT_REPLICATIONS = 8
 FEWEST_REPLICATIONS = 2
 """without two there is no interval"""
-SLOW_S = 10.0
-"""a replication of all regimes that takes longer is repeated less often than the default"""
+SLOW_S = 6.0
+"""a replication of all regimes that takes longer is repeated less often than the default: what a
+catalogue scenario takes at its default size is to stay within a minute"""
 BUDGET_S = DEFAULT_REPLICATIONS * SLOW_S
 
 
@@ -40,7 +41,7 @@ def simulate(
     ``enough`` is asked after each replication whether the run may end before its last one.
 
     A run that exists is loaded. Finished replications survive an interruption and are taken up by
-    the next attempt. Without ``replications`` there are eight, fewer when one takes over ten
+    the next attempt. Without ``replications`` there are eight, fewer when one takes over six
     seconds. What will take long says beforehand how long; what needs more memory than the machine
     has is refused unless ``yes``.
 

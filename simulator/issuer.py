@@ -96,8 +96,8 @@ class Issuer:
         if self._of.queue_limit is not None:
             self._capacity = sum(stage.free for stage in self._stages) + self._of.queue_limit
         self._held = 0
-        self._batch = -inf, -1
-        """instant and node of the last accepted attempt"""
+        self._batch, self._in_batch = (-inf, -1), 0
+        """instant and node of the last accepted attempt, and how many were of the same"""
         self.unfinished = 0
         self._next_turn_s: dict[int, float] = {}
 
@@ -122,7 +122,7 @@ class Issuer:
 
     def attempt(self, slot: Slot) -> None:
         """Accept an attempt, or refuse it."""
-        if self._down or self._cut_off(slot.agent):
+        if not self.reaches(self._layout.node_number(slot.agent)):
             self._client.fail(slot, EventKind.REFUSED)
             return
         wait_s = self._wait_for_turn(slot.agent)
@@ -149,13 +149,18 @@ class Issuer:
         else:
             self._arrive(attempt)
 
-    def _cut_off(self, agent: int) -> bool:
-        """Return whether a partition under way concerns the agent's node."""
-        node = self._layout.node_number(agent)
-        return any(
+    def reaches(self, node: int) -> bool:
+        """Return whether the issuer is up and no partition under way concerns a node."""
+        return not self._down and not any(
             uniform(self._seed_key, node, Stream.CUT_OFF, number) < share
             for number, share in self._partitions.items()
         )
+
+    def batch_is_full(self, agent: int) -> bool:
+        """Return whether as many attempts of the agent's node as may be were accepted just now."""
+        batch = self._now_s, self._layout.node_number(agent)
+        limit = self._of.batch_limit
+        return limit is not None and self._batch == batch and self._in_batch >= limit
 
     def _wait_for_turn(self, agent: int) -> float:
         """Return how long the limiter holds an attempt; inf when its deadline comes before."""
@@ -178,6 +183,7 @@ class Issuer:
         """Return the work that the batch of an accepted attempt adds: none but to its first."""
         batch = self._now_s, self._layout.node_number(slot.agent)
         last, self._batch = self._batch, batch
+        self._in_batch = self._in_batch + 1 if batch == last else 1
         return 0.0 if batch == last else self._of.batch_overhead_s
 
     def _time_out(self, attempt: Attempt) -> None:

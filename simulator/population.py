@@ -79,7 +79,19 @@ answered at once, in the same instant, by no issuer: no queue, no outage, no dra
 before it: ``rules.next_sync``, phase u(SYNC_PHASE)·``agent_sync_s``; its due instant is that sync.
 A request in a cold start, after a restart, by hand or again after a failure does not wait. An
 accepted attempt adds ``batch_overhead_s`` to its own signing, unless the accepted attempt before it
-was of the same node and instant.
+was of the same node and instant. A timer's attempt that finds ``batch_limit`` of its node accepted
+at its instant is not made; it is ``batch_gap_s`` later, without waiting for a sync.
+
+*Chained syncs* take the place of those at a fixed interval where, with ``renew_at_sync`` and
+renewal by timer, ``agent_sync_jitter`` is not 0 or ``sync_backoff`` is given. Sync 0 of a node is
+at u(SYNC_PHASE)·``agent_sync_s``; sync n + 1 follows sync n after ``rules.sync_gap`` of
+u(SYNC_GAP, n + 1). A request that is due waits for the first sync that is not before it. With
+``sync_backoff`` a sync fails if the issuer is down or the node cut off from it at that instant, and
+the next one follows after ``rules.backoff_delay`` of the failures in a row and the same draw. An
+attempt that fails at t, as the k-th failure of its request, waits for its node's next sync instead
+of backing off by itself, and puts that sync, number n, off to t + ``rules.backoff_delay`` of k and
+u(SYNC_GAP, n), unless it is later anyway. A sync happens after the time-outs of its instant and
+before the requests, and whatever waits for it attempts then.
 
 *Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
 
@@ -138,6 +150,7 @@ DATASTORE      the same
 BACKOFF        q of the credential that is asked for + 2⁴⁰·(failures of this request so far)
 CUT_OFF        number of the fault (entity: node)
 SYNC_PHASE     0 (entity: node)
+SYNC_GAP       number of the sync that ends it (entity: node)
 RENEW_ALL      q of the credential that is to be renewed
 RESTART        n of the restart; 2⁴⁰ + 2q and 2⁴⁰ + 2q + 1, q of the credential that is asked for
 MASS_RESTART   2·(number of the fault), and one more (entity: node)

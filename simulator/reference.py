@@ -21,6 +21,7 @@ from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.issuer import Client, Issuer
 from simulator.layout import Layout, initial_ages
+from simulator.nodes import Nodes
 from simulator.population import (
     Command,
     CommandKind,
@@ -59,6 +60,13 @@ class ReferencePopulation:
         self._tally = Tally(trace)
         client = Client(self._clock, self._call, self._log, self._issue, self._fail)
         self._issuer = Issuer(scenario, self._layout, seed_key, self._tally, client)
+        by_timer = not self._at_use and self._row.issuance != Issuance.MANUAL
+        self._batched = by_timer and scenario.issuer.batch_limit is not None
+        self._nodes = None
+        if by_timer and scenario.issuer.chained_syncs:
+            self._nodes = Nodes(
+                scenario, self._layout, seed_key, self._clock, self._issuer.reaches, self._try
+            )
         self._watched: dict[int, list[CredentialView]] = {}
         self._lost: dict[int, list[Loss]] = {}
         agents = range(self._layout.agents)
@@ -162,6 +170,7 @@ class ReferencePopulation:
                     self._lost[user].append(Loss(slot.index, slot.serial, self.now_s))
             self._log(EventKind.RESTART, agent, slot.index, slot.serial)
             if slot.request == IDLE:
+                self._forget(slot)
                 slot.again_s = slot.due_s = self.now_s + self._entry_delay(slot)
                 self._await_due(slot)
 
@@ -192,23 +201,35 @@ class ReferencePopulation:
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
 
     def _at_sync(self, slot: Slot, due_s: float) -> float:
-        """Return when what is due is asked for: at once, or at the node's next sync."""
+        """Return when what is due is asked for: at once, or at the node's next sync.
+
+        Where syncs are chained that is not known yet: what is due waits for it (``Nodes``).
+        """
         issuer = self._scenario.issuer
         if not issuer.renew_at_sync or self._at_use or self._row.issuance == Issuance.MANUAL:
+            return due_s
+        if self._nodes is not None:
             return due_s
         node, interval_s = self._layout.node_number(slot.agent), issuer.agent_sync_s
         phase_s = uniform(self._seed_key, node, Stream.SYNC_PHASE, 0) * interval_s
         return rules.next_sync(due_s, phase_s, interval_s)
 
-    def _await_due(self, slot: Slot) -> None:
-        """Ask for the successor when the present credential is due, if it still is the present."""
+    def _await_due(self, slot: Slot, in_batch: bool = False) -> None:
+        """Ask for the successor when the present credential is due, if it still is the present.
+
+        At the node's next sync where those are chained; not what was lost, nor the rest of a batch.
+        """
         if self._at_use or slot.due_s == inf:
             return
         serial, due_s = slot.serial, slot.due_s
 
         def due(slot: Slot) -> None:
-            if slot.serial == serial and slot.due_s == due_s:
+            if slot.serial != serial or slot.due_s != due_s:
+                return
+            if self._nodes is None or in_batch or slot.lost:
                 self._ask(slot)
+            elif slot.request == IDLE:
+                self._nodes.wait(slot)
 
         self._call(due, due_s, EventKind.REQUEST, slot)
 
@@ -237,10 +258,42 @@ class ReferencePopulation:
 
     def _ask(self, slot: Slot) -> None:
         """Make a request, unless one is in flight."""
-        if slot.request == IDLE:
+        if slot.request == IDLE and not self._waits_for_next_batch(slot):
+            self._forget(slot)
             slot.failures = slot.timeouts = 0
             slot.stop_idling(self.now_s)
             self._attempt(slot)
+
+    def _try_again(self, slot: Slot) -> None:
+        """Make a further attempt at a request that failed."""
+        if not self._waits_for_next_batch(slot):
+            self._attempt(slot)
+
+    def _try(self, slot: Slot) -> None:
+        """Make the attempt that waited for a sync."""
+        if slot.request == IDLE:
+            self._ask(slot)
+        else:
+            self._try_again(slot)
+
+    def _forget(self, slot: Slot) -> None:
+        if self._nodes is not None:
+            self._nodes.forget(slot)
+
+    def _waits_for_next_batch(self, slot: Slot) -> bool:
+        """Return whether the node's batch of this instant is full; then plan the attempt."""
+        if not self._batched or not self._issuer.batch_is_full(slot.agent):
+            return False
+        later_s = self.now_s + self._scenario.issuer.batch_gap_s
+        if slot.request == BACKING_OFF:
+            self._call(self._try_again, later_s, EventKind.REQUEST, slot)
+            return True
+        if slot.again_s > -inf:  # it does not idle meanwhile
+            slot.again_s = later_s
+        self._forget(slot)
+        slot.due_s = later_s
+        self._await_due(slot, in_batch=True)
+        return True
 
     def _attempt(self, slot: Slot) -> None:
         self._log(EventKind.REQUEST, slot.agent, slot.index, slot.serial)
@@ -253,14 +306,17 @@ class ReferencePopulation:
         """Back off after a refusal or a time-out."""
         slot.request = BACKING_OFF
         slot.failures += 1
+        self._log(kind, slot.agent, slot.index, slot.serial)
+        if self._nodes is not None and self._scenario.issuer.sync_backoff is not None:
+            self._nodes.fail(slot)
+            return
         backoff = self._scenario.issuer.backoff
         k = slot.occurrence(slot.serial + 1) + (slot.failures << 40)
         u = uniform(self._seed_key, slot.agent, Stream.BACKOFF, k)
         delay_s = rules.backoff_delay(
             slot.failures, backoff.base_s, backoff.factor, backoff.cap_s, backoff.jitter, u
         )
-        self._call(self._attempt, self.now_s + delay_s, EventKind.REQUEST, slot)
-        self._log(kind, slot.agent, slot.index, slot.serial)
+        self._call(self._try_again, self.now_s + delay_s, EventKind.REQUEST, slot)
 
     def _issue(self, slot: Slot) -> None:
         self._tally.expired_s += self._expired_for(slot) * len(self._layout.users(slot.agent))

@@ -236,6 +236,15 @@ def told_before_expiry(ttl_s: float, fraction: float, use_rate_hz: float, each: 
     return 1.0 - (1.0 - each) * (1.0 - later)
 
 
+def first_line_seen(late_s: float, share: float, use_rate_hz: float) -> float:
+    """Return the mean time from a thief's first use to the alert on his first line that is seen.
+
+    d + (1 − s)/(sλ): each line is seen with probability s, so the number of those before the first
+    that is seen is geometric, and 1/λ lies between two.
+    """
+    return late_s + (1.0 - share) / (share * use_rate_hz)
+
+
 def lateral_reach(doors: int, success: float, depth: int) -> float:
     """Return Σ (p·k)^d, d = 1 … depth: a branching process of mean offspring p·k.
 

@@ -84,3 +84,15 @@ def command_names() -> list[list[str]]:
         return [words, *below]
 
     return walk(typer.main.get_command(app), [])
+
+
+def understood(words: list[str]) -> None:
+    """Parse a command line (without ``midas``) against the real command tree, running nothing."""
+    command = typer.main.get_command(app)
+    context = command.make_context("midas", list(words))
+    while hasattr(command, "resolve_command") and (
+        rest := [*context._protected_args, *context.args]
+    ):
+        name, command, rest = command.resolve_command(context, rest)
+        assert command is not None, f"midas has no command {name}"
+        context = command.make_context(name, rest, parent=context)

@@ -78,7 +78,7 @@ def drawing(figure: Figure, name: str, title: str, caption: str) -> Drawing:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(url\(#|href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"(\d\.\d\d)\d+", r"\1", svg)  # a hundredth of a point is enough
+    svg = re.sub(r"<[^>]+>", _rounded, svg)
     svg = re.sub(r' (width|height)="[\d.]+pt"', "", svg, count=2)
     described = (
         f'role="img" aria-labelledby="{name}-title {name}-desc">'
@@ -86,6 +86,11 @@ def drawing(figure: Figure, name: str, title: str, caption: str) -> Drawing:
         f'<desc id="{name}-desc">{escape(caption)}</desc>'
     )
     return Drawing(svg.replace(">", f" {described}", 1).strip(), title, caption)
+
+
+def _rounded(tag: re.Match[str]) -> str:
+    """Return a tag with its places to a hundredth of a point; what is written stays as it is."""
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", tag[0])
 
 
 def colour(place: int) -> str:

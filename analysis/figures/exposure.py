@@ -43,8 +43,18 @@ def exposure(summary: Summary) -> Drawing | None:
                 ha="center",
                 fontsize=9,
                 color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
             )
         ax.axvline(within_s, color=MUTED, lw=0.8, ls=":")
+        ax.annotate(
+            words.duration(within_s),
+            (within_s, 0.02),
+            (3, 0),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            fontsize=8.5,
+            color=MUTED,
+        )
         low_end = min((row[2].low or row[2].value or 1.0) for row in found)
         log_time(ax.xaxis, max(low_end, 1e-9) / 5, within_s * 2.2)
         ax.set_yticks(range(len(found)), [name for _, name, _ in found])

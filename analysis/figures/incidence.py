@@ -18,6 +18,14 @@ CAUSE_COLOURS = {
     "evicted": "#e69f00",
     "expired": "#9ad0f0",
 }
+MEANING = {
+    "detected": "an alert came while the copy was of use",
+    "revoked": "taken back before any alert",
+    "refused": "of no use to the thief, though nobody was alerted",
+    "evicted": "the thief was thrown out before any alert",
+    "expired": "it ended by itself before any alert",
+    "open": "the thief still can, and nobody knows",
+}
 OPEN_COLOUR = "#ececec"
 COLUMNS = 2
 STEPS = 160
@@ -52,10 +60,14 @@ def incidence(summary: Summary) -> Drawing | None:
         figure.legend(handles, labels, loc="outside upper center", ncols=6, fontsize=9)
         caption = (
             f"Share of thefts that had ended by each cause, by Aalen and Johansen, within "
-            f"{words.duration(until_s)}. Dashed: 95 % band of the detected share. Open: the thief "
-            "still can, and nobody knows. n counts robbed secrets."
+            f"{words.duration(until_s)}. {_meaning(labels)} Dashed: 95 % band of the detected "
+            "share. n counts robbed secrets."
         )
         return drawing(figure, "incidence", "What ends a theft, and when", caption)
+
+
+def _meaning(causes: list[str]) -> str:
+    return f"{'; '.join(f'{cause}: {MEANING[cause]}' for cause in causes)}.".capitalize()
 
 
 def _start_s(found: dict[str, RegimeSummary], until_s: float) -> float:

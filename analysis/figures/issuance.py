@@ -35,12 +35,13 @@ def issuance(summary: Summary) -> Drawing | None:
             ax.set_title(name, fontsize=10, loc="left", color=INK)
             ax.set_xlim(0, horizon_s / scale)
             ax.set_ylim(0, None)
-            ax.set_ylabel("per second")
+            ax.yaxis.set_major_formatter(lambda rate, _: f"{rate:,g}")
             if ax is not axes[-1]:
                 ax.tick_params(labelbottom=False)
         if faults:
             _say_fault(axes[0], faults[0], scale)
         axes[-1].set_xlabel(f"{unit} into the run")
+        figure.supylabel("credentials issued per second", fontsize=10)
         silent = [name for name in summary.regimes if name not in {row[1] for row in found}]
         n = summary.manifest.replications
         caption = (

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from analysis import words
+from analysis import answering, words
 from scenarios.record.manifest import Manifest
 from scenarios.spec.sources import sources
 
@@ -37,6 +37,9 @@ def assumptions(manifests: Sequence[Manifest]) -> list[Assumption]:
             paths = used.setdefault(key, [])
             if path not in paths:
                 paths.append(path)
+    for manifest in manifests:
+        if manifest.world == "simulated":  # the analysis asks them of any simulated log
+            used |= {key: [answering.TIME] for key in answering.SOURCES}
     found = [_assumption(key, paths) for key, paths in used.items()]
     return sorted(found, key=lambda row: (_WEIGHT.get(row.confidence, 0), row.key))
 

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from analysis import words
+from analysis.headline import baseline, resolved
 from analysis.metrics import METRICS
 from analysis.questions import estimate
 from analysis.summary import Summary
-from analysis.verdict import baseline, resolved
 from scenarios.record.estimate import Estimate
 
 BETTER, WORSE, OPEN, BASE, UNKNOWN = "better", "worse", "not resolved", "", "unknown"
@@ -26,7 +26,8 @@ class Glance:
     """Regimes down, numbers across."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    rows: tuple[tuple[str, str, tuple[Cell, ...]], ...]
+    """regime, what it is in words, its numbers"""
     baseline: str
 
 
@@ -41,13 +42,15 @@ def glance(summary: Summary) -> Glance:
         ("failed authentications per agent and day", "auth_failures_per_agent_day", -1),
         ("busiest second, issued", "peak_issuances_per_s", -1),
     ]
+    regimes = summary.manifest.scenario.get("regimes", ())
+    titles = {regime["name"]: str(regime.get("title", "")) for regime in regimes}
     rows = []
     for name in summary.regimes:
         cells = []
         for _, metric, better in wanted:
             ours = None if name == base else estimate(summary, base, metric)
             cells.append(_cell(estimate(summary, name, metric), ours, better))
-        rows.append((name, tuple(cells)))
+        rows.append((name, titles.get(name, ""), tuple(cells)))
     return Glance(tuple(title for title, _, _ in wanted), tuple(rows), base)
 
 

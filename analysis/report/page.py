@@ -17,6 +17,7 @@ from analysis.figures.issuance import issuance
 from analysis.figures.latency import latency
 from analysis.figures.twin import twin as twin_figure
 from analysis.figures.waves import waves
+from analysis.next_steps import next_steps
 from analysis.report.assumptions import assumptions
 from analysis.report.glance import Glance, glance
 from analysis.report.origin import Origin, origin
@@ -28,6 +29,7 @@ from scenarios.record.estimate import Estimate
 from scenarios.record.record import RunRecord
 
 HERE = Path(__file__).parent
+NOTHING_OF_IT = "nothing of the kind in this scenario, or nothing that counts it in this world"
 
 
 def report(
@@ -62,6 +64,7 @@ def report(
         verdict=verdict(sim, real),
         glance=_glance(sim),
         faults=_faults(sim),
+        steps=next_steps(sim, real),
         figures=_figures(sim, real, twin, None if simulated is None else waves(simulated)),
         tables=_tables(sim, real, twin),
         assumptions=assumptions([of.manifest for of in known]),
@@ -138,13 +141,25 @@ def _origins(sim: Summary | None, real: Summary | None, twin: Summary | None) ->
 
 def _silent(known: Sequence[Summary]) -> list[tuple[str, str, str]]:
     """Return (what, world, why) of everything not seen, not used or not estimable, by reason."""
-    found: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], dict[str, None]] = {}
     for of in known:
         manifest = of.manifest
-        for reasons in (manifest.not_observable, of.not_estimable, manifest.ignored):
+        for reasons in (manifest.not_observable, _in_words(of), manifest.ignored):
             for what, why in reasons.items():
-                found.setdefault((manifest.world, why), []).append(what)
+                found.setdefault((manifest.world, why), {})[what] = None
     return [(", ".join(whats), world, why) for (world, why), whats in found.items()]
+
+
+def _in_words(of: Summary) -> dict[str, str]:
+    """Return what is not estimable by title, with the regime only where others know better."""
+    known: dict[str, str] = {}
+    for name, why in of.not_estimable.items():
+        regime, _, metric = name.partition(".")
+        everywhere = all(of.not_estimable.get(f"{r}.{metric}") == why for r in of.regimes)
+        title = terse.TITLES.get(metric, metric)
+        counted = " does not count " not in why
+        known[title if everywhere else f"{regime}: {title}"] = why if counted else NOTHING_OF_IT
+    return known
 
 
 def _named(text: str, names: Sequence[str]) -> Markup:

@@ -17,21 +17,18 @@ from pathlib import Path
 
 import psutil
 
+from loadgen.bench import tamper_evidence
 from loadgen.bench.closed_loop import closed_loop
 from loadgen.bench.process import cores
 from loadgen.bench.raw_crypto import per_core, raw_operations
+from loadgen.bench.served import AGENTS, TRUST_DOMAIN, WARM_UP, cpu_s, provisioned, server_of
 from loadgen.bench.table import BenchTable, Case, Ratio, case, ratio
-from loadgen.targets.port import Identity, Op, Target
-from loadgen.targets.registry import make_target, make_wire
+from loadgen.targets.port import Op, Target
+from loadgen.targets.registry import make_target
 from scenarios.errors import TargetProtocol, TargetUnavailable
 
-AGENTS = 64
 MEASURED_S = 2.0
-TTL_S = 3600.0
-WARM_UP = 300
 HANDSHAKES = 150
-TRUST_DOMAIN = "bench.example"
-PERMISSIONS = {"routine": ("ticket:read", "ticket:write"), "night": ("incident:write",)}
 OURS, PEER, RAW = "embedded", "openbao", "bare cryptography"
 KINDS = {"x509": Op.ISSUE_X509, "jwt": Op.ISSUE_JWT, "key": Op.ISSUE_KEY}
 UNIT = "1/CPU-s"
@@ -39,7 +36,8 @@ UNIT = "1/CPU-s"
 
 def expected_s(rounds: int) -> float:
     """Return about how long the bench will take, to be said beforehand."""
-    return rounds * (2 * (len(KINDS) * 2 * (MEASURED_S + 0.5) + 4.0) + 4 * MEASURED_S + 8.0)
+    beside_openbao = 2 * (len(KINDS) * 2 * (MEASURED_S + 0.5) + 4.0) + 4 * MEASURED_S + 8.0
+    return rounds * (beside_openbao + tamper_evidence.expected_s(MEASURED_S))
 
 
 @dataclass(slots=True)
@@ -72,7 +70,8 @@ def bench_service(
 
     Returns:
         Cases in operations per second of CPU time; ratios ``OPERATION_over_openbao`` and
-        ``OPERATION_over_raw``; for mutual TLS the CPU time of a full and a resumed handshake.
+        ``OPERATION_over_raw``; for mutual TLS the CPU time of a full and a resumed handshake; what
+        a tamper-evident audit log costs (``tamper_evidence``).
 
     Raises:
         TargetUnavailable, TargetProtocol: the embedded service does not work here.
@@ -80,7 +79,7 @@ def bench_service(
     server_core, own_core = cores()
     before = psutil.Process().cpu_affinity()
     runs, missing = _Runs(), {}
-    handshakes = _Runs()
+    handshakes, cost = _Runs(), tamper_evidence.Cost()
     try:
         for number in range(1, rounds + 1):
             on_step(f"round {number}: {RAW}")
@@ -100,9 +99,16 @@ def bench_service(
                     missing[tool] = str(exc)
             on_step(f"round {number}: mutual TLS")
             _measure_handshakes(handshakes, server_core)
+            on_step(f"round {number}: tamper-evident audit log, on and off")
+            cost.measure(server_core, measured_s)
+            cost.read()
     finally:
         os.sched_setaffinity(0, set(before))
-    return BenchTable(_cases(runs, handshakes), _ratios(runs, handshakes), list(missing.values()))
+    return BenchTable(
+        _cases(runs, handshakes) + cost.cases(),
+        _ratios(runs, handshakes) | cost.ratios(),
+        list(missing.values()),
+    )
 
 
 def _measure(tool: str, runs: _Runs, core: int, measured_s: float) -> None:
@@ -110,7 +116,7 @@ def _measure(tool: str, runs: _Runs, core: int, measured_s: float) -> None:
         target = make_target(tool)
         try:
             target.setup(Path(folder), TRUST_DOMAIN)
-            server = _server(target)
+            server = server_of(target)
             server.cpu_affinity([core])
             for kind, issue in KINDS.items():
                 _measure_kind(target, server, tool, kind, issue, runs, measured_s)
@@ -127,35 +133,16 @@ def _measure_kind(
     runs: _Runs,
     measured_s: float,
 ) -> None:
-    scheme = "key://support/" if issue is Op.ISSUE_KEY else f"spiffe://{TRUST_DOMAIN}/support/"
-    agents = [Identity(n, f"{scheme}{n}", "support", PERMISSIONS) for n in range(AGENTS)]
-    target.provision(agents, None if issue is Op.ISSUE_KEY else TTL_S, False)
-    wire = make_wire(target.name, target.wire_plan())
-    wire.prepare()
+    wire = provisioned(target, issue)
     endpoint = target.endpoint()
     for name, op in ((f"issue-{kind}", issue), (f"authorize-{kind}", Op.AUTHORIZE)):
         closed_loop(endpoint, wire, op, AGENTS, count=WARM_UP)
-        began_s = _cpu_s(server)
+        began_s = cpu_s(server)
         tally = closed_loop(endpoint, wire, op, AGENTS, seconds=measured_s)
-        used_s = _cpu_s(server) - began_s
+        used_s = cpu_s(server) - began_s
         if tally.codes["ok"] != tally.done:
             raise TargetProtocol(f"bench: {tool} answered {dict(tally.codes)} to {name}")
         runs.add(name, tool, tally.done / used_s)
-
-
-def _server(target: Target) -> psutil.Process:
-    """Return the process of ours that listens where the target says."""
-    port = target.endpoint().port
-    for child in psutil.Process().children(recursive=True):
-        for connection in child.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port:
-                return child
-    raise TargetProtocol(f"bench: {target.name} has no process that listens at {port}")
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system)
 
 
 def _measure_handshakes(runs: _Runs, core: int) -> None:
@@ -164,12 +151,12 @@ def _measure_handshakes(runs: _Runs, core: int) -> None:
         target = make_target("embedded-mtls")
         try:
             target.setup(Path(folder), TRUST_DOMAIN)
-            server = _server(target)
+            server = server_of(target)
             server.cpu_affinity([core])
             for name, resumed in (("tls-handshake", False), ("tls-resume", True)):
-                began_s = _cpu_s(server)
+                began_s = cpu_s(server)
                 _connect(target, HANDSHAKES, resumed=resumed)
-                runs.add(name, OURS, (_cpu_s(server) - began_s) / HANDSHAKES)
+                runs.add(name, OURS, (cpu_s(server) - began_s) / HANDSHAKES)
         finally:
             target.teardown()
 

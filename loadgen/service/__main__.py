@@ -8,6 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from loadgen.ledger.notary import EVERY_LINES, EVERY_S
 from loadgen.service.server import Ready, ServiceConfig, serve
 from scenarios.errors import MidasError
 
@@ -28,6 +29,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--trust-domain", default="example.org")
     parser.add_argument("--policies", type=Path, help="file of further Cedar policies")
     parser.add_argument("--power-safe", action="store_true", help="fsync every audit commit")
+    parser.add_argument("--tamper-evident", type=Path, help="file of signed checkpoints")
+    parser.add_argument("--checkpoint-lines", type=int, default=EVERY_LINES)
+    parser.add_argument("--checkpoint-s", type=float, default=EVERY_S)
     try:
         serve(ServiceConfig(**vars(parser.parse_args(arguments))), _announce, leash=True)
     except MidasError as exc:

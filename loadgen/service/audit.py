@@ -4,7 +4,8 @@ Rows that wait in the same turn of the event loop share one commit (group commit
 about 10 µs under load. With ``synchronous=NORMAL`` a committed row survives the death of the
 process; ``FULL`` also survives a power cut, at one fsync a commit. Triggers refuse UPDATE and
 DELETE. Each row carries SHA-256 of the row before and its own fields: whoever rewrites one has to
-rewrite all that follow, and ``verify`` says where the chain breaks.
+rewrite all that follow, and ``verify`` says where the chain breaks. Whoever can rewrite them all is
+found out by a notary, who signs what was there into a second place (``loadgen.ledger``).
 """
 
 import asyncio
@@ -12,7 +13,9 @@ import hashlib
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -64,11 +67,23 @@ class Line(msgspec.Struct, array_like=True, gc=False):
     """stable code of a refusal"""
 
 
+class Notary(Protocol):
+    """Who vouches for lines that have been committed."""
+
+    def take(self, lines: Sequence[bytes]) -> None:
+        """Take lines, each in JSON; raises StoreError when it cannot vouch."""
+        ...
+
+    def close(self) -> None:
+        """Vouch for all lines; raises StoreError."""
+        ...
+
+
 _encode = msgspec.json.Encoder().encode
 
 
-def _link(previous: bytes, line: Line) -> bytes:
-    return hashlib.sha256(previous + _encode(line)).digest()
+def _link(previous: bytes, line: bytes) -> bytes:
+    return hashlib.sha256(previous + line).digest()
 
 
 class AuditLog:
@@ -77,10 +92,14 @@ class AuditLog:
     Args:
         path: SQLite file; an existing log is continued.
         power_safe: fsync every commit.
+        notary: takes every line once it is on disk, and before its write is done.
     """
 
-    def __init__(self, path: Path, *, power_safe: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, power_safe: bool = False, notary: Notary | None = None
+    ) -> None:
         self.path = path
+        self._notary = notary
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -115,8 +134,9 @@ class AuditLog:
         lines, future = self._waiting, self._committed
         self._waiting, self._committed = [], None
         seq, link, rows = self._seq, self._hash, []
-        for line in lines:
-            seq, link = seq + 1, _link(link, line)
+        encoded = [_encode(line) for line in lines]
+        for line, text in zip(lines, encoded, strict=True):
+            seq, link = seq + 1, _link(link, text)
             rows.append((seq, *msgspec.structs.astuple(line), link))
         try:
             self._db.execute("BEGIN IMMEDIATE")
@@ -125,15 +145,24 @@ class AuditLog:
         except sqlite3.Error as exc:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
-            failure: Exception | None = StoreError(f"{self.path}: cannot append ({exc})")
+            failure: StoreError | None = StoreError(f"{self.path}: cannot append ({exc})")
         else:
-            self._seq, self._hash, failure = seq, link, None
+            self._seq, self._hash = seq, link
+            failure = self._vouch(encoded)
         if future is None or future.done():
             return
         if failure is None:
             future.set_result(None)
         else:
             future.set_exception(failure)
+
+    def _vouch(self, lines: list[bytes]) -> StoreError | None:
+        if self._notary is not None:
+            try:
+                self._notary.take(lines)
+            except StoreError as exc:
+                return exc
+        return None
 
     def _checkpoint(self) -> None:
         """Move the write-ahead log into the file, off the event loop; readers and writer go on."""
@@ -146,12 +175,14 @@ class AuditLog:
         db.close()
 
     def close(self) -> None:
-        """Write what waits and close the file."""
+        """Write what waits and close the file. Raises StoreError when nobody vouches for it."""
         if self._waiting:
             self._commit()
         self._closing.set()
         self._checkpointer.join()
         self._db.close()
+        if self._notary is not None:
+            self._notary.close()
 
 
 def now_line() -> Line:
@@ -168,7 +199,7 @@ def verify(path: Path) -> int:
         link, count = GENESIS, 0
         for seq, *fields, stored in db.execute("SELECT * FROM audit ORDER BY seq"):
             count += 1
-            link = _link(link, Line(*fields))
+            link = _link(link, _encode(Line(*fields)))
             if seq != count or stored != link:
                 raise StoreError(f"{path}: the hash chain breaks at line {count}")
     db.close()

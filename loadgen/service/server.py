@@ -21,6 +21,9 @@ import uvicorn
 import uvloop
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from loadgen.ledger.leaves import leaves
+from loadgen.ledger.notary import EVERY_LINES, EVERY_S, Notary, own_key
+from loadgen.ledger.note import VerifierKey
 from loadgen.service.app import TLS_CERTIFICATE, App
 from loadgen.service.audit import AuditLog
 from loadgen.service.identity_service import IdentityService
@@ -42,6 +45,10 @@ class ServiceConfig:
         ephemeral: remove the folder at the end; always so for a temporary one.
         policies: file of Cedar policies added to the built-in one.
         power_safe: audit lines survive a power cut (one fsync a commit), not only the process.
+        tamper_evident: file of a second place that takes signed checkpoints of the audit log; its
+            public key is written beside it. None for a log without.
+        checkpoint_lines: sign after so many lines.
+        checkpoint_s: sign so long after the first line that no checkpoint covers.
     """
 
     host: str = "127.0.0.1"
@@ -52,6 +59,9 @@ class ServiceConfig:
     trust_domain: str = "example.org"
     policies: Path | None = None
     power_safe: bool = False
+    tamper_evident: Path | None = None
+    checkpoint_lines: int = EVERY_LINES
+    checkpoint_s: float = EVERY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +79,10 @@ class Ready:
     ca_file: str
     started_monotonic_s: float
     started_wall_s: float
+    checkpoints_file: str = ""
+    """of a tamper-evident log; its public key is beside it"""
+    public_key: str = ""
+    """the key as text, to be told to those who will verify"""
 
     def json(self) -> str:
         """Return the line."""
@@ -227,6 +241,23 @@ def _policies(path: Path | None) -> str:
         raise InputError(f"{path}: cannot be read as policies ({exc})") from exc
 
 
+def _notary(config: ServiceConfig, folder: Path) -> tuple[VerifierKey | None, Notary | None]:
+    """Return the notary of a tamper-evident log with its public key, None and None without one."""
+    if config.tamper_evident is None:
+        return None, None
+    audit_file, name = folder / AUDIT_FILE, f"{config.trust_domain}/audit"
+    key = own_key(folder, config.tamper_evident, name)
+    notary = Notary(
+        config.tamper_evident,
+        key,
+        leaves(audit_file) if audit_file.exists() else (),
+        every_lines=config.checkpoint_lines,
+        every_s=config.checkpoint_s,
+        power_safe=config.power_safe,
+    )
+    return key.verifier, notary
+
+
 async def _run(
     config: ServiceConfig, folder: Path, announce: Callable[[Ready], None], *, leash: bool
 ) -> None:
@@ -236,7 +267,8 @@ async def _run(
     try:
         sockets.append(_listen(config.host, config.mtls_port))
         service.write_bundle(ca_file)
-        log = AuditLog(folder / AUDIT_FILE, power_safe=config.power_safe)
+        key, notary = _notary(config, folder)
+        log = AuditLog(folder / AUDIT_FILE, power_safe=config.power_safe, notary=notary)
     except BaseException:
         for listener in sockets:
             listener.close()
@@ -268,6 +300,8 @@ async def _run(
         ca_file=str(ca_file.absolute()),
         started_monotonic_s=time.monotonic(),
         started_wall_s=time.time(),
+        checkpoints_file=str((config.tamper_evident or Path()).absolute()) if key else "",
+        public_key=str(key or ""),
     )
     running = [
         asyncio.ensure_future(server.serve(sockets=[listener]))
@@ -292,8 +326,8 @@ def serve(config: ServiceConfig, announce: Callable[[Ready], None], *, leash: bo
 
     Raises:
         ProcessError: a port is occupied or the address is not this machine's.
-        StoreError: the data folder cannot be written.
-        InputError: a port or the policies make no sense.
+        StoreError: the data folder cannot be written; the log that it holds is not what was signed.
+        InputError: a port or the policies make no sense; the checkpoints are another log's.
     """
     with _folder(config) as folder:
         try:

@@ -8,8 +8,9 @@ from loadgen.swarm.field import BACKDATE_S, SYNC_BACKOFF, SYNC_JITTER, SYNC_S, T
 from loadgen.swarm.kinds import Kind
 from loadgen.swarm.storm import StormReport
 from loadgen.swarm.theft_report import CERTAIN, UNCERTAIN, Heist
+from scenarios.spec.defence import OFF, Armed
 from scenarios.spec.fault_kinds import IssuerOutage, MassRestart
-from scenarios.spec.regime import Regime, Renewal, RenewalRule, Revocation, RevocationRule
+from scenarios.spec.regime import Regime, Revocation, RevocationRule
 from scenarios.spec.resolve import load_regime
 from scenarios.spec.schema import (
     Abuse,
@@ -39,7 +40,6 @@ _NOT_MODELLED = {
     Kind.CA_REVOKED: "the simulator replaces an authority after a theft, not at a set instant",
 }
 _REGIME = "x509-svid-1h"
-SYNC_LEAD_S = 20.0
 OWNER_HZ = 10.0
 """at which a robbed agent calls in a simulated theft: the real one uses a new document at once"""
 FIRST_USE_S = 0.001
@@ -72,19 +72,26 @@ def storm_window(report: StormReport, held_s: float) -> Scenario:
     )
 
 
-def sync_window(report: StormReport) -> Scenario:
-    """Return the scenario of a killed server in which an agent's *sync* is what it renews.
+def sync_window(report: StormReport, held_s: float) -> Scenario:
+    """Return the scenario of a killed server whose agents sync, and back off as nodes.
 
-    SPIRE's agents notice that the server is gone at their next sync, not when a document is due,
-    and are deep in back-off by the time that one is. The fault begins at ``SYNC_LEAD_S``, with the
-    agents' syncs at uniform phases.
+    They notice that the server is gone at their next sync, not when a document is due, and are deep
+    in back-off by the time that one is. Arguments as ``storm_window`` has them.
     """
-    renewal = RenewalRule(rule=Renewal.FRACTION, fraction=0.5, jitter=SYNC_JITTER)
-    regime = spire_regime(report.x509_ttl_s).model_copy(
-        update={"name": "sync", "ttl_s": 2.0 * SYNC_S, "renewal": renewal}
-    )
-    return storm_window(report, SYNC_LEAD_S).model_copy(
-        update={"name": "server-killed-sync", "regimes": (regime,), "start": Start()}
+    scenario = storm_window(report, held_s)
+    (workload,) = scenario.workloads
+    issuer = {
+        "agent_sync_s": SYNC_S,
+        "agent_sync_jitter": SYNC_JITTER,
+        "renew_at_sync": True,
+        "sync_backoff": scenario.issuer.backoff,
+    }
+    return scenario.model_copy(
+        update={
+            "name": "server-killed-sync",
+            "workloads": (workload.model_copy(update={"agents_per_node": 1}),),
+            "issuer": scenario.issuer.model_copy(update=issuer),
+        }
     )
 
 
@@ -123,9 +130,9 @@ def theft_window(asked: Heist, horizon_s: float) -> Scenario:
             injected_thefts=asked.victims,
         ),
         detection=Detection(
-            superseded_serial=CERTAIN in asked.respond_to,
-            two_origins=UNCERTAIN in asked.respond_to,
-            new_permission=False,
+            superseded_serial=Armed(armed=CERTAIN in asked.respond_to),
+            two_origins=Armed(armed=UNCERTAIN in asked.respond_to),
+            new_permission=OFF,
             delivery_s=0.0,
         ),
         response=Response(automatic=True),

@@ -51,8 +51,16 @@ TARGETS: dict[str, Known] = {
             {"mtls": True},
         ),
         Known(
+            "embedded-tamper-evident",
+            "the same with signed checkpoints of its audit log, verified at the end",
+            "loadgen.targets.embedded.target",
+            "EmbeddedTarget",
+            "loadgen.targets.embedded.wire",
+            {"tamper_evident": True},
+        ),
+        Known(
             "openbao",
-            "OpenBao's PKI, OIDC tokens, ACL and audit device (extra: openbao)",
+            "OpenBao's PKI, OIDC tokens, ACL and audit device",
             "loadgen.targets.openbao.target",
             "OpenBaoTarget",
             "loadgen.targets.openbao.wire",
@@ -108,7 +116,7 @@ def make_target(text: str, *, allowed_urls: Collection[str] = (), **options: Any
 
     Raises:
         UsageError: an unknown name, an argument too many or none where one is needed.
-        TargetUnavailable: its extra is not installed.
+        TargetUnavailable: a library that it needs is not installed.
         ScenarioError: faults of the file that the argument names.
     """
     known = find(text)
@@ -126,7 +134,7 @@ def make_target(text: str, *, allowed_urls: Collection[str] = (), **options: Any
         factory = getattr(import_module(known.module), known.factory)
     except ModuleNotFoundError as exc:
         raise TargetUnavailable(
-            f"{known.name}: {exc.name} is not installed; try: pip install 'midas[{known.name}]'"
+            f"{known.name}: {exc.name} is not installed; set midas up again: make setup"
         ) from exc
     return cast("Callable[..., Target]", factory)(**given)
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from midas.commands import bench, runs, scenario, spire, target
+from midas.commands import audit, bench, runs, scenario, spire, target
 from midas.commands.compare import compare
 from midas.commands.demo import demo
 from midas.commands.drive import drive
@@ -49,6 +49,7 @@ app.command(rich_help_panel=_STEPS)(report)
 app.command(rich_help_panel=_TRUST)(validate)
 app.add_typer(bench.app, name="bench", rich_help_panel=_TRUST)
 app.add_typer(runs.app, name="runs", rich_help_panel=_TOOLS)
+app.add_typer(audit.app, name="audit", rich_help_panel=_TOOLS)
 app.add_typer(target.app, name="target", rich_help_panel=_TOOLS)
 app.command(rich_help_panel=_TOOLS)(serve)
 app.command(rich_help_panel=_TOOLS)(watch)

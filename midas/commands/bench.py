@@ -1,10 +1,11 @@
-"""``midas bench``: engines, load generators and services beside their peers, in one session."""
+"""``midas bench``: midas beside its peers in one session, and the catalogue within its bounds."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from midas import completion
 from midas.options import Json, Quiet
 from midas.output import Output
 
@@ -72,6 +73,39 @@ def engines(
     document = render.document(table) | {"agents": many, "baseline": held}
     output.result(document, *render.lines(table), *render.comparison(held))
     if held is not None and held.worse:
+        raise typer.Exit(1)
+
+
+@app.command()
+def catalog(
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="NAME",
+            help="Only this scenario; repeat for several. [default: all]",
+            autocompletion=completion.catalogue,
+            show_default=False,
+        ),
+    ] = None,
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure what each catalogue scenario takes at its default size, in a process of its own.
+
+    Each has a minute, that of ten million agents four; exit code 1 if one takes longer.
+
+    Example: `midas bench catalog --only mass-restart --only partition`
+    """
+    from midas.catalog_bench import bench_catalog, chosen, expected_s
+    from midas.render import catalog_bench as render
+    from midas.render.scenario import duration
+
+    output, names = Output(json, quiet), chosen(only or [])
+    output.note(f"This takes about {duration(expected_s(names))}; leave the machine alone.")
+    table = bench_catalog(names, on_step=output.note)
+    output.result(render.document(table), *render.lines(table))
+    if not table.kept:
         raise typer.Exit(1)
 
 

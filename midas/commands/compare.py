@@ -60,6 +60,10 @@ def compare(
     resolved = inputs.load(file, agents=agents, hours=hours, regimes=regime)
     output = Output(json, quiet)
     wanted = inputs.half_width(until)
+    names = [one.name for one in resolved.scenario.regimes]
+    paired.refuse(names, baseline, wanted[0] if wanted else None)
+    for warning in resolved.warnings:
+        output.warn(warning)
     enough = partial(paired.enough, baseline=baseline, wanted=wanted) if wanted else None
     path, record = simulated.simulate(
         resolved, engine, seed, replications, out, output, enough=enough

@@ -72,7 +72,7 @@ def drive(
     from midas.measured import Options, measure
     from midas.render import run as render
 
-    scenario = inputs.load(file)
+    scenario = inputs.load(file, regimes=regime)
     allowed = i_am_allowed_to_load or []
     options = Options(
         regimes=regime,

@@ -108,8 +108,11 @@ def window(
 
     Example: `midas scenario window customer-service --rate-hz 200 --seconds 20`
     """
-    windows = inputs.windows(inputs.load(file).scenario, regime, rate_hz, seconds)
-    documents = [render.window_document(window, seed) for window in windows]
+    scenario = inputs.load(file, regimes=regime).scenario
+    windows = inputs.windows(scenario, regime, rate_hz, seconds)
+    documents = [render.window_document(window, seed, scenario) for window in windows]
     Output(json).result(
-        documents, *(line for document in documents for line in render.window_lines(document))
+        documents,
+        *(line for document in documents for line in render.window_lines(document)),
+        *render.unused_lines(documents[0]),
     )

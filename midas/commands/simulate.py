@@ -33,7 +33,7 @@ def simulate(
             min=1,
             max=10_000,
             metavar="K",
-            help="Independent repetitions. [default: 8, fewer when one takes over 10 s]",
+            help="Independent repetitions. [default: 8, fewer when one takes over 6 s]",
             show_default=False,
         ),
     ] = None,

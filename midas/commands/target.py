@@ -37,14 +37,17 @@ def install(name: Name, quiet: Quiet = False) -> None:
 
     Example: `midas target install spire` builds SPIRE once, into a cache folder of yours.
     """
+    from loadgen.targets.openbao.install import install as fetch
     from loadgen.targets.registry import find, make_target
+    from loadgen.targets.spire.install import install as build
 
     output = Output(quiet=quiet)
     if find(name).name == "spire":
-        from loadgen.targets.spire.install import install as build
-
         found = build(output.note)
-        output.result(None, f"{found.server}\n{found.agent}")
+        output.result(None, f"{found.server}\n{found.agent}\nNext: midas spire storm cold-start")
+    elif name == "openbao":
+        path = fetch(output.note)
+        output.result(None, f"{path}\nNext: midas drive customer-service --target openbao")
     else:
         make_target(name)
         output.result(None, f"{name}: nothing to install")

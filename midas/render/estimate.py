@@ -23,26 +23,37 @@ _NAME, _VALUE, _INTERVAL = 20, 16, 28
 
 
 def block(
-    title: str, found: Mapping[str, Estimate], missing: str = "not estimable"
+    title: str,
+    found: Mapping[str, Estimate],
+    missing: str = "not estimable",
+    bare: str = "no interval",
 ) -> Iterator["RenderableType"]:
     """Return a heading and one line for each name: value, [low, high], n.
 
     Times have the unit that a person would choose, after the value; other quantities have theirs
-    in the title. ``missing`` stands where there is no value.
+    in the title. ``missing`` stands where there is no value, ``bare`` where it has no interval.
     """
     yield heading(title)
     for name, estimate in found.items():
         size, unit = unit_of(estimate)
         value, interval, n = cells(estimate, size, missing)
-        shown = f"{value} {unit}" if unit and estimate.value is not None else value
-        yield f"  {name:<{_NAME}}{shown:>{_VALUE}}  {interval:<{_INTERVAL}} n = {n}"
+        known = estimate.value is not None
+        shown = f"{value} {unit}" if unit and known else value
+        line = f"  {name:<{_NAME}}{shown:>{_VALUE}}  "
+        if known and not interval:
+            yield f"{line}{bare}"
+        else:
+            yield f"{line}{interval:<{_INTERVAL}} n = {n}"
 
 
 def unit_of(estimate: Estimate) -> tuple[float, str]:
     """Return divisor and name of the unit of a time; 1 and nothing for what is no time.
 
-    It is the largest unit of which the value, or else the upper end, holds at least two.
+    It is the largest unit of which the value, or else the upper end, holds at least two. A share is
+    told in per cent.
     """
+    if estimate.unit == "1":
+        return 0.01, "%"
     if estimate.unit != "s":
         return 1.0, ""
     largest = abs(estimate.value or estimate.high or 0.0)

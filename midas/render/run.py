@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from midas.output import heading, table
-from midas.render.estimate import block
+from midas.render.estimate import block, cells, unit_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from analysis.summary import RegimeSummary, Summary
+    from scenarios.record.estimate import Estimate
 
 
 def document(summary: "Summary", path: Path) -> dict[str, Any]:
@@ -35,6 +36,7 @@ def lines(summary: "Summary", path: Path) -> Iterator["RenderableType"]:
 
 def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
     from analysis import recovery, terse
+    from analysis.verdict import verdict
 
     manifest = summary.manifest
     yield (
@@ -42,19 +44,52 @@ def _simulated(summary: "Summary") -> Iterator["RenderableType"]:
         f"seed {manifest.seed}, {summary.events_executed:,} events in {manifest.wall_s:.1f} s\n"
     )
     lead = ("residual_validity_s", summary.exposure_name)
-    for name in _ordered(summary, lead):
-        found = {r: of.metrics[name] for r, of in summary.regimes.items() if name in of.metrics}
-        if any(one.infinite or one.value is not None for one in found.values()):
-            yield from block(terse.title(name, summary), found)
-            if name.endswith(recovery.SHARE):
-                yield from (f"  {r}: {recovery.verdict(share)}" for r, share in found.items())
+    told = {name: _by_regime(summary, name) for name in _ordered(summary, lead)}
+    known = {name: found for name, found in told.items() if any(map(_known, found.values()))}
+    for name in (name for name in lead if name in known):
+        yield from block(terse.title(name, summary), known[name])
     yield from _detection(summary)
+    alike = {name: found for name, found in known.items() if _alike(found)}
+    for name, found in known.items():
+        if name in lead or name in alike:
+            continue
+        yield from block(terse.title(name, summary), found)
+        if name.endswith(recovery.SHARE):
+            yield from (f"  {r}: {recovery.verdict(share)}" for r, share in found.items())
+    if alike:
+        yield heading("The same under every regime (n in brackets)")
+        for name, found in alike.items():
+            yield f"  {terse.title(name, summary)}: {_one(next(iter(found.values())))}"
     for name, of in summary.regimes.items():
         if of.tenants:
-            told = terse.tenants(summary, name)
-            yield heading(told.title)
-            yield table(told.columns, told.rows, wrap=told.columns[1:])
-            yield f"{told.note}\n"
+            by_tenant = terse.tenants(summary, name)
+            yield heading(f"\n{by_tenant.title}")
+            yield table(by_tenant.columns, by_tenant.rows, wrap=by_tenant.columns[1:])
+            yield by_tenant.note
+    yield ""
+    if len(summary.regimes) > 1:
+        yield heading(f"{verdict(summary, None).headline}\n")
+
+
+def _by_regime(summary: "Summary", name: str) -> dict[str, "Estimate"]:
+    return {r: of.metrics[name] for r, of in summary.regimes.items() if name in of.metrics}
+
+
+def _known(estimate: "Estimate") -> bool:
+    return estimate.infinite or estimate.value is not None
+
+
+def _alike(found: dict[str, "Estimate"]) -> bool:
+    """Return whether several regimes have one answer, to be told once."""
+    ends = {(e.value, e.low, e.high, e.infinite) for e in found.values()}
+    return len(found) > 1 and len(ends) == 1
+
+
+def _one(estimate: "Estimate") -> str:
+    size, unit = unit_of(estimate)
+    value, interval, n = cells(estimate, size)
+    said = f"{value} {unit}" if unit and estimate.value is not None else value
+    return f"{said} {interval} ({n})".replace("  ", " ")
 
 
 def _measured(summary: "Summary") -> Iterator["RenderableType"]:
@@ -66,6 +101,7 @@ def _measured(summary: "Summary") -> Iterator["RenderableType"]:
     for name, regime in summary.regimes.items():
         yield from _operations(name, regime)
     yield from _detection(summary)
+    yield ""
     yield from _thefts(summary)
 
 
@@ -85,7 +121,6 @@ def _detection(summary: "Summary") -> Iterator["RenderableType"]:
     yield from block(title, medians, missing="not reached")
     late = {name: of.time_to_detection.late_share for name, of in regimes}
     yield from block("Share of thefts seen only afterwards: forensics", late)
-    yield ""
 
 
 def _operations(regime: str, of: "RegimeSummary") -> Iterator["RenderableType"]:
@@ -93,7 +128,8 @@ def _operations(regime: str, of: "RegimeSummary") -> Iterator["RenderableType"]:
         errors = "".join(f", {n:,} {code}" for code, n in operation.errors.items())
         counts = f"{operation.sent:,} sent, {operation.ok:,} ok{errors}"
         named = {label.removesuffix("_s"): e for label, e in operation.percentiles.items()}
-        yield from block(f"{regime}, {name}: {counts}; latency", named)
+        title = f"{regime}, {name}: {counts}; latency"
+        yield from block(title, named, bare="too few arrivals for an interval")
     yield ""
 
 

@@ -105,8 +105,9 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def window_document(window: "Scenario", seed: int) -> dict[str, Any]:
-    """Return a window with its digest and what its schedule asks for."""
+def window_document(window: "Scenario", seed: int, asked: "Scenario") -> dict[str, Any]:
+    """Return a window, what its schedule asks for, and what it leaves out of the scenario."""
+    from loadgen.ignores import unused
     from scenarios.demand.schedule import ISSUE, arrivals
     from scenarios.spec.resolve import dump
 
@@ -121,6 +122,7 @@ def window_document(window: "Scenario", seed: int) -> dict[str, Any]:
         "arrivals": {"all": len(demand), "issue": issues, "authorize": len(demand) - issues},
         "scheduled_hz": len(demand) / window.horizon_s,
         "issued_before_start": len(demand.primed),
+        "unused": unused(asked),
         "scenario": dump(window),
     }
 
@@ -139,6 +141,14 @@ def window_lines(document: dict[str, Any]) -> Iterator["RenderableType"]:
         "before the start"
     )
     yield f"lifetime {duration(document['scenario']['regimes'][0]['ttl_s'])}\n"
+
+
+def unused_lines(document: dict[str, Any]) -> Iterator["RenderableType"]:
+    """Return what the scenario says and a measured run does not use, with the reasons."""
+    if document["unused"]:
+        yield table(
+            ("not used by midas drive", "because"), document["unused"].items(), wrap=("because",)
+        )
 
 
 def _tasks(scenario: "Scenario") -> "RenderableType":
@@ -181,9 +191,7 @@ def _threats(scenario: "Scenario") -> Iterator[str]:
         f"injected: {threats.injected_thefts} thefts, {threats.injected_footholds} footholds"
     )
     watching = [
-        name.replace("_", " ")
-        for name in ("superseded_serial", "two_origins", "new_permission", "issue_log")
-        if getattr(detection, name)
+        name.replace("_", " ") for name, asked in detection if getattr(asked, "armed", False)
     ]
     yield f"Detectors: {', '.join(watching) or 'none'}"
     answer = "automatic" if response.automatic else f"{response.analysts} analysts"

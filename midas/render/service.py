@@ -13,4 +13,6 @@ def lines(ready: "Ready") -> Iterator[str]:
     yield f"Listening on {base} (mTLS on {ready.mtls_port}), trust domain {ready.trust_domain}"
     yield f"Admin token {ready.admin_token}"
     yield f"Audit log {ready.audit_file}\nRoot certificate {ready.ca_file}"
+    if ready.checkpoints_file:
+        yield f"Checkpoints {ready.checkpoints_file}\nPublic key {ready.public_key}"
     yield f"Next: curl {base}/openapi.json; stop with Ctrl-C"

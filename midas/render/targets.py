@@ -1,6 +1,6 @@
 """The targets and what they can do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from midas.output import table
@@ -11,11 +11,13 @@ if TYPE_CHECKING:
 
 def rows() -> list[dict[str, Any]]:
     """Return every target: can it be made here, what can it do, is it up."""
+    from loadgen.targets.openbao.install import binary
     from loadgen.targets.registry import TARGETS, make_target
     from loadgen.targets.spire.install import require
     from midas.keeper import is_up
     from scenarios.errors import TargetUnavailable
 
+    programs: dict[str, Callable[[], object]] = {"openbao": binary, "spire": require}
     found: list[dict[str, Any]] = []
     for known in TARGETS.values():
         state = is_up(known.name)
@@ -25,8 +27,8 @@ def rows() -> list[dict[str, Any]]:
             continue
         try:
             target = make_target(known.name)
-            if known.name == "spire":
-                require()
+            if known.name in programs:
+                programs[known.name]()
         except TargetUnavailable as exc:
             row |= {"installed": False, "missing": str(exc), "capabilities": []}
         else:

@@ -39,7 +39,7 @@ class Alert(msgspec.Struct, frozen=True, gc=False):
     detector: str
     identity: str
     alert_s: float
-    """``observed_s`` of the event that raised it"""
+    """``observed_s`` of the event that raised it, and the detector's delay"""
     event: AuditEvent
     evidence: str
     """one sentence for a human"""

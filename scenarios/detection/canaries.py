@@ -3,7 +3,7 @@
 from typing import Final
 
 from scenarios.detection.audit import Alert, AuditEvent
-from scenarios.spec.consistency import CANARIES
+from scenarios.spec.grants import CANARIES
 
 RESOURCE: Final = CANARIES
 """beginning of every canary's permission; no task may need one"""

@@ -9,12 +9,16 @@ class TwoOrigins:
     Blind where many holders share a secret by design: there every holder is a second origin, so a
     regime with ``shared_by`` > 1 must not arm it. A rescheduled pod, address translation and
     fail-over are its false alarms.
+
+    Args:
+        delay_s: from a line's delivery to the alert.
     """
 
     name = "two-origins"
     needs = frozenset({"identity", "serial", "origin"})
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
         self._origin: dict[str, dict[str, str]] = {}
         self._reported: set[str] = set()
 
@@ -30,7 +34,7 @@ class TwoOrigins:
         return Alert(
             self.name,
             event.identity,
-            event.observed_s,
+            event.observed_s + self._delay_s,
             event,
             f"serial {event.serial} used from {first} and from {event.origin}",
         )

@@ -11,14 +11,19 @@ class NewPermission:
     The baseline is the declared need of each task (known for a fleet under management), so it
     learns nothing and has no training window. It sees nothing where an audit line names no task,
     as under one key for all tasks: there the baseline is the union of all tasks.
+
+    Args:
+        baseline: needed permissions of each (workload, task); task "" stands for the union.
+        delay_s: from a line's delivery to the alert.
     """
 
     name = "new-permission"
     needs = frozenset({"identity", "permission"})
 
-    def __init__(self, baseline: Mapping[tuple[str, str], frozenset[str]]) -> None:
-        """Take the needed permissions of each (workload, task); task "" stands for the union."""
-        self._baseline = baseline
+    def __init__(
+        self, baseline: Mapping[tuple[str, str], frozenset[str]], delay_s: float = 0.0
+    ) -> None:
+        self._baseline, self._delay_s = baseline, delay_s
         self._reported: set[str] = set()
 
     def update(self, event: AuditEvent) -> Alert | None:
@@ -32,7 +37,7 @@ class NewPermission:
         return Alert(
             self.name,
             event.identity,
-            event.observed_s,
+            event.observed_s + self._delay_s,
             event,
             f"{event.permission} asked for from {event.origin}; "
             f"{event.task or event.workload} needs {', '.join(sorted(needed))}",

@@ -12,12 +12,16 @@ class SupersededSerial:
     old document, so its later use means a copy. Order of issue decides; documents of different
     tasks never supersede each other. A late reload of the old document by its owner is its false
     alarm.
+
+    Args:
+        delay_s: from a line's delivery to the alert.
     """
 
     name = "superseded-serial"
     needs = frozenset({"identity", "serial", "issued_s", "task"})
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
         self._newest: dict[str, dict[str, float]] = {}
         self._reported: set[str] = set()
 
@@ -36,7 +40,7 @@ class SupersededSerial:
         return Alert(
             self.name,
             event.identity,
-            event.observed_s,
+            event.observed_s + self._delay_s,
             event,
             f"serial {event.serial} from {event.origin} was issued {seen_s - event.issued_s:.3f} s "
             "before a document already in use",

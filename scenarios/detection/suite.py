@@ -8,12 +8,20 @@ from scenarios.detection.permissions import NewPermission
 from scenarios.detection.rates import Expected, RateChange
 from scenarios.detection.serials import SupersededSerial
 from scenarios.detection.unknown import UnknownSerial
+from scenarios.spec.defence import Armed, Detection
+from scenarios.spec.defence import RateChange as Asked
 from scenarios.spec.regime import Issuance, Regime, Scope
 from scenarios.spec.rules import is_active
 from scenarios.spec.schema import Scenario, Workload
 
 
-def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> list[Detector]:
+def detectors(
+    scenario: Scenario,
+    regime: Regime,
+    *,
+    measured: bool = False,
+    asked: Detection | None = None,
+) -> list[Detector]:
     """Return fresh detectors for one run, those left out that the regime makes blind.
 
     Superseded serial needs renewal, and lines that tell apart the documents of different tasks
@@ -26,24 +34,29 @@ def detectors(scenario: Scenario, regime: Regime, *, measured: bool = False) -> 
         measured: for a real log, which delivers what it delivers when it does: no delay and no
             share of lines is added, one task leaves one line, at its start, and the target
             issues whatever is held.
+        asked: which ones, of a tenant with rules of its own; the scenario's when absent.
     """
+
+    def late_s(detector: Armed) -> float:
+        return 0.0 if measured else detector.delay_s
+
     armed: list[Detector] = []
-    asked = scenario.detection
+    asked = asked or scenario.detection
     told_apart = regime.scope is Scope.ALL_TASKS or regime.names_task
-    if asked.superseded_serial and regime.ttl_s < float("inf") and told_apart:
-        armed.append(SupersededSerial())
-    if asked.two_origins and regime.shared_by == 1:
-        armed.append(TwoOrigins())
-    if asked.issue_log and (measured or regime.issuance is Issuance.ISSUER):
-        armed.append(UnknownSerial())
+    if asked.superseded_serial.armed and regime.ttl_s < float("inf") and told_apart:
+        armed.append(SupersededSerial(late_s(asked.superseded_serial)))
+    if asked.two_origins.armed and regime.shared_by == 1:
+        armed.append(TwoOrigins(late_s(asked.two_origins)))
+    if asked.issue_log.armed and (measured or regime.issuance is Issuance.ISSUER):
+        armed.append(UnknownSerial(late_s(asked.issue_log)))
     if asked.canary.armed:
-        armed.append(Canary(0.0 if measured else asked.canary.delay_s))
-    if asked.new_permission:
-        armed.append(NewPermission(baseline(scenario)))
+        armed.append(Canary(late_s(asked.canary)))
+    if asked.new_permission.armed:
+        armed.append(NewPermission(baseline(scenario), late_s(asked.new_permission)))
     if asked.new_origin.armed:
-        armed.append(NewOrigin(0.0 if measured else asked.new_origin.delay_s))
+        armed.append(NewOrigin(late_s(asked.new_origin)))
     if asked.rate_change.armed:
-        armed.append(rate_change(scenario, regime, measured=measured))
+        armed.append(rate_change(scenario, regime, measured=measured, asked=asked.rate_change))
     return armed
 
 
@@ -53,23 +66,28 @@ def baseline(scenario: Scenario) -> dict[tuple[str, str], frozenset[str]]:
     for workload in scenario.workloads:
         for task in workload.tasks:
             needed[workload.name, task.name] = frozenset(task.permissions)
-        needed[workload.name, ""] = frozenset(p for t in workload.tasks for p in t.permissions)
+        needed[workload.name, ""] = frozenset(workload.needed)
     return needed
 
 
 def rate_change(
-    scenario: Scenario, regime: Regime | None = None, *, measured: bool = False
+    scenario: Scenario,
+    regime: Regime | None = None,
+    *,
+    measured: bool = False,
+    asked: Asked | None = None,
 ) -> RateChange:
     """Return the detector of changed rates for those that a scenario's tasks declare.
 
     A simulated task leaves a line at its start and one at its end, of which a share is seen.
 
     Args:
-        scenario: declares rates, k and h.
+        scenario: declares rates.
         regime: says how many agents share an identity, one when absent.
         measured: see ``detectors``.
+        asked: k, h and the share seen, of a tenant; the scenario's when absent.
     """
-    asked = scenario.detection.rate_change
+    asked = asked or scenario.detection.rate_change
     factor = 1.0 if measured else 2.0 * asked.sensitivity
     start_hour = scenario.start.hour_of_day
     return RateChange(

@@ -10,12 +10,16 @@ class UnknownSerial:
     names are right. It has no false alarm as long as both logs are whole, and sees nothing of who
     copies the serial of a document that was issued. An identity is judged from the first issue on
     that was seen of it: what is older than the log may well have been issued.
+
+    Args:
+        delay_s: from a line's delivery to the alert.
     """
 
     name = "unknown-serial"
     needs = frozenset({"identity", "serial", "issued_s"})
 
-    def __init__(self) -> None:
+    def __init__(self, delay_s: float = 0.0) -> None:
+        self._delay_s = delay_s
         self._issued: dict[str, set[str]] = {}
         self._since_s: dict[str, float] = {}
         self._reported: set[str] = set()
@@ -35,7 +39,7 @@ class UnknownSerial:
         return Alert(
             self.name,
             identity,
-            event.observed_s,
+            event.observed_s + self._delay_s,
             event,
             f"serial {event.serial} used from {event.origin} was never issued",
         )

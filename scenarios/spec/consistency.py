@@ -7,14 +7,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import lifetimes, load, renewals
+from scenarios.spec import grants, lifetimes, load, renewals
 from scenarios.spec.fault_kinds import MassRestart
+from scenarios.spec.grants import CANARIES
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import HOURS, Policy, Scenario
 
-CANARIES = "canary:"
-"""resource of the permissions that nobody needs"""
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
 MANY_LINES = 20_000_000
@@ -48,10 +47,12 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
+    found += grants.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)
     found += _profile_without_peak(scenario)
     found += _delay_of_nobody(scenario)
+    found += _idle_syncs(scenario)
     return found
 
 
@@ -81,6 +82,8 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
             yield Problem(
                 f"workloads[{index}].diurnal", "a sum of 0", "at least one weight must be > 0"
             )
+        yield from _duplicates(f"workloads[{index}].granted", workload.granted or ())
+        yield from grants.problems(workload, f"workloads[{index}]")
         for number, task in enumerate(workload.tasks):
             yield from _duplicates(f"{key}[{number}].permissions", task.permissions)
             for permission in task.permissions:
@@ -102,6 +105,11 @@ def _workloads(scenario: Scenario) -> Iterator[Problem]:
 def _syncs(scenario: Scenario) -> Iterator[Problem]:
     if scenario.issuer.renew_at_sync and scenario.issuer.agent_sync_s == 0.0:
         yield Problem("issuer.renew_at_sync", "true", "needs an interval, issuer.agent_sync_s > 0")
+    backoff = scenario.issuer.sync_backoff
+    if backoff is not None and backoff.jitter == 1.0:
+        yield Problem(
+            "issuer.sync_backoff.jitter", "1", "must be < 1, or a sync may follow itself at once"
+        )
 
 
 def _faults(scenario: Scenario) -> Iterator[Problem]:
@@ -272,6 +280,17 @@ def _delay_of_nobody(scenario: Scenario) -> Iterator[str]:
             f"issuer: entry_reload_s + agent_sync_s = {delay_s:g} s delay the first credential of "
             "agents that restart or start cold, and none does"
         )
+
+
+def _idle_syncs(scenario: Scenario) -> Iterator[str]:
+    issuer = scenario.issuer
+    inert = {
+        "agent_sync_jitter": issuer.agent_sync_jitter > 0.0,
+        "sync_backoff": issuer.sync_backoff is not None,
+    }
+    for key, given in inert.items():
+        if given and not issuer.renew_at_sync:
+            yield f"issuer: {key} changes nothing where renew_at_sync is not true"
 
 
 def _many_counted_lines(scenario: Scenario) -> Iterator[str]:

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from scenarios.spec.regime import PositiveSeconds, Seconds, Share, Strict
 
 
 class Armed(Strict):
-    """A detector that looks at single lines or counts them; not armed unless asked for."""
+    """Whether a detector is armed, and which lines reach it how late."""
 
     armed: bool = False
     sensitivity: Share = 1.0
@@ -27,19 +27,31 @@ class RateChange(Armed):
     """h, in lines: the sum that raises an alert"""
 
 
+def _table(value: object) -> object:
+    """Take a word for the table that it stands for: ``two_origins = false``."""
+    return {"armed": value} if isinstance(value, bool) else value
+
+
+Switched = Annotated[Armed, BeforeValidator(_table)]
+OFF, ON = Armed(), Armed(armed=True)
+
+
 class Detection(Strict):
     """Which detectors watch the audit log, and how late they see it."""
 
-    superseded_serial: bool = True
-    two_origins: bool = True
-    new_permission: bool = True
-    new_origin: Armed = Armed()
+    superseded_serial: Switched = ON
+    """a document older than one that was seen in use"""
+    two_origins: Switched = ON
+    """one document from two addresses"""
+    new_permission: Switched = ON
+    """a permission that the task, or the workload, does not need"""
+    new_origin: Switched = Armed()
     """a use from an address where no holder of the identity works"""
     rate_change: RateChange = RateChange()
     """more uses than the tasks of the workload account for"""
-    canary: Armed = Armed()
+    canary: Switched = Armed()
     """a touch of a permission that nobody needs"""
-    issue_log: bool = False
+    issue_log: Switched = Armed()
     """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
     delivery_s: Seconds = 1.0
     """from the event to its line in the detector's hands; a floor under every detector"""

@@ -60,7 +60,7 @@ def load(
         path: a TOML file, or the name of a catalogue scenario.
         agents: scale the workloads to this many agents in all, proportions kept.
         horizon_s: replace the horizon.
-        regimes: replace the list of regimes, by name.
+        regimes: replace the list of regimes, by name: the file's own, or those of midas.
 
     Raises:
         ScenarioError: naming every fault of the file.
@@ -71,7 +71,7 @@ def load(
     if not human:
         raise ScenarioError(path, [Problem("", "", "is empty, must be a scenario")])
     if regimes is not None:
-        human["regimes"] = list(regimes)
+        human = _choose(human, regimes)
     if horizon_s is not None:
         human["horizon_s"] = horizon_s
     resolved = resolve(human, path)
@@ -180,6 +180,32 @@ def _read_text(path: Path) -> str:
         raise fail(f"is not UTF-8 text (byte {exc.start}), must be a TOML file") from exc
 
 
+def _choose(human: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Return the scenario with these regimes only, a table of its own before one of midas'.
+
+    Raises:
+        UsageError: a name that neither the scenario nor midas has.
+    """
+    listed = human.get("regimes")
+    entries = listed if isinstance(listed, list) else []
+    own = {entry["name"]: entry for entry in entries if isinstance(entry, dict) and "name" in entry}
+    known = list(dict.fromkeys([*map(str, own), *regime_names()]))
+    for name in names:
+        if name not in known:
+            meant = did_you_mean(name, known)
+            raise UsageError(f"regime: found {name!r}, must be one of {', '.join(known)}{meant}")
+    chosen = {**human, "regimes": [own.get(name, name) for name in names]}
+    drive = human.get("drive")
+    if isinstance(drive, dict) and drive.get("regime") in _names(entries) - set(names):
+        # the file is right, and what it drives was not asked for
+        chosen["drive"] = {key: value for key, value in drive.items() if key != "regime"}
+    return chosen
+
+
+def _names(entries: Sequence[object]) -> set[object]:
+    return {entry.get("name") if isinstance(entry, dict) else entry for entry in entries}
+
+
 def _with_regimes(human: dict[str, Any], problems: list[Problem]) -> dict[str, Any]:
     """Replace names in ``regimes`` by the regimes of that name."""
     named = human.get("regimes")
@@ -230,7 +256,8 @@ def _source_value(
         )
         return None
     used[path] = name
-    return source.value * factor
+    value = source.value * factor
+    return int(value) if source.unit == "1" and value.is_integer() else value
 
 
 def load_regime(name: str) -> Regime:

@@ -271,6 +271,14 @@ def next_sync(t_s: float, phase_s: float, interval_s: float) -> float:
     return sync_s if sync_s >= t_s else sync_s + interval_s
 
 
+def sync_gap(interval_s: float, jitter: float, u: float) -> float:
+    """Return the time from a sync that succeeds to the next: interval · U(1 − jitter, 1 + jitter).
+
+    SPIRE: 5 s ± 10 %, redrawn at each sync (pkg/common/backoff/backoff.go).
+    """
+    return interval_s * (1.0 - jitter + 2.0 * jitter * u)
+
+
 def is_active(hour: float, from_hour: float, to_hour: float) -> bool:
     """Return whether ``hour`` of day lies in the half-open range, which may span midnight."""
     if from_hour < to_hour:

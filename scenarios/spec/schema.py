@@ -9,18 +9,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.spec.authority import (
-    CertificateAuthority,
-    ClockSkew,
-    Federation,
-    TrustDomain,
-)
+from scenarios.spec.authority import ClockSkew, Federation, TrustDomain
 from scenarios.spec.defence import Benign as Benign
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
 from scenarios.spec.defence import Policy as Policy
 from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
+from scenarios.spec.issuer import Backoff as Backoff
+from scenarios.spec.issuer import Datastore as Datastore
+from scenarios.spec.issuer import Issuer as Issuer
+from scenarios.spec.issuer import RateLimit as RateLimit
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 from scenarios.spec.rules import SECONDS_PER_DAY
 
@@ -61,6 +60,9 @@ class Workload(Strict):
     ttl_s: PositiveSeconds | None = None
     """life of this class's documents, instead of the regime's, where that one ends at all"""
     clock_skew: ClockSkew = ClockSkew()
+    granted: Annotated[tuple[Permission, ...], Field(max_length=10_000)] | None = None
+    """what its role may do, needed or not: a credential for all tasks opens all of it; what the
+    tasks need when absent"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
     restarts_per_agent_day: Annotated[float, Field(ge=0, le=1e4)] = 0.0
     """restarts of single agents, a Poisson process; each loses what the agent holds"""
@@ -68,65 +70,19 @@ class Workload(Strict):
     """share of its tasks' rates at which the class starts tasks, by hour of day; 1 when empty"""
 
     @property
+    def needed(self) -> tuple[Permission, ...]:
+        """Every permission that one of its tasks needs, each once."""
+        return tuple(dict.fromkeys(p for task in self.tasks for p in task.permissions))
+
+    @property
+    def held(self) -> tuple[Permission, ...]:
+        """Every permission that its role may use, each once: those needed come first."""
+        return tuple(dict.fromkeys((*self.needed, *(self.granted or ()))))
+
+    @property
     def restart_hz(self) -> float:
         """Restarts per second and agent."""
         return self.restarts_per_agent_day / SECONDS_PER_DAY
-
-
-class Backoff(Strict):
-    """What an agent does after the issuer refused it: ``rules.backoff_delay``."""
-
-    base_s: PositiveSeconds = 5.0
-    factor: Annotated[float, Field(ge=1, le=10)] = 2.0
-    cap_s: PositiveSeconds = 60.0
-    jitter: Share = 0.5
-    """half-width of the uniform factor 1 ± jitter"""
-
-
-class Datastore(Strict):
-    """The first stage of a request: connections behind one FIFO queue, exponential service."""
-
-    servers: Annotated[int, Field(ge=1, le=10_000)] = 1
-    service_time_s: PositiveSeconds
-
-
-class RateLimit(Strict):
-    """A token bucket for each source: requests beyond it wait their turn (``rules.limiter``)."""
-
-    rate_hz: Annotated[float, Field(gt=0, le=1e6)]
-    burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
-    nodes_per_address: Annotated[int, Field(ge=1, le=100_000_000)] = 1
-    """nodes that the issuer sees behind one address, in the order of their numbers"""
-
-
-class Issuer(Strict):
-    """The identity server: ``servers`` that sign, in parallel behind one FIFO queue.
-
-    Service is exponential. All else is off unless said: ``simulator/population.py`` has the
-    semantics.
-    """
-
-    servers: Annotated[int, Field(ge=1, le=10_000)] = 2
-    service_time_s: PositiveSeconds = 0.002
-    datastore: Datastore | None = None
-    queue_limit: Annotated[int, Field(ge=0, le=100_000_000)] | None = None
-    """requests that it holds beyond one for each server of every stage; more are refused"""
-    deadline_s: PositiveSeconds | None = None
-    """after this time an agent gives up on a request and backs off; the issuer works on it still"""
-    rate_limit: RateLimit | None = None
-    backoff: Backoff = Backoff()
-    ca: CertificateAuthority | None = None
-    """the CA that signs SVIDs, whose life limits theirs; one without end when absent"""
-    entry_reload_s: Seconds = 0.0
-    """time between reloads of the issuer's entries: a new agent is unknown until the next one"""
-    agent_sync_s: Seconds = 0.0
-    """time between the syncs of a node's agent, at which it learns of new entries"""
-    renew_at_sync: bool = False
-    """what a timer makes due is asked for at the node's next sync: those of a node together"""
-    batch_overhead_s: Seconds = 0.0
-    """work that requests which one node makes at one instant share: it is done once for all"""
-    not_before_backdate_s: Seconds = 10.0
-    """how long before its issue a document's validity begins: clocks may be that far behind"""
 
 
 class Start(Strict):

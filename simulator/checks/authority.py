@@ -3,6 +3,7 @@
 import numpy as np
 
 from scenarios.demand.streams import seed_key
+from scenarios.spec.defence import ON
 from scenarios.spec.regime import Renewal
 from scenarios.spec.schema import Abuse, NewIssuer, Response, Threats
 from simulator import theory
@@ -29,7 +30,7 @@ def forged(engine: Engine) -> list[Finding]:
                 foreign_permission_share=0.0,
             ),
         ),
-        detection=scenes.BLIND.model_copy(update={"issue_log": True, "coverage": coverage}),
+        detection=scenes.BLIND.model_copy(update={"issue_log": ON, "coverage": coverage}),
     )
     # nobody's key is replaced within the run, so that no thief's end is another's
     slow = Response(automatic=True, new_issuer=NewIssuer(prepare_s=scene.horizon_s))
@@ -68,7 +69,7 @@ def overtaken(engine: Engine) -> list[Finding]:
             injected_issuer_compromises=1,
             abuse=Abuse(first_use_median_s=1.0, first_use_sigma=0.0),
         ),
-        detection=scenes.BLIND.model_copy(update={"issue_log": True}),
+        detection=scenes.BLIND.model_copy(update={"issue_log": ON}),
     )
     plan = NewIssuer(prepare_s=60.0, overlap_s=overlap_s)
     scene = scene.model_copy(update={"response": Response(automatic=True, new_issuer=plan)})

@@ -4,6 +4,7 @@ import numpy as np
 
 from scenarios.demand.streams import seed_key
 from scenarios.spec.authority import CertificateAuthority, ClockSkew, Federation
+from scenarios.spec.defence import OFF
 from scenarios.spec.schema import Abuse, Detection, Issuer, Task, Threats
 from simulator import theory
 from simulator.checks import scenes
@@ -129,7 +130,7 @@ def shared(engine: Engine) -> list[Finding]:
             injected_thefts=500,
             abuse=Abuse(first_use_median_s=1e-3, first_use_sigma=0.0, use_rate_hz=use_hz),
         ),
-        detection=Detection(two_origins=False, new_permission=False, delivery_s=0.0),
+        detection=Detection(two_origins=OFF, new_permission=OFF, delivery_s=0.0),
     )
     detected, issued = [], []
     for n in range(groups):

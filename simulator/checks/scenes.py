@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scenarios.spec.defence import OFF
 from scenarios.spec.regime import (
     Artifact,
     Issuance,
@@ -27,7 +28,7 @@ INSTANT_S = 1e-6
 RARE_HZ = 1e-9
 """a rate at which nothing happens within a check"""
 
-BLIND = Detection(superseded_serial=False, two_origins=False, new_permission=False, delivery_s=0.0)
+BLIND = Detection(superseded_serial=OFF, two_origins=OFF, new_permission=OFF, delivery_s=0.0)
 """no detector reads the log"""
 
 

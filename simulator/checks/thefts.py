@@ -6,6 +6,7 @@ import numpy as np
 
 from scenarios.demand.streams import seed_key
 from scenarios.record.tables import Incident
+from scenarios.spec.defence import OFF
 from scenarios.spec.regime import Regime, Renewal
 from scenarios.spec.schema import (
     Abuse,
@@ -82,7 +83,7 @@ def superseded(engine: Engine) -> list[Finding]:
             injected_thefts=800,
             abuse=Abuse(first_use_median_s=1e-3, first_use_sigma=0.0, use_rate_hz=use_hz),
         ),
-        detection=Detection(two_origins=False, new_permission=False, delivery_s=0.0),
+        detection=Detection(two_origins=OFF, new_permission=OFF, delivery_s=0.0),
     )
     detected = []
     for n in range(groups):

@@ -11,7 +11,7 @@ from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.canaries import Canary
 from scenarios.detection.permissions import NewPermission
 from scenarios.record.tables import Incident
-from scenarios.spec.defence import Armed, Benign, Policy, Priority, RateChange, Response
+from scenarios.spec.defence import ON, Armed, Benign, Policy, Priority, RateChange, Response
 from scenarios.spec.regime import Renewal
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from scenarios.spec.schema import Abuse, Task, Threats
@@ -123,7 +123,7 @@ def shared_documents(engine: Engine) -> list[Finding]:
         agents,
         horizon_s=3.5 * ttl_s,
         tasks=(Task(name="work", rate_hz=owner_hz, permissions=("a:a",)),),
-        detection=scenes.BLIND.model_copy(update={"two_origins": True}),
+        detection=scenes.BLIND.model_copy(update={"two_origins": ON}),
     ).model_copy(update={"benign": benign, "response": Response(triage_mean_s=0.0)})
     key = seed_key(SEED + 136)
     alerts = run(scene, checked, key, engine(scene, checked, key))[3]

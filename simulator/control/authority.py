@@ -20,7 +20,6 @@ from itertools import count
 from math import ceil, inf, nextafter
 from typing import Final, NamedTuple
 
-import msgspec
 import simpy
 
 from scenarios.demand.streams import Stream
@@ -32,7 +31,7 @@ from scenarios.spec.regime import Issuance
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import ISSUER_KEY as BY_ISSUER_KEY
 from simulator.control.case import Case, asked_for, first_use_s, hidden, permissions_of
-from simulator.control.feed import Feed
+from simulator.control.feed import Feed, soonest
 from simulator.control.owner import Access
 from simulator.control.response import Response, notice
 from simulator.control.threats import Threats
@@ -163,8 +162,9 @@ class Authority:
     def _abuse(self, case: Case) -> Events:
         """Wake at each use of an identity whose log is read, until one raises an alert."""
         world = self._world
+        told_s = inf
         for forged in self._forgeries(case):
-            if forged.t_s >= world.horizon_s:
+            if forged.t_s >= min(world.horizon_s, told_s):
                 return
             if not self._threats.watched(forged.owner):
                 continue
@@ -172,25 +172,26 @@ class Authority:
             if case.alert_s is not None or not case.inside(forged.t_s):
                 return
             feed = self._threats.feed(forged.owner)
-            if self._raised(case, self._present(case, forged, feed), feed):
+            told_s = self._told(case, self._present(case, forged, feed), feed, told_s)
+            if feed.soonest_s(forged.t_s) >= told_s:
                 return
 
     def _present(self, case: Case, forged: Forgery, feed: Feed) -> Alert | None:
-        """Use a forged document; return the alert that this raises, or the owner's use before."""
+        """Use a forged document; return the soonest alert of this, or of the owner's use before."""
         world = self._world
         like, document = self._forge(forged)
         feed.open(like)
         alert = feed.owner_until(forged.t_s)
-        if alert is not None:
+        if alert is not None and feed.soonest_s(forged.t_s) >= alert.alert_s:
             return alert
         if document.serial >= 0:
             world.clock.process(self._owner_answers(case, document, feed))
-        issue = feed.line(Access(like.issued_s, forged.task, like))
-        feed.read(msgspec.structs.replace(issue, operation="issue"))
+        feed.issued(Access(like.issued_s, forged.task, like))
         access = Access(forged.t_s, forged.task, document)
         origin = "" if hidden(world, case) else f"thief-{case.entity:x}"
         line = feed.line(access, origin, forged.permission)
-        return feed.read(line) or self._threats.signals.look(case.entity, forged.n, line)
+        looked = self._threats.signals.look(forged.owner, case.entity, forged.n, line)
+        return soonest((alert, feed.read(line, case.entity, forged.n, forged=True), *looked))
 
     def _forge(self, forged: Forgery) -> tuple[CredentialView, CredentialView]:
         """Return the document that the agent holds for the task, and the one that is forged of it.
@@ -212,23 +213,22 @@ class Authority:
         """Wake at the owner's next use of the document whose serial was copied."""
         world = self._world
         until_s = min(world.horizon_s, copied.expires_s)
-        at_s = feed.next_use(copied.slot, until_s)
-        if at_s is None:
-            return
-        yield world.clock.at(at_s)
-        if case.alert_s is None and case.inside(at_s):
-            self._raised(case, feed.owner_until(nextafter(at_s, inf)), feed)
+        for at_s in feed.next_uses(copied.slot, until_s):
+            yield world.clock.at(at_s)
+            if case.alert_s is None and case.inside(at_s):
+                self._told(case, feed.owner_until(nextafter(at_s, inf)), feed, inf)
 
-    def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:
-        if alert is None:
-            return False
+    def _told(self, case: Case, alert: Alert | None, feed: Feed, told_s: float) -> float:
+        """Send an alert on its way if it is the soonest; return when that one arrives."""
+        if alert is None or alert.alert_s >= told_s:
+            return told_s
         alert_s = max(alert.alert_s, self._world.now_s)
         self._world.clock.process(
             self._response.alarm(
                 case, alert.detector, alert.event.occurred_s, alert_s, feed, self._replace
             )
         )
-        return True
+        return alert_s
 
     # -- response --------------------------------------------------------------------------------
 

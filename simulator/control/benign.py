@@ -32,9 +32,17 @@ from scenarios.detection.suite import detectors
 from scenarios.spec.rules import SECONDS_PER_YEAR
 from simulator.control.bursts import Bursts
 from simulator.control.feed import Feed, node_address
-from simulator.control.owner import Access, Holders
+from simulator.control.owner import Access, Holders, arrival
 from simulator.control.response import Response
-from simulator.control.sight import CANARY, NEW_ORIGIN, seen
+from simulator.control.sight import (
+    CANARY,
+    NEW_ORIGIN,
+    NEW_PERMISSION,
+    SUPERSEDED_SERIAL,
+    TWO_ORIGINS,
+    seen,
+    thinned,
+)
 from simulator.control.threats import Threats
 from simulator.control.world import (
     ADDRESS_REUSE,
@@ -80,14 +88,13 @@ class Benign:
 
     def __init__(self, world: World, threats: Threats, response: Response) -> None:
         self._world, self._threats, self._response = world, threats, response
-        self._armed: dict[str, Detector] = {
-            detector.name: detector for detector in detectors(world.scenario, world.regime)
-        }
+        self._armed: dict[str, dict[str, Detector]] = {}
         self.events = 0
         self._bursts = Bursts(world, threats, response)
-        if world.rate_change is not None:
+        if world.counts_lines:
             for owner in filter(threats.watched, world.layout.owners()):
-                self._bursts.by_chance(owner)
+                if RateChange.name in self._detectors(owner):
+                    self._bursts.by_chance(owner)
         benign = world.scenario.benign
         for kind, per_agent_year in (
             (RESCHEDULE, benign.reschedules_per_agent_year),
@@ -99,9 +106,21 @@ class Benign:
             (CANARY_SCAN, benign.canary_scans_per_agent_year),
             (BATCH_JOB, benign.batch_jobs_per_agent_year),
         ):
-            if _DECEIVES[kind] & self._armed.keys():
+            if any(self._deceived(kind, c.first) for c in world.layout.classes):
                 rate_hz = per_agent_year * world.layout.agents / SECONDS_PER_YEAR
                 world.clock.process(self._hazard(kind, rate_hz))
+
+    def _detectors(self, owner: int) -> dict[str, Detector]:
+        """Return those that read an owner's log, by name; apart from those that read of thieves."""
+        tenant = self._world.rules(owner).tenant
+        if tenant not in self._armed:
+            asked = self._world.watch(owner).asked
+            fresh = detectors(self._world.scenario, self._world.regime, asked=asked)
+            self._armed[tenant] = {detector.name: detector for detector in fresh}
+        return self._armed[tenant]
+
+    def _deceived(self, kind: int, owner: int) -> bool:
+        return bool(_DECEIVES[kind] & self._detectors(owner).keys())
 
     @property
     def watched_identity_s(self) -> float:
@@ -119,7 +138,7 @@ class Benign:
                 return
             place = int(world.uniform(kind, Stream.BENIGN_AGENT, n) * agents)
             owner = world.layout.group(min(place, agents - 1)).start
-            if self._threats.watched(owner):
+            if self._threats.watched(owner) and self._deceived(kind, owner):
                 yield world.clock.at(t_s)
                 self.events += 1
                 world.clock.process(self._event(kind, case_entity(kind, n), owner))
@@ -157,7 +176,8 @@ class Benign:
             guard.refused_edges += guard.narrows(self._world.now_s)
             feed = Feed(self._world, owner)
             line = feed.line(access, permission=_UNDECLARED)
-            self._judge(NewPermission.name, entity, owner, document, (line,))
+            if seen(self._world, owner, entity, 0, NEW_PERMISSION):
+                self._judge(NewPermission.name, entity, owner, document, (line,))
 
     def _scan(self, entity: int, owner: int) -> None:
         """Touch a canary with one of the documents held; it is undeclared, too."""
@@ -165,9 +185,9 @@ class Benign:
         if document is not None:
             access = Access(self._world.now_s, self._task_of(owner, document), document)
             line = Feed(self._world, owner).line(access, permission=TOUCH)
-            if seen(self._world, entity, 0, CANARY):
-                self._judge(Canary.name, entity, owner, document, (line,))
-            self._judge(NewPermission.name, entity, owner, document, (line,))
+            for name, place in ((Canary.name, CANARY), (NewPermission.name, NEW_PERMISSION)):
+                if seen(self._world, owner, entity, 0, place):
+                    self._judge(name, entity, owner, document, (line,))
 
     def _late_reload(self, entity: int, owner: int) -> Events:
         """Use what is held now once more, after a while, if it is still accepted then.
@@ -184,13 +204,16 @@ class Benign:
         again_s = since_s + world.exponential(mean_s, entity, Stream.BENIGN_LENGTH)
         if again_s >= min(world.horizon_s, document.expires_s):
             return
+        if not seen(world, owner, entity, 0, SUPERSEDED_SERIAL):
+            return
+        sees = thinned(world, owner, SUPERSEDED_SERIAL)
         yield world.clock.at(again_s)
         documents.update(world.population)
         if documents.valid_until_s(document) <= again_s:
             return
         followed = [
             access
-            for access in Holders(world, owner, documents).first_accesses(since_s, again_s)
+            for access in Holders(world, owner, documents).first_accesses(since_s, again_s, sees)
             if access.document.slot == document.slot
             and access.document.issued_s > document.issued_s
         ]
@@ -205,9 +228,10 @@ class Benign:
         world = self._world
         away_s = world.now_s
         world.documents(agent)
-        if NewOrigin.name in self._armed:
+        armed = self._detectors(agent)
+        if NewOrigin.name in armed:
             world.clock.process(self._unknown_address(entity, agent, back_s, elsewhere))
-        if TwoOrigins.name not in self._armed:
+        if TwoOrigins.name not in armed:
             return
         yield from self._address_change(entity, agent, (-inf, away_s, back_s), ("", elsewhere))
         if back_s < world.horizon_s:
@@ -232,21 +256,21 @@ class Benign:
         world = self._world
         since_s, now_s, until_s = times_s
         documents = world.documents(agent)
-        owner = Holders(world, agent, documents)
-        seen: dict[int, Access] = {}
+        owner, sees = Holders(world, agent, documents), thinned(world, agent, TWO_ORIGINS)
+        used: dict[int, Access] = {}
         for view in world.population.read(agent):
             access = self._first_use(owner, view, now_s)
             if access is not None and access.t_s >= since_s:
-                seen[view.slot] = access
+                used[view.slot] = access
         until_s = min(until_s, world.horizon_s)
-        while seen:
-            uses = [(at, slot) for slot in seen if (at := owner.first(slot, now_s, until_s))]
+        while used:
+            uses = [(at, slot) for slot in used if (at := owner.first(slot, now_s, until_s, sees))]
             if not uses:
                 return
             (now_s, task), slot = min(uses)
             yield world.clock.at(now_s)
             documents.update(world.population)
-            before = seen.pop(slot)
+            before = used.pop(slot)
             document = documents.at(slot, now_s)
             if document is not None and document.serial == before.document.serial:
                 feed = Feed(world, agent)
@@ -263,7 +287,7 @@ class Benign:
         until_s = min(until_s, world.horizon_s)
         uses = Holders(world, agent, documents).moments(world.now_s, until_s)
         for number, (at_s, task) in enumerate(uses):
-            if not seen(world, entity, number, NEW_ORIGIN):
+            if not seen(world, agent, entity, number, NEW_ORIGIN):
                 continue
             yield world.clock.at(at_s)
             documents.update(world.population)
@@ -287,13 +311,16 @@ class Benign:
         feed, owner = Feed(world, agent), Holders(world, agent, documents)
         shared = Access(world.now_s, self._task_of(agent, document), document)
         line = feed.line(shared, origin=f"pod-{entity:x}")
-        if seen(world, entity, 0, NEW_ORIGIN):
+        if seen(world, agent, entity, 0, NEW_ORIGIN):
             self._judge(NewOrigin.name, entity, agent, document, (line,))
+        if not seen(world, agent, entity, 0, TWO_ORIGINS):
+            return
+        sees = thinned(world, agent, TWO_ORIGINS)
         before = self._first_use(owner, document, world.now_s)
         if before is not None:
             self._judge(TwoOrigins.name, entity, agent, document, (feed.line(before), line))
             return
-        after = owner.first(document.slot, world.now_s, world.horizon_s)
+        after = owner.first(document.slot, world.now_s, world.horizon_s, sees)
         if after is not None:
             yield world.clock.at(after[0])
             documents.update(world.population)
@@ -311,10 +338,16 @@ class Benign:
     # -- what is common --------------------------------------------------------------------------
 
     def _first_use(self, owner: Holders, view: CredentialView, to_s: float) -> Access | None:
-        """Return the first use of a document before ``to_s``, as far as the log of the run goes."""
+        """Return the first use of a document that *two origins* sees before ``to_s``.
+
+        As far as the log of the run goes.
+        """
+        sees = thinned(self._world, view.agent, TWO_ORIGINS)
         if self._world.regime.renewal.at_use and view.issued_s >= 0.0:
-            return Access(view.issued_s, view.slot, view)
-        at = owner.first(view.slot, max(0.0, view.issued_s), to_s)
+            fetched = arrival(view)
+            if sees is None or sees(fetched.agent, fetched.line):
+                return fetched
+        at = owner.first(view.slot, max(0.0, view.issued_s), to_s, sees)
         return None if at is None else Access(*at, view)
 
     def _any_held(self, entity: int, owner: int) -> CredentialView | None:
@@ -340,7 +373,7 @@ class Benign:
         lines: tuple[AuditEvent, ...],
     ) -> None:
         """Show the lines to a detector, if armed; what it says of the last goes to the response."""
-        detector = self._armed.get(name)
+        detector = self._detectors(owner).get(name)
         if detector is None:
             return
         if isinstance(detector, NewOrigin):

@@ -48,7 +48,7 @@ class Bursts:
             )
             if t_s >= end_s:
                 break
-            if seen(world, entity, number, RATE_CHANGE):
+            if seen(world, owner, entity, number, RATE_CHANGE):
                 uses.append(t_s)
         crossing = self._threats.signals.lines.crossing(owner, uses)
         if crossing is not None:
@@ -59,9 +59,10 @@ class Bursts:
         yield world.clock.at(at_s)
         held = world.population.read(owner)
         document = max(held, key=lambda view: view.issued_s, default=None)
-        if document is None or world.rate_change is None:
+        rate_change = world.watch(owner).rate_change
+        if document is None or rate_change is None:
             return
         access = Access(at_s, self._threats.task_of(owner, document.slot), document)
         line = Feed(world, owner).line(access)
-        alert = world.rate_change.alert(line, level)
+        alert = rate_change.alert(line, level)
         yield from self._response.false_alarm(entity, owner, document, alert)

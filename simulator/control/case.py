@@ -9,8 +9,10 @@ from typing import Final, NamedTuple
 
 from scenarios.demand.streams import Stream
 from scenarios.detection.canaries import TOUCH
+from scenarios.spec.grants import scoped
 from scenarios.spec.lifetimes import robbed_domain, trust_domain
-from scenarios.spec.regime import Binding, Enforcer, KeyStorage, Scope
+from scenarios.spec.regime import Binding, KeyStorage
+from scenarios.spec.schema import Workload
 from simulator.control.world import World
 from simulator.layout import AgentClass
 from simulator.population import CredentialView
@@ -211,7 +213,7 @@ def asked_for(
 
 
 def permissions_of(world: World, agent: int, task: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return a task's permissions, and all others that anybody in the scenario has."""
+    """Return a task's permissions, and all others that anybody in the scenario may use."""
     own = world.layout.of(agent).workload.tasks[task].permissions
     return own, tuple(p for p in everybodys(world) if p not in own)
 
@@ -221,31 +223,40 @@ def signed_for(world: World) -> frozenset[str]:
     scenario = world.scenario
     robbed = robbed_domain(scenario)
     members = [w for w in scenario.workloads if trust_domain(scenario, w) == robbed]
-    return frozenset(p for w in members for task in w.tasks for p in task.permissions)
+    return frozenset(p for w in members for p in whole(world, w))
 
 
 def everybodys(world: World) -> tuple[str, ...]:
-    """Return every permission that a task of the scenario has, each once."""
-    tasks = (task for workload in world.scenario.workloads for task in workload.tasks)
-    return tuple(dict.fromkeys(permission for task in tasks for permission in task.permissions))
+    """Return every permission that a role of the scenario may use, each once."""
+    needed = (p for workload in world.scenario.workloads for p in workload.needed)
+    granted = (p for workload in world.scenario.workloads for p in workload.held)
+    return tuple(dict.fromkeys((*needed, *granted)))
+
+
+def whole(world: World, workload: Workload) -> tuple[str, ...]:
+    """Return what all documents of a class open together.
+
+    Where somebody else than the holder decides by the task, what no task needs has no document that
+    would open it. Elsewhere it is whatever the role was granted.
+    """
+    return workload.needed if scoped(world.regime) else workload.held
 
 
 def opened(world: World, case: Case, *, narrowed: bool = False) -> frozenset[str]:
     """Return the permissions that the stolen credential opens.
 
     A document for one task opens that task's permissions if somebody else than its holder enforces
-    it; otherwise, and for a thief inside the workload, who is served every task's document in
-    turn, it is the union over the tasks of the class. The issuer's key opens what anybody has.
+    it, and a thief inside the workload, who is served every task's document in turn, has the union
+    over the tasks of the class. Otherwise it is what the role was granted, needed or not. The
+    issuer's key opens what anybody has.
     ``narrowed`` by policy, it is what the robbed task needs.
     """
     if case.forges:
         return signed_for(world)
     agent_class: AgentClass = world.layout.of(case.agent)
-    regime = world.regime
-    scoped = regime.scope is Scope.ONE_TASK and regime.scope_enforced_by is not Enforcer.NOBODY
-    if narrowed or (scoped and not case.foothold):
+    if narrowed or (scoped(world.regime) and not case.foothold):
         return frozenset(agent_class.workload.tasks[case.task].permissions)
-    return frozenset(p for task in agent_class.workload.tasks for p in task.permissions)
+    return frozenset(whole(world, agent_class.workload))
 
 
 def granted(world: World, case: Case, use: Use, wide: frozenset[str] | None = None) -> bool:

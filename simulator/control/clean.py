@@ -58,7 +58,8 @@ class CleanSample:
         documents = world.documents(owner)
         documents.update(world.population)
         feed = Feed(world, owner)
-        fresh = detectors(world.scenario, world.regime)
+        asked = world.watch(owner).asked
+        fresh = detectors(world.scenario, world.regime, asked=asked)
         holders = [Owner(world, agent, documents) for agent in world.layout.group(owner)]
         lines = merge(
             *(holder.accesses(0.0, world.horizon_s) for holder in holders), key=attrgetter("t_s")

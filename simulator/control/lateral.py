@@ -2,8 +2,9 @@
 
 Some time after a thief has begun to use a credential, and if it is still of use to him then, he
 tries every permission that it opens, once. A permission that leads on leads to one of the agents
-that have it too, each as likely: they meet in what it reaches. There he copies the document of the
-task at hand and goes on from it. So a narrow scope leaves few doors, a short life little time.
+whose work needs it, each as likely: they meet in what it reaches, and who was granted a permission
+but never uses it is not met there. There he copies the document of the task at hand and goes on
+from it. So a narrow scope leaves few doors, a short life little time.
 """
 
 from collections.abc import Generator, Sequence
@@ -41,8 +42,7 @@ class Lateral:
         self._reached: dict[int, set[int]] = {}
         self._behind: dict[str, list[AgentClass]] = {}
         for agent_class in world.layout.classes:
-            permissions = {p for task in agent_class.workload.tasks for p in task.permissions}
-            for permission in sorted(permissions):
+            for permission in sorted(agent_class.workload.needed):
                 self._behind.setdefault(permission, []).append(agent_class)
         # a permission's number is its draws' occurrence: the same in every regime
         self._number = {permission: n for n, permission in enumerate(sorted(self._behind))}
@@ -62,7 +62,8 @@ class Lateral:
         yield world.clock.at(at_s)
         if not case.has_access(world, at_s):
             return
-        for permission in sorted(opened(world, case, narrowed=world.guard.narrows(at_s))):
+        doors = opened(world, case, narrowed=world.guard.narrows(at_s)) & self._number.keys()
+        for permission in sorted(doors):
             n = self._number[permission]
             if world.uniform(case.entity, Stream.LATERAL_ATTEMPT, n) < law.success:
                 self._harvest(case, permission)

@@ -14,14 +14,18 @@ from typing import Any, Final, NamedTuple, cast
 import numpy as np
 from numba import njit
 
+from scenarios.demand.initial import SLOTS
 from scenarios.demand.streams import Stream, entity_key, keyed_uniform
 from scenarios.demand.switches import gap, switches
 from simulator.control.documents import Documents
+from simulator.control.sight import Seen
 from simulator.control.world import World
 from simulator.population import CredentialView
 
 Skip = Callable[[np.uint64, float, float, int, float], tuple[float, int]]
 
+_ARRIVALS: Final = 1 << 40
+"""number of the first line that a document leaves which was fetched for a use"""
 _COMPILING_PAYS: Final = 300_000
 """candidates passed over in a world, from which on compiling the loop is the shorter way"""
 
@@ -56,6 +60,24 @@ class Access(NamedTuple):
     t_s: float
     task: int
     document: CredentialView
+    agent: int = -1
+    """who left the line"""
+    line: int = -1
+    """its number among the agent's; -1 for a line that is not of its ordinary work"""
+
+
+def arrival(view: CredentialView) -> Access:
+    """Return the use for which a document was fetched, under renewal at use."""
+    number = _ARRIVALS + SLOTS * view.serial + view.slot
+    return Access(view.issued_s, view.slot, view, view.agent, number)
+
+
+class Moment(NamedTuple):
+    """A task's start or end, at which its agent leaves a line."""
+
+    t_s: float
+    task: int
+    line: int
 
 
 class Holders:
@@ -75,17 +97,26 @@ class Holders:
         """Yield the accesses in [from_s, to_s) in order; documents must be known up to ``to_s``."""
         return merge(*(owner.accesses(from_s, to_s) for owner in self._owners))
 
-    def first_accesses(self, from_s: float, to_s: float) -> list[Access]:
-        """Return the first access with each document in [from_s, to_s), in order."""
+    def first_accesses(self, from_s: float, to_s: float, seen: Seen | None = None) -> list[Access]:
+        """Return the first access with each document in [from_s, to_s), in order.
+
+        Args:
+            from_s: beginning.
+            to_s: end; documents must be known up to it.
+            seen: which lines count; all of them when None.
+        """
         found: dict[tuple[int, int], Access] = {}
-        for access in sorted(a for o in self._owners for a in o.first_accesses(from_s, to_s)):
+        first = (a for o in self._owners for a in o.first_accesses(from_s, to_s, seen))
+        for access in sorted(first):
             found.setdefault((access.document.slot, access.document.serial), access)
         return list(found.values())
 
-    def first(self, slot: int, from_s: float, to_s: float) -> tuple[float, int] | None:
+    def first(
+        self, slot: int, from_s: float, to_s: float, seen: Seen | None = None
+    ) -> tuple[float, int] | None:
         """Return the first (instant, task) in [from_s, to_s) at which a task uses ``slot``."""
-        found = (owner.first(slot, from_s, to_s) for owner in self._owners)
-        return min((at for at in found if at is not None), default=None)
+        found = (owner.first(slot, from_s, to_s, seen) for owner in self._owners)
+        return min((at[:2] for at in found if at is not None), default=None)
 
     def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
         """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
@@ -120,26 +151,33 @@ class Owner:
 
     def accesses(self, from_s: float, to_s: float) -> Iterator[Access]:
         """Yield the accesses in [from_s, to_s) in order; documents must be known up to ``to_s``."""
-        moments = merge(self.moments(from_s, to_s), self._arrivals(from_s, to_s))
-        for t_s, task in moments:
+        moments = merge(self._lines(from_s, to_s), self._arrivals(from_s, to_s))
+        for t_s, task, line in moments:
             document = self._documents.at(task if self._slotted else 0, t_s)
             if document is not None:
-                yield Access(t_s, task, document)
+                yield Access(t_s, task, document, self._agent, line)
 
-    def first_accesses(self, from_s: float, to_s: float) -> list[Access]:
+    def first_accesses(self, from_s: float, to_s: float, seen: Seen | None = None) -> list[Access]:
         """Return the first access with each document in [from_s, to_s), in order."""
         found = []
         for view, begin_s, end_s in self._documents.tenures(from_s, to_s):
-            if self._at_use and begin_s == view.issued_s:
-                found.append(Access(begin_s, view.slot, view))
-            elif (at := self.first(view.slot, begin_s, end_s)) is not None:
-                found.append(Access(*at, view))
+            fetched = arrival(view)
+            if (
+                self._at_use
+                and begin_s == view.issued_s
+                and (seen is None or seen(fetched.agent, fetched.line))
+            ):
+                found.append(fetched)
+            elif (at := self.first(view.slot, begin_s, end_s, seen)) is not None:
+                found.append(Access(at.t_s, at.task, view, self._agent, at.line))
         return sorted(found)
 
-    def first(self, slot: int, from_s: float, to_s: float) -> tuple[float, int] | None:
-        """Return the first (instant, task) in [from_s, to_s) at which a task uses ``slot``."""
-        found = self.moments(from_s, to_s)
-        return next((at for at in found if not self._slotted or at[1] == slot), None)
+    def first(
+        self, slot: int, from_s: float, to_s: float, seen: Seen | None = None
+    ) -> Moment | None:
+        """Return the first moment in [from_s, to_s) at which a task uses ``slot``."""
+        found = (at for at in self._lines(from_s, to_s) if not self._slotted or at.task == slot)
+        return next((at for at in found if seen is None or seen(self._agent, at.line)), None)
 
     def forget_before(self, t_s: float) -> None:
         """Promise not to ask for anything before ``t_s`` again."""
@@ -147,18 +185,21 @@ class Owner:
 
     def moments(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
         """Yield (instant, task) of the task starts and ends in [from_s, to_s), in order."""
+        return ((at.t_s, at.task) for at in self._lines(from_s, to_s))
+
+    def _lines(self, from_s: float, to_s: float) -> Iterator[Moment]:
         if self._law.total_rate_hz <= 0.0 or from_s >= to_s:
             return
-        pending: list[tuple[float, int]] = []
+        pending: list[Moment] = []
         found = switches(self._seed_key, self._agent, self._law, *self._before(from_s))
         for switch in takewhile(lambda switch: switch.t_s < to_s, found):
-            yield from (moment for moment in sorted(pending) if moment[0] <= switch.t_s)
-            pending = [moment for moment in pending if moment[0] > switch.t_s]
+            yield from (moment for moment in sorted(pending) if moment.t_s <= switch.t_s)
+            pending = [moment for moment in pending if moment.t_s > switch.t_s]
             if switch.t_s >= from_s:
-                yield switch.t_s, switch.task
+                yield Moment(switch.t_s, switch.task, 2 * switch.candidate)
             end_s = switch.t_s + self._durations_s[switch.task]
             if from_s <= end_s < to_s:
-                pending.append((end_s, switch.task))
+                pending.append(Moment(end_s, switch.task, 2 * switch.candidate + 1))
         yield from sorted(pending)
 
     def _before(self, from_s: float) -> tuple[float, int]:
@@ -170,11 +211,11 @@ class Owner:
         skip = _compiled_skip() if self._world.passed_over > _COMPILING_PAYS else _skip
         return skip(self._gaps, rate_hz, self._t_s, self._candidate, before_s)
 
-    def _arrivals(self, from_s: float, to_s: float) -> Iterator[tuple[float, int]]:
+    def _arrivals(self, from_s: float, to_s: float) -> Iterator[Moment]:
         if not self._at_use:
             return iter(())
         found = [
-            (view.issued_s, slot)
+            Moment(view.issued_s, slot, arrival(view).line)
             for slot in self._documents.slots()
             for view in self._documents.of(slot)
             if from_s <= view.issued_s < to_s

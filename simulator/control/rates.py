@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scenarios.demand.switches import switches
 from scenarios.detection.rates import Expected, RateChange
 from scenarios.spec.rules import cusum
-from simulator.control.sight import RATE_CHANGE, seen
+from simulator.control.sight import RATE_CHANGE, seen, share_seen
 from simulator.control.world import World
 
 
@@ -49,14 +49,14 @@ class Lines:
         end_s = start_s + tasks[[switch.task for switch in begun]]
         t_s = np.concatenate([start_s, end_s])
         reached = t_s < world.horizon_s
-        if world.scenario.detection.rate_change.sensitivity < 1.0:
+        if share_seen(world, agent, RATE_CHANGE) < 1.0:
             numbers = [2 * s.candidate for s in begun] + [2 * s.candidate + 1 for s in begun]
-            reached &= [seen(world, agent, number, RATE_CHANGE) for number in numbers]
+            reached &= [seen(world, agent, agent, number, RATE_CHANGE) for number in numbers]
         return t_s[reached]
 
     def false_crossings(self, owner: int) -> list[tuple[float, float]]:
         """Return (instant, level) of every alert that chance raises, each begun anew after."""
-        detector = self._detector()
+        detector = self._detector(owner)
         t_s = self.own(owner, keep=False)
         expected = self._expected(owner).until(t_s)
         found, first = [], 0
@@ -81,13 +81,13 @@ class Lines:
         """
         if not others:
             return None
-        detector, expected = self._detector(), self._expected(owner)
+        detector, expected = self._detector(owner), self._expected(owner)
         own = self.own(owner)
         first = int(np.searchsorted(own, others[0]))
         t_s = np.concatenate([own[first:], others])
         theirs = np.concatenate([np.zeros(len(own) - first, bool), np.ones(len(others), bool)])
         order = np.argsort(t_s, kind="stable")
-        level, before = self._level_before(own[:first], expected)
+        level, before = self._level_before(own[:first], expected, detector)
         left, part = len(others), False
         for at_s, until, foreign in zip(
             t_s[order].tolist(),
@@ -106,9 +106,10 @@ class Lines:
                 return None
         return None
 
-    def _level_before(self, own: NDArray[np.float64], expected: Expected) -> tuple[float, float]:
+    def _level_before(
+        self, own: NDArray[np.float64], expected: Expected, detector: RateChange
+    ) -> tuple[float, float]:
         """Return sum and expected lines at the last of one's own lines, alerts left out."""
-        detector = self._detector()
         level = before = 0.0
         for until in expected.until(own).tolist():
             level = cusum(level, until - before, detector.reference)
@@ -118,10 +119,10 @@ class Lines:
         return level, before
 
     def _expected(self, owner: int) -> Expected:
-        return self._detector().expected[self._world.layout.of(owner).workload.name]
+        return self._detector(owner).expected[self._world.layout.of(owner).workload.name]
 
-    def _detector(self) -> RateChange:
-        detector = self._world.rate_change
+    def _detector(self, owner: int) -> RateChange:
+        detector = self._world.watch(owner).rate_change
         if detector is None:
             raise AssertionError("no detector of changed rates is armed")
         return detector

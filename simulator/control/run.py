@@ -48,7 +48,7 @@ def run(
     threats = Threats(world, response)
     authority = Authority(world, threats, response)
     measures = Measures(world)
-    followed = scenario.benign.per_agent_year > 0.0 or world.rate_change is not None
+    followed = scenario.benign.per_agent_year > 0.0 or world.counts_lines
     benign = Benign(world, threats, response) if followed else None
     clean = CleanSample(world, threats)
     tenants = TenantSample(world, threats) if scenario.tenants else None

@@ -15,6 +15,7 @@ import simpy
 from scenarios.detection.audit import Alert, AuditEvent
 from scenarios.detection.canaries import RESOURCE
 from scenarios.detection.detector import Detector
+from scenarios.detection.rates import RateChange
 from scenarios.spec.defence import Armed
 from simulator.control.case import Case, Use, granted, hidden
 from simulator.control.feed import Feed
@@ -44,16 +45,17 @@ class Signals:
     def follow(self, case: Case, feed: Feed) -> None:
         """Let every armed one look at a theft from now on."""
         world = self._world
-        asked = world.scenario.detection
+        watch = world.watch(case.owner)
+        asked = watch.asked
         touches = world.scenario.threats.abuse.canary_share > 0.0
-        if (canary := world.canary) is not None and touches:
+        if (canary := watch.canary) is not None and touches:
             touched = self._line_by_line(asked.canary, CANARY, _touches)
             world.clock.process(self._watch(case, feed, canary, touched))
-        if (new_origin := world.new_origin) is not None:
+        if (new_origin := watch.new_origin) is not None:
             elsewhere = self._line_by_line(asked.new_origin, NEW_ORIGIN, self._elsewhere)
             world.clock.process(self._watch(case, feed, new_origin, elsewhere))
-        if world.rate_change is not None:
-            world.clock.process(self._watch_rate(case, feed))
+        if watch.rate_change is not None:
+            world.clock.process(self._watch_rate(case, feed, watch.rate_change))
 
     def _watch(
         self,
@@ -83,7 +85,7 @@ class Signals:
                 yield from self._tell(case, feed, alert)
                 return
 
-    def _watch_rate(self, case: Case, feed: Feed) -> Events:
+    def _watch_rate(self, case: Case, feed: Feed, rate_change: RateChange) -> Events:
         """Wake where the sum of the owner's and the thief's lines reaches the threshold."""
         world = self._world
         while True:
@@ -100,32 +102,30 @@ class Signals:
                 if case.alert_s is not None:
                     return
                 continue
-            if world.rate_change is not None:
-                at_hand = next(use for use in reversed(used) if use.t_s <= at_s)
-                line = self._line(case, feed, at_hand._replace(t_s=at_s))
-                yield from self._tell(case, feed, world.rate_change.alert(line, level))
+            at_hand = next(use for use in reversed(used) if use.t_s <= at_s)
+            line = self._line(case, feed, at_hand._replace(t_s=at_s))
+            yield from self._tell(case, feed, rate_change.alert(line, level))
             return
 
     def _tell(self, case: Case, feed: Feed, alert: Alert) -> Events:
         alert_s = max(alert.alert_s, self._world.now_s)
         yield from self._response.alarm(case, alert.detector, alert.event.occurred_s, alert_s, feed)
 
-    def look(self, entity: int, n: int, line: AuditEvent) -> Alert | None:
-        """Return what those of single lines say of the ``n``-th line of one who forges documents.
+    def look(self, owner: int, entity: int, n: int, line: AuditEvent) -> Iterator[Alert]:
+        """Yield what those of single lines say of the ``n``-th line of one who forges documents.
 
         He is another identity each time, so that his rate is nobody's.
         """
-        world = self._world
+        world, watch = self._world, self._world.watch(owner)
         apart: tuple[tuple[Detector | None, int], ...] = (
-            (world.canary, CANARY),
-            (world.new_origin, NEW_ORIGIN),
+            (watch.canary, CANARY),
+            (watch.new_origin, NEW_ORIGIN),
         )
         for detector, place in apart:
-            if detector is not None and seen(world, entity, n, place):
+            if detector is not None and seen(world, owner, entity, n, place):
                 alert = detector.update(line)
                 if alert is not None:
-                    return alert
-        return None
+                    yield alert
 
     # -- what they see -------------------------------------------------------------------------
 
@@ -143,7 +143,7 @@ class Signals:
         return not case.inside(use.t_s) and not hidden(self._world, case)
 
     def _seen(self, case: Case, use: Use, place: int) -> bool:
-        return seen(self._world, case.entity, use.n, place)
+        return seen(self._world, case.owner, case.entity, use.n, place)
 
     def _line(self, case: Case, feed: Feed, use: Use) -> AuditEvent:
         world = self._world

@@ -27,7 +27,14 @@ from scenarios.spec.regime import Issuance, regime_row
 from scenarios.spec.rules import SECONDS_PER_YEAR, expiry
 from simulator.control.case import Case, first_use_s, hidden, usable_elsewhere
 from simulator.control.feed import any_out_of_need, out_of_need, serial_text
-from simulator.control.sight import CANARY, NEW_ORIGIN, seen
+from simulator.control.sight import (
+    CANARY,
+    NEW_ORIGIN,
+    NEW_PERMISSION,
+    SUPERSEDED_SERIAL,
+    TWO_ORIGINS,
+    seen,
+)
 from simulator.control.threats import Threats
 from simulator.control.world import (
     AGENT_KEY_AT_START,
@@ -227,25 +234,20 @@ def _before(world: World, view: CredentialView) -> CredentialView:
 
 def _seen_before_start(world: World, case: Case, successor_s: float) -> bool:
     """Return whether a use before t = 0 would have alerted a detector that watches the identity."""
-    names = {detector.name for detector in world.detectors}
+    watch, owner = world.watch(case.owner), case.owner
+    names = {detector.name for detector in watch.detectors}
     elsewhere = not hidden(world, case)
-    apart = world.canary is not None or (world.new_origin is not None and elsewhere)
+    apart = watch.canary is not None or (watch.new_origin is not None and elsewhere)
     if not names - {"new-permission"} and not apart and not any_out_of_need(world, case):
         return False
     for use in case.uses_before_start(world):
-        if "two-origins" in names and elsewhere:
-            return True
-        if "new-permission" in names and out_of_need(world, case, use):
-            return True
-        if "superseded-serial" in names and use.t_s > successor_s:
-            return True
-        if (
-            world.new_origin is not None
-            and elsewhere
-            and seen(world, case.entity, use.n, NEW_ORIGIN)
-        ):
-            return True
-        touched = world.canary is not None and use.permission == TOUCH
-        if touched and seen(world, case.entity, use.n, CANARY):
+        telling = (
+            ("two-origins" in names and elsewhere, TWO_ORIGINS),
+            ("new-permission" in names and out_of_need(world, case, use), NEW_PERMISSION),
+            ("superseded-serial" in names and use.t_s > successor_s, SUPERSEDED_SERIAL),
+            (watch.new_origin is not None and elsewhere, NEW_ORIGIN),
+            (watch.canary is not None and use.permission == TOUCH, CANARY),
+        )
+        if any(tells and seen(world, owner, case.entity, use.n, place) for tells, place in telling):
             return True
     return False

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import inf
 from typing import Any, NamedTuple
 
+from scenarios.spec.defence import Detection
 from scenarios.spec.schema import Scenario, Tenant
 
 EVERYBODY = ""
@@ -25,6 +26,8 @@ class Rules(NamedTuple):
     """inf when nobody outside tells"""
     triage_mean_s: float
     automatic: bool
+    detection: Detection
+    """which detectors are armed, and what reaches them how late"""
 
 
 class Hazards(NamedTuple):
@@ -65,6 +68,7 @@ def _everybodys(scenario: Scenario) -> Rules:
         external_notice_mean_s=inf if notice_s is None else notice_s,
         triage_mean_s=response.triage_mean_s,
         automatic=response.automatic,
+        detection=detection,
     )
 
 

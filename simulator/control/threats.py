@@ -265,7 +265,7 @@ class Threats:
         if self.watched(case.owner):
             feed = self.feed(case.owner)
             self.signals.follow(case, feed)
-            if world.detectors:
+            if world.watch(case.owner).detectors:
                 world.clock.process(self._abuse(case, feed))
         if world.scenario.threats.lateral.max_depth > case.depth:
             world.clock.process(self._lateral.step(case))
@@ -274,7 +274,7 @@ class Threats:
         """Return whether an identity's log reaches an armed detector."""
         world = self._world
         covered = world.uniform(owner, Stream.COVERAGE, 0) < world.rules(owner).coverage
-        return covered and world.watches
+        return covered and world.watch(owner).armed
 
     def feed(self, owner: int) -> Feed:
         """Return the log of an identity under attack, the same for all of its thieves."""
@@ -303,40 +303,45 @@ class Threats:
         if case.document is not None:
             feed.open(case.document)
         uses = case.uses(world)
-        use, last_seen_s = next(uses), -inf
+        use, last_seen_s, told_s = next(uses), -inf, inf
         while use.t_s < world.horizon_s:
             if use.t_s >= world.now_s and feed.decisive(case, use):
                 yield world.clock.at(use.t_s)
                 if case.alert_s is not None or self._gave_up(case, last_seen_s):
                     return
-                if self._raised(case, feed.owner_until(use.t_s), feed):
+                told_s = self._told(case, feed.owner_until(use.t_s), feed, told_s)
+                if self._too_late(feed, told_s):
                     return
-                if self._raised(case, self._present(case, use, feed), feed):
+                told_s = self._told(case, self._present(case, use, feed), feed, told_s)
+                if self._too_late(feed, told_s):
                     return
                 following = next(uses)
                 if not case.inside(use.t_s):
-                    answered = yield from self._owner_answers(case, feed, following.t_s)
-                    if answered:
+                    told_s = yield from self._owner_answers(case, feed, following.t_s, told_s)
+                    if self._too_late(feed, told_s):
                         return
                 use, last_seen_s = following, use.t_s
             else:
                 use, last_seen_s = next(uses), use.t_s
 
     def _owner_answers(
-        self, case: Case, feed: Feed, to_s: float
-    ) -> Generator[simpy.Event, object, bool]:
-        """Wake at the owner's next use of the slot; return whether that raised an alert."""
+        self, case: Case, feed: Feed, to_s: float, told_s: float
+    ) -> Generator[simpy.Event, object, float]:
+        """Wake at the owner's next uses of the slot; return when the soonest alert arrives."""
         world = self._world
         to_s = min(to_s, world.horizon_s)
-        while (at_s := feed.next_owner_use(case, to_s)) is not None:
-            yield world.clock.at(at_s)
-            if case.alert_s is not None:
-                return True
-            if self._raised(case, feed.owner_until(nextafter(at_s, inf)), feed):
-                return True
+        while next_s := feed.next_owner_uses(case, to_s):
+            for at_s in next_s:
+                yield world.clock.at(at_s)
+                if case.alert_s is not None:
+                    return world.now_s
+                alert = feed.owner_until(nextafter(at_s, inf))
+                told_s = self._told(case, alert, feed, told_s)
+                if self._too_late(feed, told_s):
+                    return told_s
             if not world.every_access:
                 break
-        return False
+        return told_s
 
     def _gave_up(self, case: Case, last_use_s: float) -> bool:
         """Return whether the thief was refused at his last use, or before, and stopped."""
@@ -359,12 +364,17 @@ class Threats:
         outcome: Outcome = "ok" if accepted and granted(world, case, use) else "denied"
         return feed.thief(case, use, document, outcome)
 
-    def _raised(self, case: Case, alert: Alert | None, feed: Feed) -> bool:
-        if alert is None:
-            return False
+    def _told(self, case: Case, alert: Alert | None, feed: Feed, told_s: float) -> float:
+        """Send an alert on its way if it is the soonest; return when that one arrives."""
+        if alert is None or alert.alert_s >= told_s:
+            return told_s
         # of an identity robbed twice, one thief's line may be read only when the other acts
         alert_s = max(alert.alert_s, self._world.now_s)
         self._world.clock.process(
             self._response.alarm(case, alert.detector, alert.event.occurred_s, alert_s, feed)
         )
-        return True
+        return alert_s
+
+    def _too_late(self, feed: Feed, told_s: float) -> bool:
+        """Return whether no line from now on can lead to an alert before the soonest one."""
+        return feed.soonest_s(self._world.now_s) >= told_s

@@ -6,16 +6,11 @@ events that only concern people and paper (a triage that ends) cost the engine n
 """
 
 from math import log
-from typing import Final, TypeVar
+from typing import Final
 
 import numpy as np
 
 from scenarios.demand.streams import Stream, uniform
-from scenarios.detection.addresses import NewOrigin
-from scenarios.detection.canaries import Canary
-from scenarios.detection.detector import Detector
-from scenarios.detection.rates import RateChange
-from scenarios.detection.suite import detectors
 from scenarios.spec.regime import Regime
 from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
@@ -23,6 +18,7 @@ from simulator.clock import Clock
 from simulator.control.documents import Documents
 from simulator.control.policy import Guard
 from simulator.control.tenants import Rules, hazards, rules
+from simulator.control.watch import Watch
 from simulator.layout import Layout
 from simulator.population import Population
 
@@ -41,7 +37,6 @@ ADDRESS_REUSE, SHARED_DOCUMENT, CANARY_SCAN, BATCH_JOB, CHANCE = range(14, 19)
 _ORDINAL_BITS: Final = 40
 _MEMBERS: Final = 1 << 62
 """beyond every other entity"""
-D = TypeVar("D", bound=Detector)
 
 
 class World:
@@ -72,13 +67,9 @@ class World:
         self.hazards = hazards(self._rules)
         self.lifetimes = Lifetimes(scenario, regime, seed_key, self.layout)
         self.clock = Clock()
-        armed = {detector.name: detector for detector in detectors(scenario, regime)}
-        self.new_origin = _only(NewOrigin, armed)
-        self.rate_change = _only(RateChange, armed)
-        self.canary = _only(Canary, armed)
-        self.detectors: list[Detector] = list(armed.values())
-        """those whose word hangs on what the owner does with its documents; the three above are
-        told by ``signals.py`` and ``rates.py`` what they need"""
+        self._watches = {
+            rule.tenant: Watch(scenario, regime, rule.detection) for rule in self._rules
+        }
         self.passed_over = 0.0
         """switches of owners that were computed only to get past them"""
         self._population = population
@@ -115,13 +106,21 @@ class World:
 
     @property
     def watches(self) -> bool:
-        """Whether any detector is armed."""
-        apart = (self.new_origin, self.rate_change, self.canary)
-        return bool(self.detectors) or any(detector is not None for detector in apart)
+        """Whether anybody has armed any detector."""
+        return any(watch.armed for watch in self._watches.values())
+
+    @property
+    def counts_lines(self) -> bool:
+        """Whether anybody has armed the detector of changed rates."""
+        return any(watch.rate_change is not None for watch in self._watches.values())
 
     def rules(self, agent: int) -> Rules:
         """Return what an agent's tenant has decided, or the scenario for everybody."""
         return self._rules[self.layout.index(agent)]
+
+    def watch(self, agent: int) -> Watch:
+        """Return the detectors that read an agent's log."""
+        return self._watches[self.rules(agent).tenant]
 
     def documents(self, owner: int) -> Documents:
         """Return what is issued to ``owner`` from the first time that anybody asked."""
@@ -133,15 +132,6 @@ class World:
         """Tell the documents of ``owner``, if anybody follows them, that they end now."""
         if owner in self._documents:
             self._documents[owner].end(self.population, self.now_s)
-
-
-def _only(kind: type[D], armed: dict[str, Detector]) -> D | None:
-    """Take the detector of a kind out of the armed ones."""
-    for name, detector in armed.items():
-        if isinstance(detector, kind):
-            del armed[name]
-            return detector
-    return None
 
 
 def case_entity(kind: int, ordinal: int) -> int:

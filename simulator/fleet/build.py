@@ -11,7 +11,8 @@ from scenarios.demand.switches import switch_law, use_rate_hz
 from scenarios.errors import UsageError
 from scenarios.spec import rules
 from scenarios.spec.regime import Regime, RegimeRow, Renewal, Scope, regime_row
-from scenarios.spec.schema import Scenario
+from scenarios.spec.schema import Backoff, Scenario
+from scenarios.spec.schema import Issuer as Settings
 from simulator.authority import Grant, grants
 from simulator.fleet.desk import build_desk, needs_desk
 from simulator.fleet.issuer import DOUBTS, ISSUER, ORDERS
@@ -84,7 +85,7 @@ def build(
     _issuer(memory, scenario, row, ages_s, records)
     if needs_desk(scenario.issuer) and row.issuance != MANUAL:
         nodes = int(last["first_node"]) - (-workload.count // workload.agents_per_node)
-        build_desk(memory, scenario.issuer, nodes, records)
+        build_desk(memory, scenario.issuer, nodes, records, row.rule != Renewal.AT_USE)
     _lanes(memory, batch, trace)
     return memory
 
@@ -179,8 +180,9 @@ def _fleet(
     for name in row._fields:
         if name in FLEET.fields:  # type: ignore[operator]
             fleet[name] = getattr(row, name)
+    backoff = _backoff(scenario.issuer, row)
     for name in ("base_s", "factor", "cap_s", "jitter"):
-        fleet[f"backoff_{name}"] = getattr(scenario.issuer.backoff, name)
+        fleet[f"backoff_{name}"] = getattr(backoff, name)
     fleet["seed_key"] = seed_key
     fleet["start_hour"] = scenario.start.hour_of_day
     fleet["one_task"] = row.scope == Scope.ONE_TASK
@@ -197,7 +199,8 @@ def _fleet(
     memory.hold(fleet, "refusals", reserve(records, np.uint32))
     fleet["entry_reload_s"] = scenario.issuer.entry_reload_s
     fleet["agent_sync_s"] = scenario.issuer.agent_sync_s
-    if scenario.issuer.renew_at_sync and row.issuance != MANUAL:
+    fixed = scenario.issuer.renew_at_sync and not scenario.issuer.chained_syncs
+    if fixed and row.issuance != MANUAL:
         fleet["renewal_sync_s"] = scenario.issuer.agent_sync_s
     memory.hold(fleet, "classes", classes)
     memory.hold(fleet, "shards", memory.shards)
@@ -211,6 +214,17 @@ def _fleet(
     memory.hold(fleet, "lives", np.array([(-inf, 1.0)], LIFE))
     fleet["life_count"] = 1
     memory.hold(fleet, "issuer", memory.issuer)
+
+
+def _backoff(of: Settings, row: RegimeRow) -> Backoff:
+    """Return when an agent looks again after a failure.
+
+    Where its node backs off as a whole, before that may be: ``nodes`` knows when it really is.
+    """
+    if not of.renew_at_sync or of.sync_backoff is None or row.rule == Renewal.AT_USE:
+        return of.backoff
+    least, b = 0.5 * (1.0 - of.sync_backoff.jitter), of.sync_backoff
+    return Backoff(base_s=least * b.base_s, factor=b.factor, cap_s=least * b.cap_s, jitter=0.0)
 
 
 def _wheel(memory: Memory, ages_s: tuple[float, float], records: int) -> None:
@@ -294,7 +308,7 @@ def _issuer(
     memory: Memory, scenario: Scenario, row: RegimeRow, ages_s: tuple[float, float], records: int
 ) -> None:
     issuer = memory.issuer
-    backoff = scenario.issuer.backoff
+    backoff = _backoff(scenario.issuer, row)
     issuer["servers"] = scenario.issuer.servers
     issuer["service_time_s"] = scenario.issuer.service_time_s
     issuer["signing_factor"] = 1.0

@@ -8,6 +8,7 @@ from math import inf
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.spec.schema import Issuer
 from simulator.fleet.layout import ENTRY
@@ -91,6 +92,23 @@ class Desk:
     batch_s: F8
     """instant and node of the last accepted attempt"""
     batch_node: I8
+    in_batch: I8
+    """accepted attempts of that instant and node"""
+    batch_limit: I8
+    """0 for no limit"""
+    batch_gap_s: F8
+    nodes: U8
+    """of ``nodes``"""
+    node_count: I8
+    """0 where syncs are not chained"""
+    sync_s: F8
+    sync_jitter: F8
+    backs_off: I8
+    """a node's agent backs off as a whole, by the numbers below"""
+    backoff_base_s: F8
+    backoff_factor: F8
+    backoff_cap_s: F8
+    backoff_jitter: F8
     limited: I8
     limited_wait_s: F8
 
@@ -115,13 +133,30 @@ def finish(desk: Desk, number: int) -> None:
         desk.oldest += 1
 
 
+class Node:
+    """The agent of a node."""
+
+    next_s: F8
+    """when it syncs next"""
+    synced_s: F8
+    """when it synced last"""
+    sync: I8
+    """number of the sync to come"""
+    failures: I8
+    """syncs in a row that failed"""
+
+
+NODE = struct(Node)
+
+
 def needs_desk(of: Issuer) -> bool:
     """Return whether an issuer has more than servers and one queue without end."""
     wanted = (of.datastore, of.queue_limit, of.deadline_s, of.rate_limit)
-    return any(feature is not None for feature in wanted) or of.batch_overhead_s > 0.0
+    batched = of.batch_overhead_s > 0.0 or of.batch_limit is not None
+    return any(feature is not None for feature in wanted) or batched or of.chained_syncs
 
 
-def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
+def build_desk(memory: Memory, of: Issuer, nodes: int, records: int, by_timer: bool) -> None:
     """Lay out the desk of a fleet and let its issuer know.
 
     Args:
@@ -129,6 +164,7 @@ def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
         of: the issuer of the scenario.
         nodes: of the fleet.
         records: of the fleet.
+        by_timer: whether requests are made by timers, hence by the agents of the nodes.
     """
     desk, stages = np.zeros(1, DESK), np.zeros(2, STAGE)
     stages["factor"], stages["first"] = 1.0, NOBODY
@@ -148,6 +184,8 @@ def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
         desk["nodes_per_address"] = limit.nodes_per_address
         desk["sources"] = -(-nodes // limit.nodes_per_address)
         memory.hold(desk, "next_turn_s", np.full(int(desk["sources"][0]), -inf))
+    if by_timer:
+        _build_nodes(memory, desk, of, nodes)
     memory.hold(desk, "stages", stages)
     desk["mask"] = FIRST_ROOM - 1
     memory.hold(desk, "attempts", reserve(FIRST_ROOM, ATTEMPT))
@@ -155,6 +193,20 @@ def build_desk(memory: Memory, of: Issuer, nodes: int, records: int) -> None:
     if of.deadline_s is not None:
         memory.fleet["has_deadline"] = True
         memory.hold(memory.fleet, "timeouts", reserve(records, np.uint32))
+
+
+def _build_nodes(memory: Memory, desk: NDArray[np.void], of: Issuer, nodes: int) -> None:
+    """Lay out the agents of the nodes, as far as they are on."""
+    desk["batch_limit"], desk["batch_gap_s"] = of.batch_limit or 0, of.batch_gap_s
+    if not of.chained_syncs:
+        return
+    desk["node_count"] = nodes
+    desk["sync_s"], desk["sync_jitter"] = of.agent_sync_s, of.agent_sync_jitter
+    if (backoff := of.sync_backoff) is not None:
+        desk["backs_off"] = True
+        for name in ("base_s", "factor", "cap_s", "jitter"):
+            desk[f"backoff_{name}"] = getattr(backoff, name)
+    memory.hold(desk, "nodes", np.zeros(nodes, NODE))
 
 
 def provide_attempts(memory: Memory) -> None:

@@ -203,11 +203,9 @@ def count_refusal(issuer: Issuer, t_s: float) -> None:
 
 
 @kernel
-def cut_off(fleet: Fleet, issuer: Issuer, record: int) -> bool:
-    """Return whether a partition under way concerns the node of a record's agent."""
-    if issuer.partitions == 0:
-        return False
-    key = entity_key(fleet.seed_key, np.uint64(node_of(fleet, record)), CUT_OFF)
+def cut_off(fleet: Fleet, issuer: Issuer, node: int) -> bool:
+    """Return whether a partition under way concerns a node."""
+    key = entity_key(fleet.seed_key, np.uint64(node), CUT_OFF)
     shares = table(issuer.cut_off_share, issuer.faults, np.float64)
     for fault in range(issuer.faults):
         if shares[fault] > 0.0 and keyed_uniform(key, np.uint64(fault)) < shares[fault]:
@@ -218,7 +216,17 @@ def cut_off(fleet: Fleet, issuer: Issuer, record: int) -> bool:
 @kernel
 def refuses(fleet: Fleet, issuer: Issuer, record: int) -> bool:
     """Return whether an attempt does not get through to the issuer."""
-    return issuer.down != 0 or cut_off(fleet, issuer, record)
+    if issuer.down != 0 or issuer.partitions == 0:
+        return issuer.down != 0
+    return cut_off(fleet, issuer, node_of(fleet, record))
+
+
+@kernel
+def node_reaches(fleet: Fleet, issuer: Issuer, node: int) -> bool:
+    """Return whether a node can reach the issuer."""
+    if issuer.down != 0 or issuer.partitions == 0:
+        return issuer.down == 0
+    return not cut_off(fleet, issuer, node)
 
 
 @kernel

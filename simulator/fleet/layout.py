@@ -55,6 +55,8 @@ class Entry:
 
 ENTRY = struct(Entry)
 WAKE = 1 << 31
+NEXT_BATCH = 1 << 28
+"""a note: what the last batch of the node had no room for; it waits for no sync"""
 RESTART = 1 << 29
 """a note: the agent restarts (the record is its first); below, how often it did before"""
 RESTART_OF_NODE = RESTART | (RESTART - 1)

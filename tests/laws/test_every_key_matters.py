@@ -96,6 +96,7 @@ BASE: dict[str, Any] = {
             "name": "clerk",
             "count": 14,
             "agents_per_node": 4,
+            "granted": ["files:read", "files:write", "mail:send", "jobs:run", "keys:rotate"],
             "tasks": TASKS,
             "diurnal": [0.9] * 24,
             "restarts_per_agent_day": 30.0,
@@ -126,7 +127,12 @@ BASE: dict[str, Any] = {
         "backoff": {"base_s": 20.0, "factor": 1.5, "cap_s": 60.0, "jitter": 0.2},
         "entry_reload_s": 20.0,
         "agent_sync_s": 10.0,
+        "agent_sync_jitter": 0.1,
+        "renew_at_sync": True,
+        "sync_backoff": {"base_s": 15.0, "factor": 1.5, "cap_s": 100.0, "jitter": 0.1},
         "batch_overhead_s": 0.5,
+        "batch_limit": 1,
+        "batch_gap_s": 2.0,
         "ca": {"ttl_s": 1500.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
     },
     "federation": [
@@ -172,7 +178,10 @@ BASE: dict[str, Any] = {
             "threshold": 6.0,
         },
         "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
-        "issue_log": True,
+        "issue_log": {"armed": True, "sensitivity": 0.7, "delay_s": 4.0},
+        "superseded_serial": {"armed": True, "sensitivity": 0.9, "delay_s": 6.0},
+        "two_origins": {"armed": True, "sensitivity": 0.9, "delay_s": 7.0},
+        "new_permission": {"armed": True, "sensitivity": 0.6, "delay_s": 2.0},
     },
     "response": {
         "analysts": 1,
@@ -193,9 +202,9 @@ BASE: dict[str, Any] = {
     "benign": {
         "reschedules_per_agent_year": 4000.0,
         "failovers_per_agent_year": 9000.0,
-        "late_reloads_per_agent_year": 9000.0,
+        "late_reloads_per_agent_year": 20000.0,
         "new_edges_per_agent_year": 4000.0,
-        "address_reuses_per_agent_year": 4000.0,
+        "address_reuses_per_agent_year": 12000.0,
         "shared_documents_per_agent_year": 4000.0,
         "canary_scans_per_agent_year": 4000.0,
         "batch_jobs_per_agent_year": 9000.0,
@@ -264,6 +273,10 @@ def others(key: str, value: object) -> Iterator[object]:
         "regimes.issuance": ["manual", "issuer"],
         "start.ages": ["synchronised", "cold"],
         "workloads.tasks.permissions": [["files:read", "mail:send", "other:thing"]],
+        "workloads.granted": [
+            ["files:read", "files:write", "mail:send"],
+            ["files:read", "files:write", "mail:send", "jobs:run", "jobs:stop", "keys:rotate"],
+        ],
         "workloads.tasks.active_hours": [[[1, 3]], [[0, 24]]],
         "workloads.diurnal": [[0.7] * 24],
         "drive.regime": ["polled"],
@@ -280,6 +293,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "threats.leak.cluster_among": ["node"],
         "tenants.workloads": [["bot"]],
         "faults.kind": ["issuer-outage"],
+        "detection.issue_log.sensitivity": [0.02, 1.0],
     }
     if key in choices:
         yield from (choice for choice in choices[key] if choice != value)

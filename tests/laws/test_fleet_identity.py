@@ -50,6 +50,14 @@ BUSY = Issuer(
     backoff=Backoff(base_s=10.0),
 )
 """all that an issuer may have, and some of it overloaded"""
+NODES = BUSY.model_copy(
+    update={
+        "agent_sync_jitter": 0.1,
+        "sync_backoff": Backoff(base_s=30.0, factor=1.5, cap_s=200.0, jitter=0.1),
+        "batch_limit": 2,
+    }
+)
+"""and the nodes' agents back off"""
 
 
 RESTARTS = {2300.0: Command(CommandKind.MASS_RESTART, value=0.4, fault=0, over_s=60.0)}
@@ -118,11 +126,12 @@ def test_same_bits(
 def test_same_bits_where_agents_restart(
     regime: Regime, stops: list[float], threads: int, batch: int
 ) -> None:
-    for issuer in (None, BUSY):
+    for issuer in (None, BUSY, NODES):
         alone = record(regime, [], 1, 1 << 16, False, issuer, 200.0)
         assert record(regime, stops, threads, batch, False, issuer, 200.0) == alone
 
 
+@pytest.mark.parametrize("issuer", [BUSY, NODES], ids=["busy", "nodes"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 @settings(max_examples=6, deadline=None)
 @given(
@@ -131,10 +140,10 @@ def test_same_bits_where_agents_restart(
     batch=st.sampled_from([1, 2, 3, 64, 1 << 16]),
 )
 def test_same_bits_with_a_busy_issuer(
-    regime: Regime, stops: list[float], threads: int, batch: int
+    regime: Regime, issuer: Issuer, stops: list[float], threads: int, batch: int
 ) -> None:
-    many = record(regime, stops, threads, batch, False, BUSY)
-    assert many == record(regime, [], 1, 1 << 16, False, BUSY)
+    many = record(regime, stops, threads, batch, False, issuer)
+    assert many == record(regime, [], 1, 1 << 16, False, issuer)
 
 
 def test_same_bits_when_threads_share_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,7 +58,7 @@ def test_each_kind_deceives_its_detector_only(benign: Benign, detector: str) -> 
     assert all(alert.t_s == pytest.approx(alert.event_s + 1.0) for alert in alerts)
     assert 10 < len(alerts) <= 2 * counts["benign_events"]
     assert counts["watched_identity_s"] == 40 * 2 * HOUR_S
-    unarmed = Detection().model_copy(update={detector.replace("-", "_"): False})
+    unarmed = Detection.model_validate({detector.replace("-", "_"): False})
     assert not outcome(scene(make_regime(ttl_s=1200.0), benign, detection=unarmed))[1]
 
 

@@ -80,3 +80,13 @@ def test_the_figure_says_how_many_replications_and_against_what() -> None:
     assert "2 replications" in drawn.caption
     assert drawn.svg.startswith("<svg")
     assert "Differences to a" in drawn.svg
+
+
+def test_what_cannot_be_compared_is_refused_before_anything_runs() -> None:
+    paired.refuse(["a", "b"], "b", "exposure_within_s")
+    with pytest.raises(UsageError, match="at least two"):
+        paired.refuse(["a"], None, None)
+    with pytest.raises(UsageError, match="must be one of a, b"):
+        paired.refuse(["a", "b"], "c", None)
+    with pytest.raises(UsageError, match="half-width: found 'nonsense'"):
+        paired.refuse(["a", "b"], None, "nonsense")

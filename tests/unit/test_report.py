@@ -151,6 +151,20 @@ def test_every_figure_can_be_read_aloud_and_names_interval_and_n() -> None:
         assert len(figure.svg) < 200_000
 
 
+def test_what_is_written_on_an_axis_is_not_rounded() -> None:
+    record = simulated(n=0)
+    record.series = [
+        msgspec.structs.replace(row, value=row.value / 1e3)
+        for row in record.series
+        if row.name == "issued"
+    ]
+    drawn = issuance(summarise(record))
+    assert drawn is not None
+    labels = re.findall(r">(0\.\d+)<", drawn.svg)
+    assert len(labels) == len(set(labels)) > 0
+    assert all(float(label) > 0 for label in labels)
+
+
 def test_there_is_no_figure_without_data() -> None:
     empty = summarise(RunRecord(manifest()))
     assert [f(empty) for f in (exposure, incidence, issuance, latency)] == [None] * 4

@@ -1,11 +1,14 @@
 """Resolving: golden pairs, provenance, scaling, and every fault of a file at once."""
 
 import json
+import re
 import tomllib
+from math import inf
 from pathlib import Path
 
 import pytest
 
+from analysis.answering import SOURCES as ANSWERING
 from scenarios.errors import ScenarioError, UsageError
 from scenarios.spec.resolve import (
     catalog,
@@ -68,6 +71,7 @@ def test_units_fit_keys_or_are_refused(unit: str, key: str, factor: float | None
 
 def test_every_source_is_used_by_a_scenario_or_a_regime() -> None:
     used = {"spire.attest_service_time"}  # by the window of a storm, which is a scenario too
+    used |= {*ANSWERING}  # by the analysis of any simulated log
     used |= set(resolve(human() | {"regimes": regime_names()}).sources.values())
     for name in catalog():
         used |= set(load(Path(name)).sources.values())
@@ -91,3 +95,30 @@ def test_scaling_keeps_proportions_and_every_class() -> None:
     assert [w.count for w in scale(scenario, 2).workloads] == [1, 1]
     with pytest.raises(UsageError, match="at least 2"):
         scale(scenario, 1)
+
+
+def test_a_regime_that_is_not_driven_may_be_chosen_alone() -> None:
+    chosen = load(Path("customer-service"), regimes=["static-key"]).scenario
+    assert [regime.name for regime in chosen.regimes] == ["static-key"]
+    assert chosen.drive.regime is None
+    kept = load(Path("customer-service"), regimes=["x509-svid-1h", "static-key"]).scenario
+    assert kept.drive.regime == "x509-svid-1h"
+
+
+def test_a_regime_of_the_file_can_be_chosen_and_goes_before_one_of_midas(tmp_path: Path) -> None:
+    table = (catalog()["customer-service"].parent.parent / "regimes/x509-svid-1h.toml").read_text()
+    table = table.replace("[renewal]", "[regimes.renewal]").replace(
+        "[revocation]", "[regimes.revocation]"
+    )
+    own = [
+        re.sub(r"(?m)^ttl_s = .*", f"ttl_s = {ttl_s}", table).replace('"x509-svid-1h"', f'"{name}"')
+        for name, ttl_s in (("x509-svid-15m", 900), ("x509-svid-5m", 299))
+    ]
+    lines = catalog()["customer-service"].read_text().splitlines(keepends=True)
+    plain = "".join(line for line in lines if not line.startswith(("regimes =", "regime =")))
+    file = tmp_path / "mine.toml"
+    file.write_text(plain + "".join(f"\n[[regimes]]\n{one}" for one in own))
+    chosen = load(file, regimes=["static-key", "x509-svid-5m", "x509-svid-15m"]).scenario
+    assert [regime.ttl_s for regime in chosen.regimes] == [inf, 299.0, 900.0]
+    with pytest.raises(UsageError, match="did you mean 'x509-svid-15m'"):
+        load(file, regimes=["x509-svid-15"])

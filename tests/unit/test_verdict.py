@@ -2,8 +2,9 @@
 
 import msgspec
 
+from analysis.headline import baseline, resolved
 from analysis.summary import summarise
-from analysis.verdict import Finding, Verdict, baseline, resolved, verdict
+from analysis.verdict import Finding, Verdict, verdict
 from scenarios.record.estimate import Estimate
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import Incident
@@ -46,9 +47,23 @@ def test_equal_regimes_are_not_decided() -> None:
 def test_few_thefts_decide_nothing() -> None:
     two = [theft("static-key", stolen_s=10.0), theft("svid", stolen_s=10.0)]
     assert of(with_thefts(two)).headline.startswith("Not decided")
-    assert (
-        of(with_thefts([])).headline == "This record holds too few thefts to compare the regimes."
-    )
+
+
+def test_a_record_without_thefts_tells_what_happened_to_the_fleet() -> None:
+    headline = of(with_thefts([])).headline
+    assert headline.startswith("Nothing was stolen. Failed authentications per agent and day: ")
+    assert "svid 0.133 (" in headline
+    empty = with_thefts([])
+    empty.counts = []
+    assert of(empty).headline == "This record holds no regime."
+
+
+def test_one_regime_alone_still_has_an_answer() -> None:
+    record = simulated()
+    record.manifest = manifest(regimes=["svid"], scenario=record.manifest.scenario)
+    headline = of(record).headline
+    assert headline.startswith("svid alone, so nothing is compared. Copy usable after the theft")
+    assert "The price" not in headline
 
 
 def test_two_regimes_that_cannot_be_told_apart_are_both_named() -> None:
@@ -59,14 +74,17 @@ def test_two_regimes_that_cannot_be_told_apart_are_both_named() -> None:
     )
     record.incidents += competing("other", 200, 9, 9000, 1000)
     headline = of(record).headline
-    assert headline.endswith("cannot be told from it.")
+    assert "cannot be told from it." in headline
     assert "svid" in headline
     assert "other" in headline
 
 
 def test_what_a_regime_costs_is_said_when_it_is_resolved_and_only_then() -> None:
     assert "More authentications fail" in [f.claim for f in of(simulated()).losses]
+    assert "The price: " in of(simulated()).headline
+    assert "more authentications fail" in of(simulated()).headline
     without = of(simulated(svid_failures=0.0))
+    assert "more authentications fail" not in without.headline
     assert "More authentications fail" not in [f.claim for f in without.losses]
     assert not any("Failed authentications" in f.evidence for f in without.unresolved)
 
@@ -140,9 +158,10 @@ def test_limits_are_told() -> None:
     assert claims == [
         "Whether it holds for other inputs",
         "How often credentials are stolen",
+        "What an outage of the issuer costs",
         "Only one replication",
         "The run was interrupted",
-        "What reference cannot observe",
+        "What this simulated run could not see",
         "Nothing was measured",
         "Whether it pays",
     ]

@@ -101,6 +101,30 @@ def test_mass_restart() -> None:
     assert told.verdicts["x509-svid-1h-drawn-once"] == "better"
 
 
+def test_node_agents_back_off() -> None:
+    """Ten vain syncs of a node: x + 7.5 s · (1 + 1.5 + … + 1.5⁹, the last cut to 240 s) > 600 s.
+
+    With jitter that is 203.2 s after the outage in the mean, and 0.4 % of the nodes are back within
+    a minute (400,000 draws of the law). At the strike a document has 300 s − R'/2 left on average,
+    R' the renewal age and half a sync.
+    """
+    of = summary("node-agents-back-off").regimes
+    run = record("node-agents-back-off")
+    agents, horizon_s, down_s, end_s = 20_000, 3_600.0, 600.0, 1_500.0
+    left_s = 300.0 - (polled(300.0).mean + 2.5) / 2
+    metric = "expired_s_per_agent_day"
+    stated_s = down_s - left_s + 203.2
+    agrees(of["x509-svid-5m"].metrics[metric], stated_s * SECONDS_PER_DAY / horizon_s, 0.02)
+    at_least(level(run, "x509-svid-5m", "expired_agents", end_s + 120), 0.98 * agents)
+    at_most(of["x509-svid-1h"].metrics[metric], 0.01)
+    asked = scenario("node-agents-back-off")
+    alone = asked.issuer.model_copy(
+        update={"sync_backoff": None, "backoff": asked.issuer.sync_backoff}
+    )
+    by_request = summarise(run_of(asked.model_copy(update={"issuer": alone}), 6))
+    less(by_request.regimes["x509-svid-5m"].metrics[metric], of["x509-svid-5m"].metrics[metric])
+
+
 def test_outage_beyond_half_life() -> None:
     of = summary("outage-beyond-half-life").regimes
     run = record("outage-beyond-half-life")

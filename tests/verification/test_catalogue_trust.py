@@ -4,6 +4,7 @@ from math import exp
 
 import pytest
 
+from scenarios.spec.defence import Armed
 from scenarios.spec.schema import Scenario
 from simulator import theory
 from tests.verification.answers import (
@@ -104,7 +105,7 @@ def test_multi_tenant() -> None:
 
 def test_nobody_sees_a_forgery_without_an_issue_log() -> None:
     asked = scenario("ca-compromise")
-    detection = asked.detection.model_copy(update={"issue_log": False, "coverage": 1.0})
+    detection = asked.detection.model_copy(update={"issue_log": Armed(), "coverage": 1.0})
     record = run(asked.model_copy(update={"detection": detection}), 12, ["x509-svid-1h"])
     assert len(record.incidents) == 12
     assert not record.alerts

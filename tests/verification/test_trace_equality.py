@@ -110,19 +110,26 @@ def test_equal_under_random_commands(name: str, ages: str) -> None:
 
 
 BUSY = Issuer(servers=2, service_time_s=2.0, backoff=Backoff(base_s=10.0))
+NODE = Backoff(base_s=30.0, factor=1.5, cap_s=100.0, jitter=0.1)
 ISSUERS = {
     "bound": {"queue_limit": 3},
     "loss": {"queue_limit": 0},
     "deadline": {"deadline_s": 8.0},
     "datastore": {"datastore": Datastore(servers=1, service_time_s=2.0)},
     "syncs": {"agent_sync_s": 20.0, "renew_at_sync": True, "batch_overhead_s": 1.0},
+    "jittered-syncs": {"agent_sync_s": 20.0, "agent_sync_jitter": 0.3, "renew_at_sync": True},
+    "nodes": {"agent_sync_s": 20.0, "renew_at_sync": True, "sync_backoff": NODE, "queue_limit": 3},
+    "batches": {"agent_sync_s": 60.0, "renew_at_sync": True, "batch_limit": 1, "batch_gap_s": 3.0},
     "limit": {"rate_limit": RateLimit(rate_hz=0.05, burst=2, nodes_per_address=3)},
     "all": {
         "queue_limit": 6,
         "deadline_s": 40.0,
         "agent_sync_s": 20.0,
+        "agent_sync_jitter": 0.1,
         "renew_at_sync": True,
+        "sync_backoff": NODE,
         "batch_overhead_s": 1.0,
+        "batch_limit": 2,
         "datastore": Datastore(servers=2, service_time_s=3.0),
         "rate_limit": RateLimit(rate_hz=0.1, burst=3, nodes_per_address=4),
     },

@@ -50,6 +50,17 @@ BUSY = Issuer(
     entry_reload_s=20.0,
     agent_sync_s=10.0,
 )
+NODES = BUSY.model_copy(
+    update={
+        "renew_at_sync": True,
+        "agent_sync_jitter": 0.2,
+        "sync_backoff": Backoff(base_s=15.0, factor=1.5, cap_s=100.0, jitter=0.1),
+        "batch_overhead_s": 1.0,
+        "batch_limit": 2,
+        "batch_gap_s": 2.0,
+        "rate_limit": None,
+    }
+)
 
 
 def scene(regime: Regime, ages: str) -> Scenario:
@@ -93,12 +104,12 @@ def scene(regime: Regime, ages: str) -> Scenario:
     )
 
 
-@pytest.mark.parametrize("ages", ["stationary", "synchronised", "busy"])
+@pytest.mark.parametrize("ages", ["stationary", "synchronised", "busy", "nodes"])
 @pytest.mark.parametrize("regime", REGIMES, ids=IDS)
 def test_equal_under_random_commands(regime: Regime, ages: str) -> None:
-    scenario = scene(regime, "cold" if ages == "busy" else ages)
-    if ages == "busy":
-        scenario = scenario.model_copy(update={"issuer": BUSY})
+    busy = {"busy": BUSY, "nodes": NODES}
+    scenario = scene(regime, "cold" if ages in busy else ages)
+    scenario = scenario.model_copy(update={"issuer": busy.get(ages, scenario.issuer)})
     reference = ReferencePopulation(scenario, regime, KEY, trace=True)
     fleet = FleetPopulation(scenario, regime, KEY, trace=True)
     expected = roam(reference, scenario.agents, HORIZON_S, 150, seed=4)

