@@ -110,6 +110,8 @@ def regime(of: RegimeSummary) -> dict[str, Any]:
         document["foothold_time_to_detection"] = time_to_detection(of.foothold_detection)
     if of.issuer_key_detection.detected_share.n:
         document["issuer_key_time_to_detection"] = time_to_detection(of.issuer_key_detection)
+    if of.bundle_detection.detected_share.n:
+        document["poisoned_bundle_time_to_detection"] = time_to_detection(of.bundle_detection)
     if of.tenants:
         document["tenants"] = {name: tenant(found) for name, found in of.tenants.items()}
     if of.operations:

@@ -191,6 +191,27 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "new_key_refusals_per_agent_day",
+        "1/(agent d)",
+        _per_agent_day("refused_new_key"),
+        "Healthy starts refused by who had not fetched a new issuer key yet, per agent and day",
+        -1,
+    ),
+    Metric(
+        "poison_refusals_per_agent_day",
+        "1/(agent d)",
+        _per_agent_day("refused_by_poison"),
+        "Healthy starts refused for a bundle without the domain's own keys, per agent and day",
+        -1,
+    ),
+    Metric(
+        "poisoned_share",
+        "1",
+        _per_second("poisoned_s"),
+        "Keys of attackers in a foreign bundle that was believed, on average",
+        -1,
+    ),
+    Metric(
         "attribution_share",
         "1",
         lambda c: c["attributed_accesses"] / c["accesses"],

@@ -20,6 +20,10 @@ AGENT_KEY = "agent-key"
 """persona of a thief who has the key of a node's agent: a third question"""
 ISSUER_KEY = "issuer-key"
 """persona of a thief who has the issuer's own key: a fourth"""
+BUNDLE = "poisoned-bundle"
+"""persona of a thief whose key stands in a federated domain's bundle: a fifth"""
+FORGERS = (ISSUER_KEY, BUNDLE)
+"""personas of those who sign for anybody: whose theft it is, nobody can say"""
 LATERAL = "lateral"
 """persona of a theft that another theft led to: a consequence, counted in its reach"""
 
@@ -61,12 +65,14 @@ class Part:
         copies = [theft for theft in self.thefts if is_copy(theft)]
         keys = [theft for theft in self.thefts if theft.persona == AGENT_KEY]
         forgers = [theft for theft in self.thefts if theft.persona == ISSUER_KEY]
+        poisoners = [theft for theft in self.thefts if theft.persona == BUNDLE]
         footholds = [theft for theft in self.thefts if theft.persona == FOOTHOLD]
         self.copies: Followed = follow(copies, self.horizon_s, self.secret)
         self.footholds: Followed = follow(footholds, self.horizon_s, self.secret)
         self.agent_keys: Followed = follow(keys, self.horizon_s, self.secret)
         # one key signs for all: thefts of it within a replication share its fate
         self.issuer_keys: Followed = follow(forgers, self.horizon_s, lambda t: t.replication)
+        self.bundles: Followed = follow(poisoners, self.horizon_s, lambda t: t.replication)
 
     def secret(self, theft: Incident) -> Hashable:
         """Return which secret was stolen, in which replication.
@@ -122,7 +128,7 @@ class Part:
 
 def is_copy(theft: Incident) -> bool:
     """Return whether a thief took a copy of one document: no place to live in, no signing key."""
-    return theft.persona not in (FOOTHOLD, AGENT_KEY, ISSUER_KEY, LATERAL)
+    return theft.persona not in (FOOTHOLD, AGENT_KEY, *FORGERS, LATERAL)
 
 
 def the_point(record: RunRecord, wanted: str | None) -> str:

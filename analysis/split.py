@@ -40,12 +40,14 @@ class Splits(msgspec.Struct, frozen=True):
 
 
 def splits(record: RunRecord, point: str) -> Splits:
-    """Return how the detected thefts of a record at ``point`` split; first alerts only."""
+    """Return how the detected thefts at ``point`` split, at the alert that was answered."""
     found: dict[int, Split] = {}
     for alert in sorted(record.alerts, key=lambda alert: alert.t_s):
         if alert.point != point or alert.incident is None or alert.incident in found:
             continue
         theft = record.incidents[alert.incident]
+        if theft.detector not in (None, alert.detector):
+            continue  # an alert that nobody was to answer
         revoked_s = None if theft.revoked_s is None else theft.revoked_s - alert.t_s
         found[alert.incident] = Split(
             row=alert.incident,

@@ -14,6 +14,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``foothold…_s``                the same, for thieves who live in the workload
 ``agent_key…_s``               the same, for those with the key of a node's agent, if there are any
 ``issuer_key…_s``              the same, for those with the issuer's own key, if there are any
+``poisoned_bundle…_s``         the same, for those with a key in a foreign bundle, if there are any
 ``time_to_detection``          Aalen–Johansen, log(−log) band, jackknife over robbed secrets
 ``thefts_in_vain_share``       Wilson
 ``detector_latency_s``         median, exact order statistics, over alerts of thefts
@@ -77,6 +78,8 @@ class RegimeSummary(msgspec.Struct, frozen=True):
     """of thieves who live in the workload"""
     issuer_key_detection: TimeToDetection
     """of thieves who have the issuer's own key"""
+    bundle_detection: TimeToDetection
+    """of thieves who have a key in a foreign bundle"""
     operations: dict[str, Operation]
     issuance_rate: tuple[survival.Point, ...]
     """start of the interval, mean over replications, ends of its t interval"""
@@ -135,7 +138,11 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     parts = {name: Part(record, point, (name,)) for name in names}
     whole = Part(record, point, tuple(names))
     until_s = follow_up_s(
-        [of for p in parts.values() for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys)]
+        [
+            of
+            for p in parts.values()
+            for of in (p.copies, p.footholds, p.agent_keys, p.issuer_keys, p.bundles)
+        ]
     )
     reasons: dict[str, str] = {}
     measured = record.manifest.world == "measured"
@@ -203,6 +210,7 @@ def _regime(
         time_to_detection=time_to_detection(part.copies, until_s),
         foothold_detection=time_to_detection(part.footholds, until_s),
         issuer_key_detection=time_to_detection(part.issuer_keys, until_s),
+        bundle_detection=time_to_detection(part.bundles, until_s),
         operations=by_operation,
         issuance_rate=_issuance_rate(part),
         agents=max((counts["agents"] for counts in part.replications()), default=0.0),
@@ -309,8 +317,9 @@ def _exposure(part: Part, until_s: float, missing: dict[str, str]) -> dict[str, 
         ("foothold_s", within.replace("exposure", "foothold"), part.footholds),
         ("agent_key_s", within.replace("exposure", "agent_key"), part.agent_keys),
         ("issuer_key_s", within.replace("exposure", "issuer_key"), part.issuer_keys),
+        ("poisoned_bundle_s", within.replace("exposure", "poisoned_bundle"), part.bundles),
     ):
-        if name in ("agent_key_s", "issuer_key_s") and not len(followed):
+        if name in ("agent_key_s", "issuer_key_s", "poisoned_bundle_s") and not len(followed):
             continue
         n, open_ends = len(followed), int(np.sum(followed.use.cause == OPEN))
         found[name] = Estimate(None, None, None, n, "s")

@@ -12,7 +12,7 @@ import msgspec
 
 from analysis import estimators, survival
 from analysis.detection import TimeToDetection, time_to_detection
-from analysis.part import ISSUER_KEY, Part
+from analysis.part import FORGERS, Part
 from scenarios.record.estimate import Estimate
 from scenarios.record.record import RunRecord
 from scenarios.spec.rules import SECONDS_PER_DAY, SECONDS_PER_YEAR
@@ -67,7 +67,7 @@ def _members(scenario: Mapping[str, Any]) -> Iterator[frozenset[int]]:
 
 
 def _summary(part: Part, name: str, agents: int, until_s: float) -> TenantSummary:
-    own = [theft for theft in part.thefts if theft.persona != ISSUER_KEY]
+    own = [theft for theft in part.thefts if theft.persona not in FORGERS]
     natural = [theft for theft in own if not theft.injected and theft.stolen_s >= 0]
     counted = [_own(counts, name) for counts in part.replications()]
     years = agents * part.horizon_s * len(counted) / SECONDS_PER_YEAR

@@ -28,6 +28,7 @@ TITLES = (
         "exposure_s": "Theft until the thief's last possible use, mean",
         "agent_key_s": "Node agent's key until the thief's last access, mean",
         "issuer_key_s": "Issuer's key until the thief's last access, mean",
+        "poisoned_bundle_s": "Poisoned bundle until the thief's last access, mean",
         "foothold_s": "Foothold until the thief's last access, mean",
         "task_attribution_share": "Accesses whose log line names the task, too",
         "delegation_attribution_share": "Accesses whose log line says on whose behalf",
@@ -55,6 +56,8 @@ def title(name: str, summary: Summary) -> str:
         return f"Node agent's key until the thief's last access, mean within {within}"
     if name == summary.exposure_name.replace("exposure", "issuer_key"):
         return f"Issuer's key until the thief's last access, mean within {within}"
+    if name == summary.exposure_name.replace("exposure", "poisoned_bundle"):
+        return f"Poisoned bundle until the thief's last access, mean within {within}"
     if words_of := COURSE_TITLES.get(name.removesuffix(summary.exposure_name[len("exposure") :])):
         return words_of
     told = recovery.title(name, summary.manifest.scenario) or years.title(name)
@@ -109,7 +112,13 @@ def _said(name: str, summary: Summary) -> bool:
     """Return whether a metric has something to say that no other row says."""
     cells = [of.metrics.get(name) for of in summary.regimes.values()]
     known = any(cell is not None and (cell.infinite or cell.value is not None) for cell in cells)
-    return known and name not in ("exposure_s", "foothold_s", "agent_key_s", "issuer_key_s")
+    return known and name not in (
+        "exposure_s",
+        "foothold_s",
+        "agent_key_s",
+        "issuer_key_s",
+        "poisoned_bundle_s",
+    )
 
 
 def _row(name: str, summary: Summary, names: list[str]) -> tuple[str, ...]:

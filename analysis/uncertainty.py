@@ -59,6 +59,8 @@ def hazard_ranges(manifest: Manifest, regimes: Sequence[str]) -> dict[str, list[
         keys["agent-key"] = ["threats.node_agent.rate_per_node_year"]
     if manifest.scenario.get("threats", {}).get("issuer", {}).get("rate_per_year"):
         keys["issuer-key"] = ["threats.issuer.rate_per_year"]
+    if manifest.scenario.get("threats", {}).get("bundle", {}).get("rate_per_year"):
+        keys["poisoned-bundle"] = ["threats.bundle.rate_per_year"]
     for place, name in enumerate(names):
         if name in regimes and len(regimes) == 1:
             keys["leak"].append(f"regimes[{place}].leak_ratio")

@@ -44,6 +44,7 @@ IGNORES: Final = {
     "detection.rate_change.delay_s": _DELIVERED,
     "detection.canary.sensitivity": _DELIVERED,
     "detection.canary.delay_s": _DELIVERED,
+    "detection.bundle_change": "a target has one trust domain",
     "detection.coverage": "every identity of the target is watched",
     "detection.external_notice_mean_s": "nobody outside watches a measured run",
     "tenants": "a measured run has one owner of everything",

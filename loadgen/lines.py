@@ -19,6 +19,17 @@ class Fault(msgspec.Struct, frozen=True):
     exit_code: int
 
 
+class Result(msgspec.Struct, kw_only=True, frozen=True):
+    """What a run was, beside its histograms; each child adds what it alone can say."""
+
+    valid: bool
+    reason: str
+    """empty, or why not valid: ``generator saturated: …``, ``stopped``, ``worker lost`` …"""
+    seconds: float
+    errors: dict[str, int]
+    lag_p99_s: float | None
+
+
 def encode(message: msgspec.Struct) -> bytes:
     """Return one JSON line, newline included."""
     return msgspec.json.encode(message) + b"\n"

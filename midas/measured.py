@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,6 +133,7 @@ def measure(
 def _foretell(plans: "Sequence[Plan]", asked: "Scenario", output: Output) -> None:
     """Say how long it will take, and what of the scenario a measured run leaves out."""
     from loadgen.ignores import unused
+    from scenarios.demand.window import mean_renewal_age_s
 
     windows_s = sum(plan.seconds for plan in plans)
     before_s = sum(plan.prologue.seconds for plan in plans)
@@ -147,6 +149,14 @@ def _foretell(plans: "Sequence[Plan]", asked: "Scenario", output: Output) -> Non
     ]
     if shortened:
         output.note(f"Lifetime for this window, by [drive.override]: {', '.join(shortened)}")
+    for plan in plans:
+        age_s = mean_renewal_age_s(plan.regime)
+        if plan.seconds < age_s < inf:
+            output.note(
+                f"{plan.regime.name} is renewed every {duration(age_s)} on average: one agent in "
+                f"{age_s / plan.seconds:.0f} does so in this window. [drive.override] ttl_s "
+                "shortens lives for it"
+            )
     if given := unused(asked):
         output.note(
             f"A measured run does not use these keys of the scenario: {', '.join(given)} "

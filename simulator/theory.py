@@ -140,11 +140,9 @@ def residual_of_lives(lives_s: tuple[float, ...], age_s: Callable[[float], float
 
 
 def refused_by_stale_bundle(refresh_s: float, lead_s: float, term_s: float, age_s: float) -> float:
-    """Return the share of time in which a foreign document is refused: ∫h(x)dx/(B·term).
+    """Return the share of time in which a foreign document is refused, ``refused_new_key``/term.
 
-    A fetch follows the preparation of a CA after U(0, B), and what it signs is refused until then:
-    for x = (U − lead)⁺ of its term, less what is left of the document before, uniform on (0, R).
-    h(x) = E[(x − U(0, R))⁺] is x²/(2R) up to R and x − R/2 beyond. For B − lead at most a term.
+    For B − lead at most a term.
 
     Args:
         refresh_s: B, between two fetches of the bundle.
@@ -152,12 +150,27 @@ def refused_by_stale_bundle(refresh_s: float, lead_s: float, term_s: float, age_
         term_s: for which a CA signs.
         age_s: R, at which documents are renewed.
     """
+    return refused_new_key(refresh_s, lead_s, age_s) / term_s
+
+
+def refused_new_key(refresh_s: float, lead_s: float, age_s: float) -> float:
+    """Return how long an agent's documents of a new key are refused, on average: ∫h(x)dx/B.
+
+    A fetch follows the publication of the key after U(0, B), and what it signs is refused until
+    then: for x = (U − lead)⁺, less what is left of the document before, uniform on (0, R).
+    h(x) = E[(x − U(0, R))⁺] is x²/(2R) up to R and x − R/2 beyond; x is uniform on (0, B − lead).
+
+    Args:
+        refresh_s: B, between two fetches of the bundle.
+        lead_s: from the publication of a key to its first document.
+        age_s: R, at which documents are renewed.
+    """
     late_s = max(0.0, refresh_s - lead_s)
     if late_s <= age_s:
         area = late_s**3 / (6.0 * age_s)
     else:
         area = late_s**2 / 2.0 - age_s * late_s / 2.0 + age_s**2 / 6.0
-    return area / (refresh_s * term_s)
+    return area / refresh_s
 
 
 def refused_by_clock(ttl_s: float, age_s: float, behind_s: float, backdate_s: float) -> float:

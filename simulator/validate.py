@@ -16,6 +16,7 @@ from scenarios.record.estimate import Estimate
 from simulator.checks import (
     authority,
     benign,
+    bundles,
     clusters,
     issuer,
     lateral,
@@ -81,6 +82,9 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     lifetimes.shared,
     authority.forged,
     authority.overtaken,
+    bundles.repaired,
+    bundles.hijacked,
+    bundles.abroad,
 )
 """experiments, each with one or more quantities"""
 

@@ -237,10 +237,9 @@ def measured(median_s: float = 0.002, seconds: float = 20.0) -> RunRecord:
                 expected=expected,
             )
         )
-    for number in range(2):
-        record.alerts.append(
-            AlertRow(
-                "0", "svid", 0, 4.0 + number, 3.0 + number, "x", f"spiffe://x/{number}", number
+        if detector is not None:
+            alert_s, who = 4.0 + number, f"spiffe://x/{number}"
+            record.alerts.append(
+                AlertRow("0", "svid", 0, alert_s, alert_s - 1.0, detector, who, number)
             )
-        )
     return record

@@ -19,7 +19,7 @@ from loadgen.clock import RunClock
 from loadgen.histogram import decode, empty
 from loadgen.merge import read_rows
 from loadgen.swarm.field import CONTROL_FRAME_LIMIT, Fleet, Meter, spire, swarm
-from loadgen.swarm.protocol import RENEW_OP, SYNC_OP, Result
+from loadgen.swarm.protocol import RENEW_OP, SYNC_OP, SwarmResult
 from loadgen.targets.spire.process import ServerSettings
 from scenarios.record.tables import OperationRow
 
@@ -69,7 +69,7 @@ def bench_swarm(
     on_step("SPIRE's rates, audit on and off")
     for (name, tool), rates in spire_rates().items():
         cases.append(case(name, tool, "operations a second of the server's CPU", "1/CPU-s", rates))
-    best: Result | None = None
+    best: SwarmResult | None = None
     for agents in ladder:
         on_step(f"{agents} hollow agents, {IDENTITIES} identities each")
         result, found, reason = _measure(agents, steady_s)
@@ -87,7 +87,7 @@ def bench_swarm(
     return BenchTable(cases, {name: Ratio(v, v, v) for name, v in figures.items()}, [])
 
 
-def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
+def _measure(agents: int, steady_s: float) -> tuple[SwarmResult, list[Case], str]:
     """Return what a fleet's run was, its cases, and why it does not count, empty when it does."""
     settle_s = agents / ATTEST_HZ + SETTLE_S
     fleet = Fleet(
@@ -123,7 +123,7 @@ def _measure(agents: int, steady_s: float) -> tuple[Result, list[Case], str]:
     return result, cases + calls, why_not(result, syncs_hz, agents / fleet.sync_s, others)
 
 
-def why_not(result: Result, syncs_hz: float, wanted_hz: float, others: float = 0.0) -> str:
+def why_not(result: SwarmResult, syncs_hz: float, wanted_hz: float, others: float = 0.0) -> str:
     """Return why a run does not count, empty when it does.
 
     Args:
@@ -163,7 +163,7 @@ class _Machine:
         return max(0.0, busy_s - (ours_s - self._ours_s)) / span_s
 
 
-def _calls(name: str, rows: list[OperationRow], result: Result) -> tuple[list[Case], float]:
+def _calls(name: str, rows: list[OperationRow], result: SwarmResult) -> tuple[list[Case], float]:
     """Return the cases of the agents' calls, and the rate of answered syncs."""
     cases: list[Case] = []
     answered: dict[str, float] = {}

@@ -19,7 +19,8 @@ from gevent.hub import get_hub
 from locust.env import Environment
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
-from loadgen.generator.machine import boot_id, versions
+from loadgen.clock import boot_id
+from loadgen.generator.machine import versions
 from loadgen.generator.messages import NOTHING, Data, listen
 from loadgen.generator.protocol import (
     RESULT_FILE,

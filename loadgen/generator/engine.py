@@ -17,13 +17,14 @@ from time import monotonic
 
 import numpy as np
 
+from loadgen.generator.alarm import LINGER_S, Alarm
+from loadgen.generator.chunks import Chunks
 from loadgen.generator.connection import Connection, State
 from loadgen.generator.loop import Loop
 from loadgen.generator.pool import CONNECTING_AT_ONCE, Pool
 from loadgen.generator.protocol import GeneratorPlan
 from loadgen.generator.recorder import Recorder, Sink
 from loadgen.generator.schedule import Schedule
-from loadgen.generator.timer import precise_timer
 from loadgen.targets.port import Op, Wire
 
 HOUSEKEEPING_S = 0.05
@@ -32,19 +33,8 @@ MERGE_AT = 2048
 MERGE_IN_GAP_AT = 256
 GAP_S = 0.0003
 """nothing in flight and nothing due for so long: time for a chore that nobody will notice"""
-LINGER_S = 0.00004
-"""the processor is kept awake for so long before an arrival is due: waking it up takes 20 µs, and
-that would be the generator's own contribution to every latency"""
-LINGER_ANSWER_S = 0.0001
-"""the same after a request, for its answer; a server that takes longer is waited for asleep. Where
-it is the only one in flight its connection is read at once, without a turn of the loop"""
 BURST = 128
 """arrivals sent before answers are read again"""
-TICK_S = 0.0002
-"""the timer is never set sooner where arrivals come closer than that on average: they leave in one
-wake-up, for otherwise the wake-ups would take the time that the requests need"""
-CHUNK = 4096
-"""arrivals that are taken out of the arrays at once"""
 
 IDLE, BUSY = State.IDLE, State.BUSY
 
@@ -90,16 +80,11 @@ class Engine:
         self._warming = 0
         self._on_warm: Callable[[], None] | None = None
         self._next = 0
-        self._due_s = 0.0
-        self._tick_s = 0.0
         self.chores: deque[Callable[[], None]] = deque()
         """what can wait for a gap between requests, one a gap; merging comes after them"""
-        self._chunk_at = 0
-        self._chunk: tuple[list[float], list[Op], list[int], list[int]] = ([], [], [], [])
-        self._timer = precise_timer(loop, self._guarded_tick)
+        self._chunks = Chunks(schedule, plan.ops)
+        self._alarm = Alarm(loop, self.pool, self._guarded_tick)
         self._housekeeper = loop.timer(HOUSEKEEPING_S, HOUSEKEEPING_S)
-        self._lingerer = loop.idle()
-        self._linger_until_s = 0.0
         self._drain_until_s = float(schedule.t_s[-1]) + plan.drain_s if len(schedule) else 0.0
 
     # -- life
@@ -120,21 +105,21 @@ class Engine:
 
     def start(self, zero_monotonic_s: float) -> None:
         """Begin; arrivals are due at ``zero_monotonic_s`` plus their intended start."""
-        self.zero_s = zero_monotonic_s
+        self.zero_s = self._alarm.zero_s = zero_monotonic_s
         self._on_warm = None
         self.recorder.rehearse()
         # what exists now lives to the end: keep the collector from walking over it mid-run
         gc.collect()
         gc.freeze()
         if len(self.schedule):
-            self._timer.at(zero_monotonic_s + float(self.schedule.t_s[0]))
+            self._alarm.ring_at(zero_monotonic_s + float(self.schedule.t_s[0]))
 
     def stop(self) -> None:
         """Send nothing more; what is in flight may still be answered within the drain."""
         if self.stopped or self.ended:
             return
         self.stopped = True
-        self._timer.disarm()
+        self._alarm.disarm()
         self._drain_until_s = min(
             self._drain_until_s, monotonic() - self.zero_s + self.plan.drain_s
         )
@@ -169,8 +154,8 @@ class Engine:
     def _tick(self) -> None:
         recorder, zero, idle = self.recorder, self.zero_s, self.pool.idle
         lag_s = recorder.lag_s.append
-        number, chunk_at = self._next, self._chunk_at
-        due, ops, agents, tasks = self._chunk
+        number, chunk_at = self._next, self._chunks.at
+        due, ops, agents, tasks = self._chunks.lists
         left = BURST
         total = len(self.schedule)
         connection: Connection | None = None
@@ -180,7 +165,7 @@ class Engine:
                 if number >= total:
                     break
                 chunk_at = number
-                due, ops, agents, tasks = self._load_chunk(number)
+                due, ops, agents, tasks = self._chunks.load(number)
             k = number - chunk_at
             intended = due[k]
             if intended > now:
@@ -201,62 +186,27 @@ class Engine:
                 self.pool.grow(len(self.queue))
             now = monotonic() - zero
         if left == 0:
-            self._timer.at(0.0)  # at once, but after the answers that have come meanwhile
+            self._alarm.ring_at(0.0)  # at once, but after the answers that have come meanwhile
         else:
             self._sleep(number, now, connection)
         if len(recorder.lag_s) >= MERGE_AT:
             recorder.merge()
 
     def _sleep(self, number: int, now: float, asked: Connection | None) -> None:
-        """Wake up when arrival ``number`` is due; wait awake for a moment if something was sent."""
-        if number >= len(self.schedule):
-            self._timer.disarm()  # it stays readable otherwise, and the loop would spin
-            return
-        self._due_s = float(self.schedule.t_s[number])
-        self._timer.at(self.zero_s + max(self._due_s - LINGER_S, now + self._tick_s))
-        if asked is not None:
-            self._linger(asked, now)
-
-    def _linger(self, connection: Connection, now: float) -> None:
-        """Stay awake for the answers to what was just sent."""
-        if self._due_s - now <= LINGER_S + LINGER_ANSWER_S:
-            return
-        until_s = now + LINGER_ANSWER_S
-        if len(self.pool.members) - len(self.pool.idle) == 1:
-            while connection.state is BUSY and now < until_s:
-                connection.poll()
-                now = monotonic() - self.zero_s
+        if number < len(self.schedule):
+            due_s = float(self.schedule.t_s[number])
+            self._alarm.sleep(due_s, now, self._chunks.tick_s, asked)
         else:
-            self._linger_until_s = until_s
-            self._lingerer.start(self._on_idle)
-
-    def _on_idle(self) -> None:
-        if monotonic() - self.zero_s > self._linger_until_s or self.pool.all_idle:
-            self._lingerer.stop()
+            self._alarm.disarm()
 
     def _use_gap(self, now: float) -> None:
         """Do one piece of what can wait, if nobody will notice."""
-        if self._due_s - now <= GAP_S or not self.pool.all_idle:
+        if self._alarm.due_s - now <= GAP_S or not self.pool.all_idle:
             return
         if self.chores:
             self.chores.popleft()()
         elif self.recorder.merging or len(self.recorder.ok_arrival) >= MERGE_IN_GAP_AT:
             self.recorder.merge_piece()
-
-    def _load_chunk(self, start: int) -> tuple[list[float], list[Op], list[int], list[int]]:
-        end = start + CHUNK
-        schedule, names = self.schedule, self.plan.ops
-        self._chunk_at = start
-        self._chunk = (
-            schedule.t_s[start:end].tolist(),
-            [names[op] for op in schedule.op[start:end].tolist()],
-            schedule.agent[start:end].tolist(),
-            schedule.task[start:end].tolist(),
-        )
-        due = self._chunk[0]
-        gap_s = (due[-1] - due[0]) / len(due)
-        self._tick_s = TICK_S if gap_s < TICK_S else 0.0
-        return self._chunk
 
     def _send(self, connection: Connection, arrival: Arrival, now: float) -> None:
         connection.arrival = arrival
@@ -402,10 +352,9 @@ class Engine:
             return
         self.ended = True
         self.stopped = True
-        self._timer.close()
-        for watcher in (self._housekeeper, self._lingerer):
-            watcher.stop()
-            watcher.close()
+        self._alarm.close()
+        self._housekeeper.stop()
+        self._housekeeper.close()
         self._count_unsent()
         now = monotonic() - self.zero_s
         for connection in self.pool.members:

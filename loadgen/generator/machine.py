@@ -4,22 +4,10 @@ import contextlib
 import ctypes
 import platform
 from importlib.metadata import version
-from pathlib import Path
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """of mallopt(3)"""
 _KEPT_BYTES = 1 << 28
-
-
-def boot_id() -> str:
-    """Return what identifies this boot of this kernel, empty where the system does not tell.
-
-    Two processes with the same id read the same CLOCK_MONOTONIC.
-    """
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    except OSError:
-        return ""
 
 
 def keep_freed_memory() -> None:

@@ -51,7 +51,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from loadgen.lines import Fault, Start
+from loadgen.lines import Fault, Result, Start
 from loadgen.targets.port import Endpoint, Op, Stolen
 
 PLAN_FILE = "plan.json"
@@ -206,22 +206,16 @@ class Replaced(msgspec.Struct, frozen=True):
     code: str
 
 
-class GeneratorResult(msgspec.Struct, kw_only=True, frozen=True):
+class GeneratorResult(Result, kw_only=True, frozen=True):
     """What the run was, beside the histograms."""
 
-    valid: bool
-    reason: str
-    """empty, or why not valid: ``generator saturated: …``, ``stopped``, ``worker lost`` …"""
     complete: bool
     """False when not all arrivals of the demand were sent"""
     zero_monotonic_s: float
-    seconds: float
     arrivals: int
     sent: int
     ok: int
-    errors: dict[str, int]
     over_threshold: dict[str, int]
-    lag_p99_s: float | None
     waited_for_connection: int
     """arrivals that found no free connection: with ``max_connections`` reached, raise it"""
     connections_opened: int

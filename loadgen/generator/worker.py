@@ -17,9 +17,10 @@ from gevent.hub import get_hub
 from locust.env import Environment
 from locust.runners import LocalRunner, WorkerRunner
 
+from loadgen.clock import boot_id
 from loadgen.generator.engine import Engine
 from loadgen.generator.locust_stats import LocustSink
-from loadgen.generator.machine import boot_id, keep_freed_memory
+from loadgen.generator.machine import keep_freed_memory
 from loadgen.generator.messages import NOTHING, Data, listen
 from loadgen.generator.protocol import GeneratorPlan, WirePlan
 from loadgen.generator.recorder import sparse

@@ -19,10 +19,10 @@ from loadgen.swarm.protocol import (
     Line,
     Progress,
     Ready,
-    Result,
     Steal,
     Stolen,
     SwarmPlan,
+    SwarmResult,
 )
 from scenarios.errors import ProcessError
 
@@ -47,7 +47,7 @@ class SwarmLink:
         self.plan, self.rundir = plan, rundir
         self.progress: list[Progress] = []
         self.ready: Ready | None = None
-        self.result: Result | None = None
+        self.result: SwarmResult | None = None
         self._fault = ""
         self._news = threading.Condition()
         self._ended = False
@@ -117,7 +117,7 @@ class SwarmLink:
         """Have it write what there is and end."""
         self.child.send(encode(Command(stop=True)))
 
-    def finish(self, timeout_s: float) -> Result:
+    def finish(self, timeout_s: float) -> SwarmResult:
         """Wait for its end.
 
         Raises:

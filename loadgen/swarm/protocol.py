@@ -24,7 +24,7 @@ from typing import Literal
 
 import msgspec
 
-from loadgen.lines import Fault, Start
+from loadgen.lines import Fault, Result, Start
 
 PLAN_FILE = "swarm.json"
 RESULT_FILE = "result.json"
@@ -151,14 +151,10 @@ class Stolen(msgspec.Struct, frozen=True):
     expires_at: int
 
 
-class Result(msgspec.Struct, kw_only=True, frozen=True):
+class SwarmResult(Result, kw_only=True, frozen=True):
     """What the run was, beside the histograms."""
 
-    valid: bool
-    reason: str
     agents: int
-    seconds: float
-    lag_p99_s: float | None
     steady_cpu_s: float
     """user + system, between the settling time and the end"""
     steady_s: float
@@ -169,7 +165,6 @@ class Result(msgspec.Struct, kw_only=True, frozen=True):
     """identity-seconds in which an issued workload SVID was expired"""
     calls: dict[str, int]
     ok: dict[str, int]
-    errors: dict[str, int]
     signed: int
 
 
@@ -179,5 +174,5 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True):
     ready: Ready | None = None
     progress: Progress | None = None
     stolen: Stolen | None = None
-    done: Result | None = None
+    done: SwarmResult | None = None
     error: Fault | None = None

@@ -20,9 +20,9 @@ from loadgen.swarm.protocol import (
     ROWS_FILE,
     Progress,
     Ready,
-    Result,
     Stolen,
     SwarmPlan,
+    SwarmResult,
 )
 from loadgen.swarm.recorder import Recorder
 from loadgen.targets.spire.credentials import csr, new_key
@@ -178,7 +178,7 @@ class Swarm:
         pem = svid.pem().decode()
         return Stolen(name, self.now_s(), pem, svid.spiffe_id, svid.serial, expires_at)
 
-    def result(self, reason: str = "") -> Result:
+    def result(self, reason: str = "") -> SwarmResult:
         """Return what the run was."""
         plan, recorder = self.plan, self.recorder
         steady_s = self.now_s() - self._steady_from_s
@@ -189,7 +189,7 @@ class Swarm:
             reason = f"swarm saturated: its own lag p99 {lag:.3f} s, allowed {plan.lag_bound_s:g} s"
         wall_s = self.wall_s()
         still = sum(agent.documents.ended_for_s(wall_s) for agent in self.agents)
-        return Result(
+        return SwarmResult(
             valid=not reason,
             reason=reason,
             agents=plan.agents,
@@ -206,7 +206,7 @@ class Swarm:
             signed=self.signed,
         )
 
-    def write(self, rundir: Path, result: Result) -> None:
+    def write(self, rundir: Path, result: SwarmResult) -> None:
         """Write rows and result, each under a temporary name and renamed."""
         for name, data in (
             (ROWS_FILE, msgspec.msgpack.encode(self.recorder.rows())),

@@ -20,11 +20,15 @@ def drive(
         typer.Option("--rate-hz", min=0.01, help="Arrivals per second.", show_default=False),
     ] = None,
     seconds: Annotated[
-        float | None, typer.Option(min=1, max=86_400, help="Length.", show_default=False)
+        float | None,
+        typer.Option(min=1, max=86_400, help="Length of the window.", show_default=False),
     ] = None,
     attack: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME[:COUNT]", help="A thief. [default: each kind once]"),
+        typer.Option(
+            metavar="NAME[:COUNT]",
+            help="Which thieves, how many, or none. [default: each kind once]",
+        ),
     ] = None,
     fail_if: Annotated[
         list[str] | None,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from midas import inputs, output
+from midas import inputs
 from midas.options import Agents, Hours, Json, Regimes, ScenarioFile, Seed
 from midas.output import Output
 from midas.render import scenario as render
@@ -31,13 +31,8 @@ def list_(json: Json = False) -> None:
     rows = [render.summary(name, resolve.load(path)) for name, path in resolve.catalog().items()]
     Output(json).result(
         rows,
-        output.table(
-            ("name", "agents", "hours", "question"),
-            ((r["name"], f"{r['agents']:,}", f"{r['hours']:g}", r["question"]) for r in rows),
-            right=("agents", "hours"),
-            wrap=("question",),
-        ),
-        "\nNext: midas scenario show NAME, then midas simulate NAME",
+        *(line for row in rows for line in render.listed(row)),
+        "Next: midas scenario show NAME, then midas simulate NAME",
     )
 
 

@@ -29,9 +29,13 @@ FrameLimit = Annotated[
 def storm(
     kind: Annotated[Kind, typer.Argument(help="What goes wrong.", show_default=False)],
     agents: Annotated[int, typer.Option(min=1, max=20_000, help="Hollow agents.")] = 300,
-    identities: Annotated[int, typer.Option(min=1, max=100, help="Of each agent.")] = 10,
-    ttl_s: Annotated[int, typer.Option(min=20, help="Of workloads' X.509-SVIDs.")] = 3600,
-    backoff: Annotated[bool, typer.Option(help="SPIRE's back-off, or none.")] = True,
+    identities: Annotated[
+        int, typer.Option(min=1, max=100, help="Workload identities of each agent.")
+    ] = 10,
+    ttl_s: Annotated[int, typer.Option(min=20, help="Lifetime of workloads' X.509-SVIDs.")] = 3600,
+    backoff: Annotated[
+        bool, typer.Option(help="Agents wait longer after each failure, as SPIRE's do, or not.")
+    ] = True,
     control_frame_limit: FrameLimit = None,
     down_s: Annotated[float, typer.Option(min=1, help="Length of the fault.")] = 20.0,
     watch_s: Annotated[float, typer.Option(min=10, help="Wait so long for recovery.")] = 90.0,
@@ -64,7 +68,9 @@ def storm(
     prediction = predict(found, seed)
     output.note(f"kept as {path}")
     output.result(
-        render.storm_document(found, prediction), *render.storm_lines(found.report, prediction)
+        render.storm_document(found, prediction),
+        *render.storm_lines(found.report, prediction),
+        f"Next: midas report {path.name}",
     )
     if not found.report.recovered:
         raise typer.Exit(1)
@@ -73,7 +79,9 @@ def storm(
 @app.command()
 def theft(
     victims: Annotated[int, typer.Option(min=1, max=100, help="Agents to rob.")] = 30,
-    agent_ttl_s: Annotated[int, typer.Option(min=30, help="Of agents' own documents.")] = 60,
+    agent_ttl_s: Annotated[
+        int, typer.Option(min=30, help="Lifetime of agents' own documents.")
+    ] = 60,
     after_renewal: Annotated[
         bool, typer.Option("--after-renewal", help="Thieves wait for the owner's renewal.")
     ] = False,
@@ -113,5 +121,7 @@ def theft(
     output.note("simulating the same thefts")
     prediction = predict(asked)
     output.result(
-        render.theft_document(found, prediction), *render.theft_lines(found.report, prediction)
+        render.theft_document(found, prediction),
+        *render.theft_lines(found.report, prediction),
+        f"Next: midas report {path.name}",
     )

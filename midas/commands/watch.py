@@ -17,11 +17,15 @@ def watch(
         Path | None,
         typer.Option(metavar="SCENARIO", help="Whose tasks say which permissions are needed."),
     ] = None,
-    trust_domain: Annotated[str, typer.Option(help="Of the log's identities.")] = "example.org",
+    trust_domain: Annotated[
+        str, typer.Option(help="SPIFFE trust domain of the log's identities.")
+    ] = "example.org",
     once: Annotated[
         bool, typer.Option("--once", help="End with the log instead of waiting for more.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object a line and alert.")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object, on a line, for each alert.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No notes.")] = False,
 ) -> None:
     """Watch an audit log with the detectors of the simulator, and say whom they suspect and why.

@@ -96,7 +96,9 @@ def _measured(summary: "Summary") -> Iterator["RenderableType"]:
     manifest = summary.manifest
     lag = "unknown" if summary.lag_p99_s is None else f"{summary.lag_p99_s * 1e3:.2f} ms"
     target = " ".join(manifest.target.get(key, "") for key in ("name", "version")).strip()
-    yield f"measured: {target}; the generator's own lag, p99: {lag}"
+    drive = manifest.scenario.get("drive") or {}
+    asked = f"{drive['rate_hz']:g}/s, open loop; " if drive.get("rate_hz") else ""
+    yield f"measured: {target}; {asked}the generator's own lag, p99: {lag}"
     yield ("Valid." if manifest.valid else f"NOT VALID: {manifest.reason}") + "\n"
     for name, regime in summary.regimes.items():
         yield from _operations(name, regime)
@@ -124,11 +126,14 @@ def _detection(summary: "Summary") -> Iterator["RenderableType"]:
 
 
 def _operations(regime: str, of: "RegimeSummary") -> Iterator["RenderableType"]:
+    from analysis import words
+
     for name, operation in of.operations.items():
         errors = "".join(f", {n:,} {code}" for code, n in operation.errors.items())
         counts = f"{operation.sent:,} sent, {operation.ok:,} ok{errors}"
         named = {label.removesuffix("_s"): e for label, e in operation.percentiles.items()}
-        title = f"{regime}, {name}: {counts}; latency"
+        most = "" if operation.max_s is None else f", at most {words.duration(operation.max_s)}"
+        title = f"{regime}, {name}: {counts}; latency{most}"
         yield from block(title, named, bare="too few arrivals for an interval")
     yield ""
 

@@ -29,6 +29,12 @@ def summary(name: str, resolved: "Resolved") -> dict[str, Any]:
     }
 
 
+def listed(row: dict[str, Any]) -> Iterator["RenderableType"]:
+    """Return a scenario of the list: name and size on one line, its question under it."""
+    yield heading(f"{row['name']} ({row['agents']:,} agents, {duration(row['hours'] * _HOUR_S)})")
+    yield f"  {row['question']}"
+
+
 def document(resolved: "Resolved") -> dict[str, Any]:
     """Return the resolved form with the source of each number from the world."""
     from scenarios.spec.resolve import dump

@@ -8,7 +8,7 @@ model changes a switch, so anybody can compute them: the reference, the kernel, 
 that wants to know when a victim next uses its credential, and the arrival schedule.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import inf
 from typing import NamedTuple
 
@@ -64,6 +64,41 @@ def switch_law(workload: Workload, start_hour: float) -> SwitchLaw:
         for task in workload.tasks
     ]
     return SwitchLaw(total, tuple(cumulative), tuple(masks), start_hour, workload.diurnal)
+
+
+def mean_starts(
+    workload: Workload,
+    start_hour: float,
+    since_s: float,
+    until_s: float,
+    counted: Callable[[int], bool] = lambda _: True,
+) -> float:
+    """Return how many tasks one agent starts in a span, on average.
+
+    Args:
+        workload: the agent's class.
+        start_hour: of the day at which the run starts.
+        since_s: beginning of the span.
+        until_s: its end.
+        counted: whether a task, by its number, is counted.
+    """
+    total, t_s = 0.0, since_s
+    while t_s < until_s:
+        hour = hour_of_day(t_s, start_hour)
+        step_s = min(until_s - t_s, max(1e-6, (int(hour) + 1 - hour) * 3600.0))
+        weight = workload.diurnal[int(hour)] if workload.diurnal else 1.0
+        total += (
+            step_s
+            * weight
+            * sum(
+                task.rate_hz
+                for number, task in enumerate(workload.tasks)
+                if counted(number)
+                and any(is_active(int(hour), begin, end) for begin, end in task.active_hours)
+            )
+        )
+        t_s += step_s
+    return total
 
 
 def gap(u: float, total_rate_hz: float) -> float:

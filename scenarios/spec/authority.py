@@ -1,6 +1,6 @@
 """Who signs, and whom verifiers believe: certificate authorities and foreign trust domains."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -61,9 +61,36 @@ class Federation(Strict):
     workloads: Annotated[tuple[Name, ...], Field(min_length=1)]
     """the classes that belong to it"""
     bundle_refresh_s: PositiveSeconds | None = None
-    """time between two fetches of its bundle"""
+    """time between two fetches of its bundle: its ``spiffe_refresh_hint``, if we follow it"""
+    bundle_profile: Literal["https_web", "https_spiffe"] = "https_web"
+    """how the endpoint of its bundle proves itself: by the web's PKI, or by a key of the bundle
+    that was fetched before (SPIFFE Federation §5.2)"""
     ca: CertificateAuthority | None = None
     """its CA, in place of ``issuer.ca``; one without end when absent"""
+    our_bundle_refresh_s: PositiveSeconds | None = None
+    """time between two fetches of our bundle by its verifiers; they judge nobody of ours when
+    absent"""
+    our_access_share: Share = 0.0
+    """share of the accesses of our agents that its verifiers judge"""
+
+
+class PoisonedBundle(Strict):
+    """A key of an attacker's own in the bundle of a federated domain, for our verifiers to fetch.
+
+    From the first fetch of it on he forges for that domain's classes, never for ours.
+    """
+
+    trust_domain: TrustDomain | None = None
+    """whose bundle"""
+    rate_per_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    endpoint_share: Share = 0.0
+    """of poisonings made at the endpoint itself, its server or who administers it, which proves
+    itself as ever; the others answer in its place (DNS, routing, a certificate obtained by such
+    means), which ``https_spiffe`` refuses unless a key of that domain is in a thief's hands"""
+    replaces: bool = False
+    """in place of the domain's own keys, whose documents are then refused; beside them otherwise"""
+    lasts_mean_s: PositiveSeconds | None = None
+    """mean of the exponential time for which it is served; until it is removed when absent"""
 
 
 class ClockSkew(Strict):

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec import grants, lifetimes, load, renewals
+from scenarios.spec import bundles, grants, lifetimes, load, renewals
 from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.grants import CANARIES
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
@@ -33,6 +33,7 @@ def problems(scenario: Scenario) -> list[Problem]:
     for index, regime in enumerate(scenario.regimes):
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
+    found += bundles.problems(scenario)
     found += _policy(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
@@ -47,6 +48,7 @@ def warnings(scenario: Scenario) -> list[str]:
         found += _idle_key_storage(regime)
     found += _late_answers(scenario)
     found += lifetimes.warnings(scenario)
+    found += bundles.warnings(scenario)
     found += grants.warnings(scenario)
     found += _many_benign_events(scenario)
     found += _many_counted_lines(scenario)

@@ -51,6 +51,8 @@ class Detection(Strict):
     """more uses than the tasks of the workload account for"""
     canary: Switched = Armed()
     """a touch of a permission that nobody needs"""
+    bundle_change: Switched = Armed()
+    """a fetched bundle holds a key that nobody announced; sensitivity is by poisoned bundle"""
     issue_log: Switched = Armed()
     """hold the verifiers' log against the issuer's: a serial that was never issued is forged"""
     delivery_s: Seconds = 1.0
@@ -74,6 +76,7 @@ class Priority(Strict):
     rate_change: Rank = 0
     canary: Rank = 0
     unknown_serial: Rank = 0
+    bundle_change: Rank = 0
     external_notice: Rank = 0
     by_sensitivity: bool = False
     """before that, by the most sensitive task of the workload that the alert is about"""
@@ -86,11 +89,22 @@ class NewIssuer(Strict):
     """
 
     prepare_s: Seconds = 3600.0
-    """from the decision until the new key signs and every bundle holds its certificate"""
+    """from the decision, when the new key is published in the bundle, until it signs; SPIFFE
+    Federation §4.1 recommends three to five refreshes of those who fetch the bundle"""
     overlap_s: Seconds = 3600.0
     """from the first document of the new key until verifiers refuse those of the old one"""
     reissue_s: PositiveSeconds | None = None
     """renew whatever is held within this time of the new key; when absent agents renew as ever"""
+
+
+class BundleRepair(Strict):
+    """How a poisoned bundle is answered: the true one served again, or set by hand."""
+
+    remove_s: Seconds = 3600.0
+    """from the decision until the endpoint serves the true bundle again, for the next fetch"""
+    by_hand_s: Seconds | None = None
+    """from the decision until the true bundle is set on our side, nothing being fetched before the
+    endpoint serves it again (SPIFFE Federation §4.2); only a fetch brings it when absent"""
 
 
 class Response(Strict):
@@ -103,6 +117,7 @@ class Response(Strict):
     priority: Priority = Priority()
     """an analyst finishes what he has begun: non-preemptive"""
     new_issuer: NewIssuer = NewIssuer()
+    bundle: BundleRepair = BundleRepair()
 
 
 Yearly = Annotated[float, Field(ge=0, le=1e6)]

@@ -9,8 +9,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from scenarios.spec.authority import ClockSkew, Federation, TrustDomain
+from scenarios.spec.authority import ClockSkew, Federation, PoisonedBundle, TrustDomain
 from scenarios.spec.defence import Benign as Benign
+from scenarios.spec.defence import BundleRepair as BundleRepair
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
 from scenarios.spec.defence import Policy as Policy
@@ -168,6 +169,7 @@ class Threats(Strict):
     abuse: Abuse = Abuse()
     node_agent: NodeAgent = NodeAgent()
     issuer: IssuerKey = IssuerKey()
+    bundle: PoisonedBundle = PoisonedBundle()
     lateral: Lateral = Lateral()
     injected_thefts: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     """leaks at uniform instants of the run, of uniformly chosen agents, in each replication; they
@@ -175,6 +177,7 @@ class Threats(Strict):
     injected_footholds: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_agent_keys: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     injected_issuer_compromises: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    injected_bundle_poisonings: Annotated[int, Field(ge=0, le=1_000_000)] = 0
 
 
 class Tenant(Strict):

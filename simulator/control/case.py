@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from scenarios.demand.streams import Stream
 from scenarios.detection.canaries import TOUCH
 from scenarios.spec.grants import scoped
-from scenarios.spec.lifetimes import robbed_domain, trust_domain
+from scenarios.spec.lifetimes import trust_domain
 from scenarios.spec.regime import Binding, KeyStorage
 from scenarios.spec.schema import Workload
 from simulator.control.world import World
@@ -28,6 +28,10 @@ AGENT_KEY: Final = "agent-key"
 
 ISSUER_KEY: Final = "issuer-key"
 """persona of a thief who has the key with which the issuer signs"""
+
+
+BUNDLE: Final = "poisoned-bundle"
+"""persona of a thief whose own key stands in the bundle of a federated trust domain"""
 
 
 class Use(NamedTuple):
@@ -50,7 +54,7 @@ class Case:
     a copy of the last document. The key of a node's agent is a foothold that signs at will until it
     is banned, so that it leaves a document that was signed just before. The issuer's key is no copy
     and no place: it forges for anybody until the verifiers refuse it (``authority.py``); then its
-    thief is evicted.
+    thief is evicted. A key of his own in a poisoned bundle is likewise (``bundles.py``).
     """
 
     entity: int
@@ -85,6 +89,10 @@ class Case:
     """steps of lateral movement that led here"""
     root: int = -1
     """entity of the theft that began it; its own where ``depth`` is 0"""
+    domain: str = ""
+    """of a forger: for whose identities he forges"""
+    refused_from_s: tuple[float, ...] = ()
+    """of a forger: when each of several ``verifiers`` begins to refuse him, once that is known"""
     denied: dict[tuple[int, int], float] = field(default_factory=dict)
     """(slot, serial) → when the verifiers began to refuse it"""
 
@@ -101,7 +109,7 @@ class Case:
     @property
     def forges(self) -> bool:
         """Whether the thief signs documents for any identity himself."""
-        return self.persona == ISSUER_KEY
+        return self.persona in (ISSUER_KEY, BUNDLE)
 
     def inside(self, t_s: float) -> bool:
         """Return whether the thief lives in the workload at ``t_s``."""
@@ -113,7 +121,8 @@ class Case:
 
     def copy_opens(self, world: World, t_s: float) -> bool:
         """Return whether the copy gives access at ``t_s``."""
-        return t_s < self.copy_access_ends_s(world) and self.believed(world, t_s)
+        believed = self.believed(world, t_s) and not world.refuses(self.owner, t_s)
+        return believed and t_s < self.copy_access_ends_s(world)
 
     def believed(self, world: World, t_s: float) -> bool:
         """Return whether verifiers know by then who signed the copy; the thief's clock is right."""
@@ -218,11 +227,10 @@ def permissions_of(world: World, agent: int, task: int) -> tuple[tuple[str, ...]
     return own, tuple(p for p in everybodys(world) if p not in own)
 
 
-def signed_for(world: World) -> frozenset[str]:
-    """Return every permission of those whose documents the stolen issuer's key may sign."""
+def signed_for(world: World, domain: str) -> frozenset[str]:
+    """Return every permission of those whose documents a key of a trust domain may sign."""
     scenario = world.scenario
-    robbed = robbed_domain(scenario)
-    members = [w for w in scenario.workloads if trust_domain(scenario, w) == robbed]
+    members = [w for w in scenario.workloads if trust_domain(scenario, w) == domain]
     return frozenset(p for w in members for p in whole(world, w))
 
 
@@ -252,7 +260,7 @@ def opened(world: World, case: Case, *, narrowed: bool = False) -> frozenset[str
     ``narrowed`` by policy, it is what the robbed task needs.
     """
     if case.forges:
-        return signed_for(world)
+        return signed_for(world, case.domain)
     agent_class: AgentClass = world.layout.of(case.agent)
     if narrowed or (scoped(world.regime) and not case.foothold):
         return frozenset(agent_class.workload.tasks[case.task].permissions)

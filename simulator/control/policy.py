@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 
 import simpy
 
+from scenarios.demand.switches import mean_starts
 from scenarios.spec.regime import Enforcer
-from scenarios.spec.rules import hour_of_day, is_active
 from scenarios.spec.schema import Sensitivity, Workload
 from simulator.population import Command, CommandKind
 
@@ -139,20 +139,8 @@ def _sensitive_starts(
     workload: Workload, start_hour: float, since_s: float, until_s: float
 ) -> float:
     """Return how many sensitive tasks one agent starts in a span, on average."""
-    total, t_s = 0.0, since_s
-    while t_s < until_s:
-        hour = hour_of_day(t_s, start_hour)
-        step_s = min(until_s - t_s, max(1e-6, (int(hour) + 1 - hour) * 3600.0))
-        weight = workload.diurnal[int(hour)] if workload.diurnal else 1.0
-        total += (
-            step_s
-            * weight
-            * sum(
-                task.rate_hz
-                for task in workload.tasks
-                if task.sensitivity is Sensitivity.HIGH
-                and any(is_active(int(hour), begin, end) for begin, end in task.active_hours)
-            )
-        )
-        t_s += step_s
-    return total
+
+    def sensitive(task: int) -> bool:
+        return workload.tasks[task].sensitivity is Sensitivity.HIGH
+
+    return mean_starts(workload, start_hour, since_s, until_s, sensitive)

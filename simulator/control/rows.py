@@ -3,7 +3,8 @@
 from math import inf
 
 from scenarios.record.tables import AlertRow, End, Incident
-from simulator.control.case import Case, granted, opened
+from simulator.control.case import BUNDLE, Case, granted, opened
+from simulator.control.verifiers import refused_from_s
 from simulator.control.world import World
 
 
@@ -55,7 +56,7 @@ def _end(case: Case, over: bool, first_use_s: float | None) -> End:
     if not over:
         return "open"
     if case.forges:
-        return "revoked"
+        return "evicted" if case.revoked_s is None else "revoked"
     document = case.document
     if document is not None and case.denied_s() < min(document.expires_s, case.proofs_until_s):
         return "revoked"
@@ -85,7 +86,10 @@ def _uses(
         if case.inside(use.t_s) and documents is not None:
             valid = documents.at(case.slot, use.t_s) is not None
         else:
-            valid = believed_s <= use.t_s < access_ends_s
+            ends_s = refused_from_s(world, case, use.n) if case.refused_from_s else access_ends_s
+            valid = believed_s <= use.t_s < ends_s
+        if case.persona != BUNDLE and world.refuses(case.owner, use.t_s):
+            valid = False
         if valid and granted(world, case, use, permissions):
             accepted, last_accepted_s = accepted + 1, use.t_s
         else:

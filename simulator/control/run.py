@@ -9,6 +9,7 @@ from scenarios.spec.schema import Scenario
 from simulator.control import rows
 from simulator.control.authority import Authority
 from simulator.control.benign import Benign
+from simulator.control.bundles import Bundles
 from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.lateral import reach
@@ -47,6 +48,7 @@ def run(
     Faults(world)
     threats = Threats(world, response)
     authority = Authority(world, threats, response)
+    bundles = Bundles(world, threats, response)
     measures = Measures(world)
     followed = scenario.benign.per_agent_year > 0.0 or world.counts_lines
     benign = Benign(world, threats, response) if followed else None
@@ -68,6 +70,8 @@ def run(
         counts |= world.guard.counts()
     if authority.at_stake:
         counts |= authority.counts()
+    if bundles.at_stake:
+        counts |= bundles.counts()
     if benign is not None:
         # every clean identity is followed then, so the sample's hours would count twice
         watched_s, false_alarms = benign.watched_identity_s, response.false_alarms

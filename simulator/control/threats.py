@@ -361,6 +361,7 @@ class Threats:
         accepted = case.copy_opens(world, use.t_s)
         if case.inside(use.t_s):
             accepted = document.accepted_from_s <= use.t_s < document.expires_s
+            accepted = accepted and not world.refuses(case.owner, use.t_s)
         outcome: Outcome = "ok" if accepted and granted(world, case, use) else "denied"
         return feed.thief(case, use, document, outcome)
 

@@ -5,7 +5,7 @@ bringing it up to the present at a look is the same as stopping it at every cont
 events that only concern people and paper (a triage that ends) cost the engine nothing.
 """
 
-from math import log
+from math import inf, log
 from typing import Final
 
 import numpy as np
@@ -30,6 +30,8 @@ AGENT_KEY, INJECTED_AGENT_KEY, AGENT_KEY_AT_START = range(11, 14)
 """kinds of theft of a node agent's key, likewise"""
 ISSUER_KEY, INJECTED_ISSUER_KEY = range(30, 32)
 """kinds of theft of the issuer's key, likewise"""
+POISONED_BUNDLE, INJECTED_POISONED_BUNDLE = range(32, 34)
+"""kinds of poisoning of a federated domain's bundle, likewise"""
 
 ADDRESS_REUSE, SHARED_DOCUMENT, CANARY_SCAN, BATCH_JOB, CHANCE = range(14, 19)
 """further kinds of harmless events"""
@@ -75,6 +77,8 @@ class World:
         self._population = population
         self.guard = Guard(self)
         self._documents: dict[int, Documents] = {}
+        self._refused: dict[int, list[tuple[float, float]]] = {}
+        """class → spans in which our verifiers lack the key of its documents"""
 
     @property
     def now_s(self) -> float:
@@ -117,6 +121,26 @@ class World:
     def rules(self, agent: int) -> Rules:
         """Return what an agent's tenant has decided, or the scenario for everybody."""
         return self._rules[self.layout.index(agent)]
+
+    def refuse(self, class_number: int, since_s: float, until_s: float = inf) -> None:
+        """Have our verifiers refuse whatever a class holds; its last span ends where it is known.
+
+        Args:
+            class_number: place of the class among the scenario's.
+            since_s: beginning of the span, one that is open or a new one.
+            until_s: its end.
+        """
+        spans = self._refused.setdefault(class_number, [])
+        if spans and spans[-1] == (since_s, inf):
+            spans.pop()
+        spans.append((since_s, until_s))
+
+    def refuses(self, agent: int, t_s: float) -> bool:
+        """Return whether our verifiers lack the key of an agent's documents at ``t_s``."""
+        if not self._refused:
+            return False
+        spans = self._refused.get(self.layout.index(agent), ())
+        return any(since_s <= t_s < until_s for since_s, until_s in spans)
 
     def watch(self, agent: int) -> Watch:
         """Return the detectors that read an agent's log."""

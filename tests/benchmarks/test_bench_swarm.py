@@ -5,11 +5,11 @@ import pytest
 
 from loadgen.bench import swarm as bench
 from loadgen.bench.swarm import bench_swarm, why_not
-from loadgen.swarm.protocol import Result
+from loadgen.swarm.protocol import SwarmResult
 from loadgen.targets.spire.install import install
 
 FIGURES = {"hollow_agents", "lag_p99_s", "cpu_us_per_agent_s", "kb_per_agent"}
-RESULT = Result(
+RESULT = SwarmResult(
     valid=True,
     reason="",
     agents=100,

@@ -1,5 +1,6 @@
 """Docs cannot rot: their commands parse, their links lead somewhere, their examples run."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -114,3 +115,32 @@ def test_the_readme_names_no_command_that_is_not_documented_by_help() -> None:
     named = {words[0] for words in documented() if words and not words[0].startswith("-")}
     known = set(getattr(typer.main.get_command(app), "commands", {}))
     assert named <= known
+
+
+def block(page: str, language: str) -> str:
+    """Return the first block of a language in a how-to."""
+    text = (ROOT / "docs/howto" / page).read_text(encoding="utf-8")
+    found = re.search(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def test_the_regime_of_the_how_to_stands_beside_those_of_midas(tmp_path: Path) -> None:
+    lines = (ROOT / "scenarios/catalog/which-lifetime.toml").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if not line.startswith("regimes = ")]
+    file = tmp_path / "my-scenario.toml"
+    file.write_text("".join(kept) + block("compare-your-own-regime.md", "toml"))
+    words = ["scenario", "window", str(file), "--regime", "static-key", "--regime", "x509-svid-15m"]
+    done = midas(*words, "--rate-hz", "20", "--seconds", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [one["regime"] for one in json.loads(done.stdout)] == ["static-key", "x509-svid-15m"]
+
+
+def test_the_log_of_the_how_to_raises_an_alert(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    log.write_text(block("watch-an-audit-log.md", "json"))
+    done = midas("watch", "lines", "--audit", str(log), "--once", "--json", "--quiet")
+    assert done.returncode == 0, done.stderr
+    alert = json.loads(done.stdout)
+    assert {"detector", "identity", "evidence"} <= set(alert)
+    assert alert["detector"] == "two-origins"

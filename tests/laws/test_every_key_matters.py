@@ -115,6 +115,11 @@ BASE: dict[str, Any] = {
                 }
             ],
         },
+        {
+            "name": "guest",
+            "count": 3,
+            "tasks": [{"name": "visit", "rate_hz": 0.004, "permissions": ["files:read"]}],
+        },
     ],
     "start": {"hour_of_day": 0.2},
     "issuer": {
@@ -141,7 +146,16 @@ BASE: dict[str, Any] = {
             "workloads": ["bot"],
             "bundle_refresh_s": 800.0,
             "ca": {"ttl_s": 1200.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
-        }
+            "bundle_profile": "https_spiffe",
+            "our_bundle_refresh_s": 700.0,
+            "our_access_share": 0.3,
+        },
+        {
+            "trust_domain": "guest.example",
+            "workloads": ["guest"],
+            "bundle_refresh_s": 500.0,
+            "ca": {"ttl_s": 1300.0, "prepare_fraction": 0.5, "activate_fraction": 0.8},
+        },
     ],
     "threats": {
         "leak": {
@@ -161,6 +175,14 @@ BASE: dict[str, Any] = {
         "node_agent": {"rate_per_node_year": 6000.0, "ban_mean_s": 400.0},
         "issuer": {"rate_per_year": 9000.0},
         "injected_issuer_compromises": 2,
+        "bundle": {
+            "trust_domain": "partner.example",
+            "rate_per_year": 300000.0,
+            "endpoint_share": 0.5,
+            "replaces": False,
+            "lasts_mean_s": 900.0,
+        },
+        "injected_bundle_poisonings": 2,
         "injected_agent_keys": 2,
         "injected_thefts": 9,
         "injected_footholds": 3,
@@ -178,6 +200,7 @@ BASE: dict[str, Any] = {
             "threshold": 6.0,
         },
         "canary": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
+        "bundle_change": {"armed": True, "sensitivity": 0.8, "delay_s": 3.0},
         "issue_log": {"armed": True, "sensitivity": 0.7, "delay_s": 4.0},
         "superseded_serial": {"armed": True, "sensitivity": 0.9, "delay_s": 6.0},
         "two_origins": {"armed": True, "sensitivity": 0.9, "delay_s": 7.0},
@@ -187,6 +210,7 @@ BASE: dict[str, Any] = {
         "analysts": 1,
         "triage_mean_s": 30.0,
         "new_issuer": {"prepare_s": 300.0, "overlap_s": 100.0},
+        "bundle": {"remove_s": 500.0, "by_hand_s": 650.0},
         "priority": {"by_sensitivity": True},
     },
     "policy": {
@@ -229,7 +253,7 @@ BASE: dict[str, Any] = {
             "triage_mean_s": 100.0,
             "automatic": False,
         },
-        {"name": "works", "workloads": ["bot"]},
+        {"name": "works", "workloads": ["bot", "guest"]},
     ],
     "probes": 20,
 }
@@ -286,12 +310,14 @@ def others(key: str, value: object) -> Iterator[object]:
         "issuer.ca.activate_fraction": [0.75],
         "federation.ca.activate_fraction": [0.75],
         "threats.issuer.trust_domain": ["partner.example"],
+        "threats.bundle.trust_domain": ["guest.example"],
+        "federation.bundle_profile": ["https_web"],
         "federation.workloads": [["clerk"]],
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
         "threats.leak.cluster_among": ["node"],
-        "tenants.workloads": [["bot"]],
+        "tenants.workloads": [["bot", "guest"]],
         "faults.kind": ["issuer-outage"],
         "detection.issue_log.sensitivity": [0.02, 1.0],
     }
@@ -328,7 +354,8 @@ def consistent_tenants(scenario: dict[str, Any], path: tuple[str | int, ...]) ->
     if path[0] == "tenants" and path[-1] == "workloads":
         one["workloads"], other["workloads"] = (tenant["workloads"] for tenant in before[::-1])
     if path[0] == "workloads" and path[-1] == "name":
-        one["workloads"], other["workloads"] = ([w["name"]] for w in scenario["workloads"])
+        first, *others_names = (w["name"] for w in scenario["workloads"])
+        one["workloads"], other["workloads"] = [first], others_names
 
 
 def tables(record: RunRecord) -> tuple[object, ...]:

@@ -3,12 +3,13 @@
 What a measured run does is decided before it starts, so the plan stands for the run.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from loadgen.drive import plans_of
-from loadgen.ignores import IGNORES
+from loadgen.ignores import IGNORES, unused
 from loadgen.personas.stage import Stage
 from loadgen.plan import needed_capabilities
 from loadgen.shapes import SCENARIO_SHAPE
@@ -133,3 +134,12 @@ def test_an_ignored_key_is_ignored(key: str, bases: dict[str | None, tuple[objec
     assert found
     _, scenario, regime = found[0]
     assert run(scenario, regime) == bases[regime]
+
+
+def test_only_what_a_scenario_says_and_a_measured_run_leaves_out_is_told() -> None:
+    plain = unused(resolve.resolve(BASE | {"tenants": []}).scenario)
+    assert set(plain) <= set(IGNORES)
+    assert not {"title", "question", "horizon_s", "engine"} & set(plain)
+    assert "federation" not in unused(resolve.load(Path("customer-service")).scenario)
+    assert "federation" in unused(resolve.load(Path("federation-stale-bundle")).scenario)
+    assert "workloads.tasks.duration_s" in unused(resolve.load(Path("customer-service")).scenario)

@@ -49,7 +49,7 @@ class Outcome:
     ) -> None:
         law = {"injected_issuer_compromises": thieves, "abuse": abuse} | (threats or {})
         base = {"detection": LOG, "response": AT_ONCE, "threats": Threats.model_validate(law)}
-        scenario = make_scenario(regime, **(base | changes))
+        self.scenario = scenario = make_scenario(regime, **(base | changes))
         key = seed_key(seed)
         self.counts: dict[str, float]
         self.thefts: list[Incident]

@@ -2,11 +2,13 @@
 
 from math import inf
 
+import msgspec
 import pytest
 
 from analysis import thefts
+from analysis.split import splits
 from analysis.thefts import CAUSES, OPEN, as_expected, end_of_use_s, follow, follow_up_s, outcome
-from tests.records import HORIZON_S, theft
+from tests.records import HORIZON_S, measured, theft
 
 
 @pytest.mark.parametrize(
@@ -87,3 +89,15 @@ def test_thefts_of_one_secret_are_one_cluster() -> None:
     assert followed.use.cluster.tolist() == [0, 1, 0]
     assert followed.detection.clusters == 2
     assert follow([theft(), theft()], HORIZON_S).use.clusters == 2
+
+
+def test_the_parts_of_a_detection_end_at_the_alert_that_was_answered() -> None:
+    record = measured()
+    of = next(row for row, theft in enumerate(record.incidents) if theft.alert_s is not None)
+    (answered,) = [alert for alert in record.alerts if alert.incident == of]
+    before = msgspec.structs.replace(
+        answered, detector="ignored", t_s=answered.t_s - 1, event_s=answered.event_s - 1
+    )
+    (told,) = [one for one in splits(record, answered.point).thefts if one.row == of]
+    record.alerts.insert(0, before)
+    assert told in splits(record, answered.point).thefts

@@ -6,7 +6,7 @@ import pytest
 
 from scenarios.spec.defence import Armed
 from scenarios.spec.schema import Scenario
-from simulator import theory
+from simulator import theory, theory_of_bundles
 from tests.verification.answers import (
     Found,
     counts,
@@ -18,7 +18,7 @@ from tests.verification.answers import (
     thefts,
 )
 
-MINUTE_S, HOUR_S = 60.0, 3600.0
+MINUTE_S, HOUR_S, DAY_S = 60.0, 3600.0, 86_400.0
 
 
 def test_ca_compromise() -> None:
@@ -109,3 +109,115 @@ def test_nobody_sees_a_forgery_without_an_issue_log() -> None:
     record = run(asked.model_copy(update={"detection": detection}), 12, ["x509-svid-1h"])
     assert len(record.incidents) == 12
     assert not record.alerts
+
+
+POISONED = "federation-poisoned-bundle"
+SVID = "x509-svid-24h"
+ENDED_S = 10 * HOUR_S
+"""long enough for a triage of a quarter of an hour in the mean to be over, and all that follows"""
+
+
+def poisoned(asked: Scenario, replications: int, margin_s: float = ENDED_S) -> list[float]:
+    """Return for how long attackers' keys were believed that began long enough before the end."""
+    stolen = thefts(run(asked, replications, [SVID]), SVID, "poisoned-bundle")
+    whole = [t for t in stolen if t.stolen_s < asked.horizon_s - margin_s]
+    assert all(t.evicted_s is not None for t in whole)
+    return [(t.evicted_s or 0.0) - t.stolen_s for t in whole]
+
+
+def refreshed(asked: Scenario, refresh_s: float) -> Scenario:
+    (partner,) = asked.federation
+    slow = partner.model_copy(update={"bundle_refresh_s": refresh_s})
+    return asked.model_copy(update={"federation": (slow,)})
+
+
+def test_federation_poisoned_bundle() -> None:
+    """Noticed after 300 + 900 s, decided Exp(900) later, out 3600 s later, then the next fetch."""
+    asked = scenario(POISONED, 24)
+    (partner,) = asked.federation
+    assert partner.bundle_refresh_s == 300.0
+    fixed_s = 300.0 + 900.0 + HOUR_S
+    believed_s = theory_of_bundles.poisoned_until_repaired(300.0, fixed_s, 900.0)
+    assert round(believed_s / HOUR_S, 1) == 1.6, "as it says"
+    equals(mean(poisoned(asked, 120)), believed_s, 0.1 * believed_s)
+    for regime in ("x509-svid-24h", "jwt-svid-5m"):
+        stolen = thefts(run(asked, 6, [regime]), regime, "poisoned-bundle")
+        assert {t.permissions for t in stolen} == {3}
+        assert {t.detector for t in stolen if t.alert_s is not None} <= {"bundle-change"}
+        partners = {w.name: w.count for w in asked.workloads}["partner"]
+        assert all(t.agent < partners for t in stolen), "never one of ours"
+
+
+def test_a_poisoned_bundle_copied_once_a_day_stays_a_day() -> None:
+    """B·E⌈(4800 + Exp(900))/B⌉ is B, but for a triage of a day."""
+    asked = refreshed(scenario(POISONED, 24), DAY_S).model_copy(update={"horizon_s": 4 * DAY_S})
+    assert theory_of_bundles.poisoned_until_repaired(DAY_S, 4800.0, 900.0) == pytest.approx(DAY_S)
+    equals(mean(poisoned(asked, 12, 2 * DAY_S)), DAY_S, 0.01 * DAY_S)
+
+
+@pytest.mark.parametrize("refresh_s", [300.0, DAY_S])
+def test_a_bundle_set_by_hand_ends_it_whatever_the_interval(refresh_s: float) -> None:
+    """300 + 900 + Exp(900) + 600 s, where no fetch brings the true one before."""
+    asked = refreshed(scenario(POISONED, 24), refresh_s)
+    hand = asked.response.bundle.model_copy(update={"by_hand_s": 600.0})
+    answer = asked.response.model_copy(update={"bundle": hand})
+    found = poisoned(asked.model_copy(update={"response": answer}), 120)
+    equals(mean(found), 45 * MINUTE_S, 0.15 * 45 * MINUTE_S)
+
+
+@pytest.mark.parametrize(("refresh_s", "caught"), [(300.0, 0.96), (DAY_S, 0.04)])
+def test_of_a_brief_hijack_the_interval_changes_how_often_and_not_how_much(
+    refresh_s: float, caught: float
+) -> None:
+    """(H/B)(1 − e^{−B/H}) are fetched; each poisoning is believed for H in the mean, whatever B.
+
+    Many in one long run, so that few are cut off by its end; nobody looks, so none ends another.
+    """
+    hijacks, days = 400, 100
+    assert round(theory_of_bundles.fetched_share(refresh_s, HOUR_S), 2) == caught, "as it says"
+    asked = refreshed(scenario(POISONED, 4), refresh_s)
+    law = asked.threats.bundle.model_copy(update={"lasts_mean_s": HOUR_S})
+    threats = asked.threats.model_copy(
+        update={"bundle": law, "injected_bundle_poisonings": hijacks}
+    )
+    blind = asked.detection.model_copy(
+        update={"bundle_change": asked.detection.bundle_change.model_copy(update={"armed": False})}
+    )
+    brief = asked.model_copy(
+        update={
+            "threats": threats,
+            "detection": blind,
+            "horizon_s": days * DAY_S,
+            "series_interval_s": HOUR_S,
+            "probes": 0,
+        }
+    )
+    found = counts(run(brief, 30, [SVID]), SVID)
+    equals(mean([c["bundles_poisoned"] / hijacks for c in found]), caught, 0.015)
+    each_s = mean([c["poisoned_s"] / hijacks for c in found])
+    equals(each_s, HOUR_S, 0.15 * HOUR_S)
+
+
+def test_a_bundle_without_the_partner_s_keys_refuses_him() -> None:
+    """59 starts of each agent: 0.01/s for as long as the poison is believed."""
+    asked = scenario(POISONED, 24)
+    law = asked.threats.bundle.model_copy(update={"replaces": True})
+    threats = asked.threats.model_copy(update={"bundle": law})
+    record = run(asked.model_copy(update={"threats": threats}), 120, [SVID])
+    partners = {w.name: w.count for w in asked.workloads}["partner"]
+    whole = {t.replication for t in record.incidents if t.stolen_s < asked.horizon_s - ENDED_S}
+    each = [
+        c["refused_by_poison"] / partners
+        for replication, c in enumerate(counts(record, SVID))
+        if replication in whole
+    ]
+    equals(mean(each), 59.0, 5.9)
+
+
+def test_who_merely_answers_in_its_place_does_not_pass_https_spiffe() -> None:
+    asked = scenario(POISONED, 24)
+    (partner,) = asked.federation
+    spiffe = partner.model_copy(update={"bundle_profile": "https_spiffe"})
+    found = counts(run(asked.model_copy(update={"federation": (spiffe,)}), 12, [SVID]), SVID)
+    assert all(c["bundles_poisoned"] == 0.0 for c in found)
+    assert sum(c["bundles_resisted"] for c in found) >= 11
