@@ -19,21 +19,31 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_(json: Json = False) -> None:
-    """List the scenarios that come with midas, each with the question it answers.
+def list_(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print docs/catalog.md: questions and answers.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """List the questions that come with midas by topic, each with the scenario that answers it.
 
     A scenario is one TOML file. Copy one from scenarios/catalog/ and change it to ask your own.
 
     Example: `midas scenario list`
     """
+    from midas.render import catalog_page
+    from midas.topics import by_topic
     from scenarios.spec import resolve
 
-    rows = [render.summary(name, resolve.load(path)) for name, path in resolve.catalog().items()]
-    Output(json).result(
-        rows,
-        *(line for row in rows for line in render.listed(row)),
-        "Next: midas scenario show NAME, then midas simulate NAME",
-    )
+    topics = {
+        topic: [resolve.load(path) for path in of.values()] for topic, of in by_topic().items()
+    }
+    if markdown:
+        for line in catalog_page.page({t: [r.scenario for r in of] for t, of in topics.items()}):
+            print(line)
+        return
+    rows = [render.summary(topic, one) for topic, of in topics.items() for one in of]
+    Output(json).result(rows, *render.listing(rows))
 
 
 @app.command()

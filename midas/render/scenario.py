@@ -16,17 +16,30 @@ if TYPE_CHECKING:
 _HOUR_S = 3600.0
 
 
-def summary(name: str, resolved: "Resolved") -> dict[str, Any]:
+def summary(topic: str, resolved: "Resolved") -> dict[str, Any]:
     """Return what a list shows of a scenario."""
     scenario = resolved.scenario
     return {
-        "name": name,
+        "name": scenario.name,
+        "topic": topic,
         "title": scenario.title,
         "question": scenario.question,
+        "answer": scenario.expected,
         "agents": scenario.agents,
         "hours": scenario.horizon_s / _HOUR_S,
         "regimes": [regime.name for regime in scenario.regimes],
     }
+
+
+def listing(rows: list[dict[str, Any]]) -> Iterator["RenderableType"]:
+    """Return the scenarios under their topics."""
+    for topic in dict.fromkeys(row["topic"] for row in rows):
+        yield heading(f"== {topic}")
+        for row in rows:
+            if row["topic"] == topic:
+                yield from listed(row)
+        yield ""
+    yield "Next: midas scenario show NAME for the answer, midas simulate NAME to see it happen"
 
 
 def listed(row: dict[str, Any]) -> Iterator["RenderableType"]:
@@ -60,7 +73,7 @@ def explanation(resolved: "Resolved") -> Iterator["RenderableType"]:
     scenario = resolved.scenario
     yield heading(f"{scenario.name}: {scenario.title}")
     yield f"Question: {scenario.question}"
-    yield f"Expected: {scenario.expected}"
+    yield f"Answer: {scenario.expected}" if scenario.expected else "Answer: none is stated"
     yield f"Source: {scenario.source}\n"
     yield f"{scenario.agents:,} agents for {duration(scenario.horizon_s)}\n"
     yield _tasks(scenario)

@@ -52,13 +52,14 @@ def run(
     measures = Measures(world)
     followed = scenario.benign.per_agent_year > 0.0 or world.counts_lines
     benign = Benign(world, threats, response) if followed else None
-    clean = CleanSample(world, threats)
+    # where every clean identity is followed, a sample of them would count twice
+    clean = None if followed else CleanSample(world, threats)
     tenants = TenantSample(world, threats) if scenario.tenants else None
     open_thefts(world, threats)
     world.clock.advance(world.horizon_s)
     incidents = [rows.incident(world, case) for case in threats.cases]
     alerts = rows.alerts(world, response.alerts, threats.cases)
-    watched_s, false_alarms = clean.read()
+    watched_s, false_alarms = clean.read() if clean is not None else (0.0, [])
     counts = measures.counts(threats, response.replacements)
     if scenario.threats.lateral.max_depth > 0:
         counts |= reach(threats.cases)
@@ -73,7 +74,6 @@ def run(
     if bundles.at_stake:
         counts |= bundles.counts()
     if benign is not None:
-        # every clean identity is followed then, so the sample's hours would count twice
         watched_s, false_alarms = benign.watched_identity_s, response.false_alarms
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)

@@ -98,7 +98,10 @@ def test_a_cold_start_is_over_when_everybody_holds_a_document() -> None:
 
 def test_faults_of_one_kind_that_overlap_multiply_and_end_one_by_one() -> None:
     spans = {"start_s": 290.0, "duration_s": 1_000.0, "factor": 4.0}
-    issuer = QUICK.model_copy(update={"datastore": Datastore(service_time_s=0.5)})
+    sign_s = 1e-12
+    issuer = QUICK.model_copy(
+        update={"service_time_s": sign_s, "datastore": Datastore(service_time_s=0.5)}
+    )
     longest = [
         simulated(faults=faults, issuer=issuer)["queue_wait_s"]
         for faults in (
@@ -108,7 +111,10 @@ def test_faults_of_one_kind_that_overlap_multiply_and_end_one_by_one() -> None:
             (SigningSlow(kind="signing-slow", **spans),),
         )
     ]
-    assert longest[3] == pytest.approx(longest[0], abs=0.01), "nobody waits for signatures"
+    # nobody waits for signatures, but each of 120 may find the queue of six renewals moved by as
+    # many slower ones; of an exponential law nothing as long as 30 means is drawn
+    moved_s = 120 * 2 * 6 * 3.0 * 30 * sign_s
+    assert longest[3] == pytest.approx(longest[0], abs=moved_s)
     # one server, twenty at once: waits are sums of services, all of which are slow, three times
     waits_in_all = 6  # renewals at 300, 600 … 1800 s, of which those before 1290 s are slow
     assert longest[1] > longest[0] * 4.0 * 3 / waits_in_all

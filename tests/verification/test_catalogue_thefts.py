@@ -11,6 +11,7 @@ import pytest
 
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import Incident
+from scenarios.spec import resolve
 from scenarios.spec.rules import SECONDS_PER_DAY
 from scenarios.spec.schema import Scenario
 from simulator import theory
@@ -18,7 +19,6 @@ from simulator.theory_at_use import AtUse, at_use
 from tests.verification.answers import (
     apart,
     at_least,
-    at_most,
     counts,
     equals,
     mean,
@@ -26,6 +26,7 @@ from tests.verification.answers import (
     scenario,
     share,
     thefts,
+    unread,
 )
 
 READ = 0.471
@@ -81,11 +82,10 @@ def in_vain(record: RunRecord, regime: str) -> list[float]:
     ]
 
 
-def unread(asked: Scenario, copies: int) -> Scenario:
+def many(asked: Scenario, copies: int) -> Scenario:
     """Return a scenario of many copies whose log nobody reads: for what does not depend on that."""
-    detection = asked.detection.model_copy(update={"coverage": 0.0})
     threats = asked.threats.model_copy(update={"injected_thefts": copies, "injected_footholds": 0})
-    return asked.model_copy(update={"detection": detection, "threats": threats})
+    return unread(asked.model_copy(update={"threats": threats}))
 
 
 def test_customer_service() -> None:
@@ -114,8 +114,8 @@ def test_customer_service() -> None:
     )
     idle_share = 1 - pulled(0.006).residual_s / HOUR_S
     expired = sum(n * w * s.expired for n, w, s in states) / 200 + 40 / 200 / 6 * idle_share
-    many = run(unread(asked, 400), 18, ["jwt-svid-5m"])
-    equals(mean(in_vain(many, "jwt-svid-5m")), expired, 0.03)
+    copied = run(many(asked, 400), 18, ["jwt-svid-5m"])
+    equals(mean(in_vain(copied, "jwt-svid-5m")), expired, 0.03)
     assert expired == pytest.approx(1 / 6, abs=0.01), "every sixth"
     issued = sum(n * w * s.issues_hz for n, w, s in states)
     waits = sum(n * w * s.waits_hz for n, w, s in states) / 200 * SECONDS_PER_DAY
@@ -191,8 +191,8 @@ def test_leaked_public_key() -> None:
     state = pulled(0.01)
     length_s = [(t.expires_s or 0.0) - t.stolen_s for t in minutes]
     equals(mean(length_s), state.residual_of_valid_s, 0.05 * state.residual_of_valid_s)
-    many = run(unread(asked, 300), 18, ["jwt-svid-5m"])
-    equals(mean(in_vain(many, "jwt-svid-5m")), state.expired, 0.02)
+    copied = run(many(asked, 300), 18, ["jwt-svid-5m"])
+    equals(mean(in_vain(copied, "jwt-svid-5m")), state.expired, 0.02)
     assert state.expired == pytest.approx(1 / 11, abs=0.005), "every eleventh"
     late = sum((t.first_use_s or 1e9) >= (t.expires_s or 0.0) for t in minutes)
     equals(share(late, len(minutes)), used_too_late(0.01), 0.05)
@@ -216,8 +216,8 @@ def test_idle_agents() -> None:
     expired = (state.expired + 1 - state.residual_s / (12 * HOUR_S)) / 2
     assert expired == pytest.approx(0.54, abs=0.005)
     assert state.expired == pytest.approx(0.09, abs=0.005)
-    many = run(unread(asked, 400), 9, ["jwt-svid-5m"])
-    equals(mean(in_vain(many, "jwt-svid-5m")), expired, 0.04)
+    copied = run(many(asked, 400), 9, ["jwt-svid-5m"])
+    equals(mean(in_vain(copied, "jwt-svid-5m")), expired, 0.04)
     timed = run(asked, 6, ["x509-svid-1h", "static-key"])
     for regime in ("x509-svid-1h", "static-key"):
         assert not any(c["thefts_in_vain"] for c in counts(timed, regime))
@@ -284,9 +284,9 @@ def test_stolen_backup() -> None:
     asked = scenario("stolen-backup")
     day_s = SECONDS_PER_DAY
     threats = asked.threats.model_copy(update={"injected_thefts": 900})
-    many = asked.model_copy(update={"threats": threats})
-    day = run(many, 12, ["x509-svid-24h"])
-    others = run(many, 3, ["static-key", "static-key-rotated-90d", "x509-svid-1h"])
+    copied = unread(asked.model_copy(update={"threats": threats}))
+    day = run(copied, 12, ["x509-svid-24h"])
+    others = run(copied, 3, ["static-key", "static-key-rotated-90d", "x509-svid-1h"])
     stated = {
         "static-key": 1.0,
         "static-key-rotated-90d": still_valid(residual_law(90 * day_s, 89 * day_s), 3 * day_s, 1.0),
@@ -304,41 +304,101 @@ def test_stolen_backup() -> None:
         equals(share(sum(worked), len(worked)), expected, 0.03)
 
 
-@pytest.mark.long
+def seldom(asked: Scenario, agents: int, **threats: int) -> Scenario:
+    """Return thieves who look in once a day: for how long they have access does not depend on it.
+
+    Written down, 12 uses an hour for a month are most of the work.
+    """
+    scaled = resolve.scale(asked, agents)
+    abuse = scaled.threats.abuse.model_copy(update={"use_rate_hz": 1.0 / SECONDS_PER_DAY})
+    changed = scaled.threats.model_copy(update={"abuse": abuse, **threats})
+    return scaled.model_copy(update={"threats": changed, "probes": 0})
+
+
 def test_resident_attacker() -> None:
     """m(1 − e^{−w/m}): a restricted mean of the exponential stay, the residual life beside it."""
     asked = scenario("resident-attacker")
-    record = run(asked, 6, ["x509-svid-1h", "static-key"])
     mean_s, within_s = 20.2 * SECONDS_PER_DAY, 23 * SECONDS_PER_DAY
     stay_s = mean_s * (1 - exp(-within_s / mean_s))
-    assert stay_s == pytest.approx(14 * SECONDS_PER_DAY, rel=0.03)
-    inside = [
-        t
-        for t in thefts(record, "x509-svid-1h", "foothold")
-        if 0 <= t.stolen_s < asked.horizon_s - within_s
-    ]
+    assert round(stay_s / SECONDS_PER_DAY) == 14, "as it says"
+
+    def stays(of: Scenario, regime: str, replications: int) -> list[Incident]:
+        found = thefts(run(of, replications, [regime]), regime, "foothold")
+        return [t for t in found if 0 <= t.stolen_s < of.horizon_s - within_s]
+
+    # 46 days, so that half of the stays can be followed
+    long = asked.model_copy(update={"horizon_s": 2 * within_s})
+    inside = stays(unread(seldom(long, 60, injected_footholds=700)), "x509-svid-1h", 6)
     length_s = [min(within_s, (t.evicted_s or 1e9) - t.stolen_s) for t in inside]
-    # some thirty stays of 14 ± 8 days
-    equals(mean(length_s), stay_s, 0.4 * stay_s)
-    keys = [
-        t
-        for t in thefts(record, "static-key", "foothold")
-        if 0 <= t.stolen_s < asked.horizon_s - within_s
-    ]
+    # "14 days": within a day
+    equals(mean(length_s), stay_s, SECONDS_PER_DAY)
+    # an alert only replaces what he holds: whether anybody reads decides on the last hour alone
+    few = seldom(asked, 120, injected_footholds=100)
+    read, not_read = (stays(of, "x509-svid-1h", 3) for of in (few, unread(few)))
+    for seen, unseen in zip(read, not_read, strict=True):
+        assert (seen.evicted_s is None) == (unseen.evicted_s is None)
+        assert abs((seen.evicted_s or 0.0) - (unseen.evicted_s or 0.0)) <= HOUR_S
+    keys = stays(seldom(asked, 2700, injected_footholds=900), "static-key", 9)
     lost = sum(t.evicted_s is not None and t.evicted_s < t.stolen_s + within_s for t in keys)
-    at_most(share(lost, len(keys)), 0.25)
+    stated = key_lost(900 / (2700 / 4))
+    assert stated == pytest.approx(0.09, abs=0.01), "nine in ten go on"
+    equals(share(lost, len(keys)), stated, 0.04)
 
 
-@pytest.mark.long
+def key_lost(thieves: float, within_d: float = 23.0, days: float = 30.0) -> float:
+    """Return P(a static key ends within so many days of a foothold that began early in the run).
+
+    Only what comes after the eviction (rate 1/20.2 d) counts: somebody outside tells of him (once,
+    rate 1/135.6 d) or of another thief of the same key, of whom there are ``thieves`` in the run;
+    of five keys told of four are deleted.
+    """
+    out, tell = 1.0 / 20.2, 1.0 / 135.6
+    evicted = (np.arange(500) + 0.5) / 500 * within_d
+    began = (np.arange(50)[:, None] + 0.5) / 50 * (days - within_d)
+    own = np.exp(-tell * evicted) - np.exp(-tell * within_d)
+
+    def told(t: np.ndarray) -> np.ndarray:
+        return thieves / days * (t - (1.0 - np.exp(-tell * t)) / tell)
+
+    others = told(began + within_d) - told(began + evicted)
+    ends = 1.0 - (1.0 - 0.8 * own) * np.exp(-0.8 * others)
+    return float(np.mean(ends * out * np.exp(-out * evicted)) * within_d)
+
+
+def test_resident_attacker_is_shown_by_lines_that_name_the_task() -> None:
+    """A fifth of 12 uses an hour are out of the task's need: 25 min, and 5 of the log."""
+    asked = resolve.scale(scenario("resident-attacker"), 300)
+    few = asked.threats.model_copy(update={"injected_footholds": 60})
+    asked = asked.model_copy(update={"threats": few, "horizon_s": 2 * SECONDS_PER_DAY, "probes": 0})
+    early = {}
+
+    def stays(theft: Incident) -> bool:
+        """Return whether he was not thrown out meanwhile: elsewhere he has another address."""
+        return (theft.evicted_s or 1e9) > theft.stolen_s + SECONDS_PER_DAY / 2 + HOUR_S
+
+    for regime in ("static-key", "x509-svid-1h", "task-svid"):
+        found = thefts(run(asked, 9, [regime]), regime, "foothold")
+        seen = [t for t in found if 0 <= t.stolen_s < SECONDS_PER_DAY and stays(t)]
+        told = [
+            t.detector not in {None, "external-notice"}
+            and (t.alert_s or 1e9) < t.stolen_s + SECONDS_PER_DAY / 2
+            for t in seen
+        ]
+        early[regime] = share(sum(told), len(told))
+    assert early["static-key"].value == early["x509-svid-1h"].value == 0.0
+    equals(early["task-svid"], READ, 0.12)
+
+
 def test_stolen_agent_key() -> None:
     """E[min(w, ban + T)] = T + m(1 − e^{−(w − T)/m}) for keys that the run could follow for w."""
     asked = scenario("stolen-agent-key")
     mean_s, within_s = 20.2 * SECONDS_PER_DAY, 7 * SECONDS_PER_DAY
-    record = run(asked, 6, ["x509-svid-24h", "jwt-svid-5m"])
+    many_keys = seldom(asked, asked.agents, injected_agent_keys=120)
+    record = run(many_keys, 6, ["x509-svid-24h", "jwt-svid-5m"])
     for regime, ttl_s in (("x509-svid-24h", SECONDS_PER_DAY), ("jwt-svid-5m", 300.0)):
         stated = ttl_s + mean_s * (1 - exp(-(within_s - ttl_s) / mean_s))
         stolen = thefts(record, regime, "agent-key")
         whole = [t for t in stolen if 0 <= t.stolen_s < asked.horizon_s - within_s]
         length_s = [min(within_s, (t.evicted_s or 1e9) - t.stolen_s) for t in whole]
-        # "days, under every lifetime": within a day of the week that is followed
-        equals(mean(length_s), stated, SECONDS_PER_DAY)
+        # "days, under every lifetime": within half a day of the week that is followed
+        equals(mean(length_s), stated, SECONDS_PER_DAY / 2)
