@@ -27,6 +27,7 @@ means of counts                Student's t over replications; exact Poisson wher
 ``FAULT_recovered_share``      Wilson, over strikes (``recovery``)
 ``FAULT_…``                    Student's t over replications
 ``triage_wait_…_s``            Student's t over replications
+``…_bad_year``, ``years_…``      order statistics and Wilson, over simulated years (``years``)
 latency percentiles            merged histogram; t over batches
 =============================  ==================================================================
 
@@ -56,6 +57,7 @@ from analysis.tenants import TenantSummary, tenants
 from analysis.thefts import OPEN, follow_up_s
 from analysis.uncertainty import hazard_ranges, rate_over_ranges
 from analysis.watch import attribution, watch
+from analysis.years import bad_years, levels
 from scenarios.record.estimate import Estimate
 from scenarios.record.manifest import Manifest
 from scenarios.record.record import RunRecord
@@ -144,9 +146,15 @@ def summarise(record: RunRecord, point: str | None = None) -> Summary:
     )
     reasons: dict[str, str] = {}
     measured = record.manifest.world == "measured"
+    over = levels(parts.values())
     regimes = {
         name: _regime(
-            part, until_s, reasons, name, {} if measured else tenants(record, point, name, until_s)
+            part,
+            until_s,
+            reasons,
+            name,
+            {} if measured else tenants(record, point, name, until_s),
+            over,
         )
         for name, part in parts.items()
     }
@@ -179,6 +187,7 @@ def _regime(
     reasons: dict[str, str],
     name: str,
     tenants: dict[str, TenantSummary],
+    over: tuple[int, ...] = (),
 ) -> RegimeSummary:
     missing: dict[str, str] = {}
     metrics = _means(part, missing) | _measured_rate(part)
@@ -191,6 +200,7 @@ def _regime(
     metrics |= _answering(part, metrics[answering.TIME])
     metrics |= watch(part)
     metrics |= _thefts(part, missing)
+    metrics |= bad_years(part, over)
     metrics |= over_privilege(part)
     by_operation = operations(part.operations, missing)
     reasons |= {f"{name}.{metric}": why for metric, why in missing.items()}

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis import recovery, words
+from analysis import recovery, words, years
 from analysis.course import TITLES as COURSE_TITLES
 from analysis.metrics import METRICS
 from analysis.summary import Summary
@@ -60,7 +60,8 @@ def title(name: str, summary: Summary) -> str:
         return f"Poisoned bundle until the thief's last access, mean within {within}"
     if words_of := COURSE_TITLES.get(name.removesuffix(summary.exposure_name[len("exposure") :])):
         return words_of
-    return recovery.title(name, summary.manifest.scenario) or TITLES.get(name, name)
+    told = recovery.title(name, summary.manifest.scenario) or years.title(name)
+    return told or TITLES.get(name, name)
 
 
 def regimes(summary: Summary) -> Table:

@@ -409,3 +409,28 @@ def _md1_scale(x: float, load: float) -> float:
         if x >= 0.0
         else 0.0
     )
+
+
+def cluster_size(mean: float, pool: int) -> Moments:
+    """Return the moments of min(K, P): K geometric on 1, 2 … with this mean, P secrets to take.
+
+    E = Σ_{k<P} q^k and E[min²] = Σ_{k<P} (2k + 1)·q^k, q = 1 − 1/mean.
+    """
+    k = np.arange(pool)
+    beyond = (1.0 - 1.0 / mean) ** k
+    return Moments(float(beyond.sum()), float(((2 * k + 1) * beyond).sum()))
+
+
+def count_spread(size: Moments) -> float:
+    """Return variance over mean of a compound Poisson count: E[K²]/E[K]."""
+    return size.square / size.mean
+
+
+def open_spread(size: Moments) -> float:
+    """Return variance over mean of the thefts open at an instant, M^X/G/∞ with exponential ends.
+
+    1 + (E[K(K−1)]/E[K])·∫s²/∫s, and of an exponential s the last factor is one half (Holman,
+    Chaudhry and Kashyap 1983, "On the service system M^X/G/∞", European Journal of Operational
+    Research 13).
+    """
+    return 1.0 + (size.square / size.mean - 1.0) / 2.0

@@ -103,6 +103,10 @@ class Leak(Strict):
     """of leaks in which the document alone gets out: a log, a trace, a proxy on its way"""
     file_share: Share = 0.0
     """of leaks through files (repository, image, backup, volume); the others are of memory"""
+    cluster_mean: Annotated[float, Field(ge=1, le=1e6)] = 1.0
+    """secrets that one leak takes, on average: their number is geometric; 1 is one at a time"""
+    cluster_among: Literal["class", "node"] = "class"
+    """whose secrets leak together: those of a workload class, or of its agents on one node"""
 
 
 class Foothold(Strict):

@@ -211,6 +211,33 @@ def open_at_start(engine: Engine) -> list[Finding]:
     ]
 
 
+def noticed_after_start(engine: Engine) -> list[Finding]:
+    """Leaks open at t = 0 are noticed as late from then on as others from the theft on."""
+    agents, mean_s, groups = 100, HOUR_S, 80
+    checked = scenes.regime(inf, Renewal.NEVER)
+    scene = scenes.scenario(
+        checked,
+        agents,
+        horizon_s=12.0 * mean_s,
+        threats=Threats(leak=Leak(rate_per_secret_year=2_000.0), abuse=Abuse(use_rate_hz=1e-9)),
+        detection=scenes.BLIND.model_copy(update={"external_notice_mean_s": mean_s}),
+    )
+    notice_s = []
+    for n in range(groups):
+        rows = [r for r in _incidents(engine, scene, checked, SEED + 95, n) if r.stolen_s < 0]
+        notice_s += [row.alert_s for row in rows if row.alert_s is not None]
+    return [
+        Finding(
+            "time from the start until a leak that is open then is noticed: memoryless",
+            "s",
+            np.array(notice_s),
+            mean_s,
+            0.25 * mean_s,
+            "a quarter; counted from the theft on it were half",
+        )
+    ]
+
+
 def common_random_numbers(engine: Engine) -> list[Finding]:
     """A regime that leaks half as often suffers a subset of the other's thefts, to the instant."""
     often, rarely = scenes.regime(HOUR_S), scenes.regime(HOUR_S, Renewal.FRACTION_POLLED)

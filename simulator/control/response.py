@@ -255,11 +255,14 @@ def _stolen(
 def notice(
     world: World, response: Response, case: Case, answer: Answer | None = None
 ) -> Generator[simpy.Event, object, None]:
-    """Let somebody outside notice the theft after an exponential time, whatever is logged."""
+    """Let somebody outside notice the theft after an exponential time, whatever is logged.
+
+    That law forgets: of a theft before t = 0 that nobody has noticed the rest is like the whole.
+    """
     mean_s = world.rules(case.owner).external_notice_mean_s
     if mean_s == inf:
         return
-    at_s = case.stolen_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
+    at_s = world.now_s + world.exponential(mean_s, case.entity, Stream.NOTICE)
     if at_s >= world.horizon_s or at_s == inf:
         return
-    yield from response.alarm(case, NOTICE, at_s, max(at_s, world.now_s), None, answer)
+    yield from response.alarm(case, NOTICE, at_s, at_s, None, answer)

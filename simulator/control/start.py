@@ -58,7 +58,10 @@ def open_thefts(world: World, threats: Threats) -> None:
         agent = threats.target(LEAK_AT_START, n)
         lasting = _unnoticed(world, agent, age_s, longest_s)
         if threats.carries_leak(LEAK_AT_START, n, agent, lasting):
-            _begin_leak(world, threats, n, agent, -age_s)
+            unnoticed = exp(-age_s / world.rules(agent).external_notice_mean_s)
+            left = threats.clusters.still_open(LEAK_AT_START, n, agent, unnoticed)
+            for entity, robbed in left:
+                _begin_leak(world, threats, n, entity, robbed, -age_s)
     foothold = world.scenario.threats.foothold
     footholds_hz = world.hazards.foothold_per_agent_year * world.layout.agents / SECONDS_PER_YEAR
     for n, age_s in _stays(world, FOOTHOLD_AT_START, footholds_hz, foothold.eviction_mean_s):
@@ -121,7 +124,9 @@ def _stays(world: World, kind: int, rate_hz: float, mean_s: float) -> Iterator[t
         yield n, -mean_s * log1p(-reached / total)
 
 
-def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: float) -> None:
+def _begin_leak(
+    world: World, threats: Threats, n: int, entity: int, agent: int, stolen_s: float
+) -> None:
     held = world.population.read(agent)
     if not held:
         return
@@ -129,7 +134,6 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
     document, successor_s = _held_at(world, newest, stolen_s)
     if document.expires_s <= 0.0:
         return
-    entity = case_entity(LEAK_AT_START, n)
     case = Case(
         entity=entity,
         persona="leak",
@@ -143,7 +147,7 @@ def _begin_leak(world: World, threats: Threats, n: int, agent: int, stolen_s: fl
         stolen_s=stolen_s,
         eviction_s=-inf,
         first_use_s=first_use_s(world, entity, stolen_s),
-        usable=usable_elsewhere(world, entity),
+        usable=usable_elsewhere(world, case_entity(LEAK_AT_START, n)),
     )
     if not (threats.watched(agent) and _seen_before_start(world, case, successor_s)):
         threats.begin(case)

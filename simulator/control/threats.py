@@ -28,6 +28,7 @@ from simulator.control.case import (
     left_after_eviction_s,
     usable_elsewhere,
 )
+from simulator.control.clusters import Clusters
 from simulator.control.feed import Feed, serial_text
 from simulator.control.lateral import Lateral
 from simulator.control.response import Response, notice
@@ -66,6 +67,7 @@ class Threats:
         self._world, self._response = world, response
         self._feeds: dict[int, Feed] = {}
         self._lateral = Lateral(world, self)
+        self.clusters = Clusters(world)
         self.signals = Signals(world, response)
         self.cases: list[Case] = []
         self.robbed_in_vain: list[int] = []
@@ -98,12 +100,17 @@ class Threats:
             if t_s >= world.horizon_s:
                 return
             agent = self.target(kind, n)
-            if kind == LEAK and not self.carries_leak(kind, n, agent):
+            if kind == LEAK and not self.begins_leak(n, agent):
                 continue
             if kind == FOOTHOLD and not self.is_footholds(kind, n, agent):
                 continue
             yield world.clock.at(t_s)
-            self._steal(case_entity(kind, n), agent, foothold=kind == FOOTHOLD, injected=False)
+            event = case_entity(kind, n)
+            if kind == FOOTHOLD:
+                self._steal(event, agent, foothold=True, injected=False)
+                continue
+            for entity, robbed in self.clusters.taken_at_once(kind, n, agent):
+                self._steal(entity, robbed, foothold=False, injected=False, event=event)
 
     def _injected(self, kind: int, n: int) -> Events:
         world = self._world
@@ -169,6 +176,12 @@ class Threats:
         agents = self._world.layout.agents
         return min(int(self._world.uniform(kind, Stream.THEFT_TARGET, n) * agents), agents - 1)
 
+    def begins_leak(self, n: int, agent: int) -> bool:
+        """Return whether a candidate begins a leak: the rarer, the more secrets it then takes."""
+        if self._world.layout.group(agent).start != agent:
+            return False
+        return self.carries_leak(LEAK, n, agent, 1.0 / self.clusters.per_event(agent))
+
     def carries_leak(self, kind: int, n: int, agent: int, weight: float = 1.0) -> bool:
         """Return whether a leak candidate is a leak: one carrier a secret, thinned by ratio.
 
@@ -193,7 +206,10 @@ class Threats:
 
     # -- the theft -------------------------------------------------------------------------------
 
-    def _steal(self, entity: int, agent: int, *, foothold: bool, injected: bool) -> None:
+    def _steal(
+        self, entity: int, agent: int, *, foothold: bool, injected: bool, event: int | None = None
+    ) -> None:
+        """Begin a theft; ``event`` is what several of one leak have in common: its way out."""
         world = self._world
         owner = world.layout.group(agent).start
         document = self.taken(owner)
@@ -219,7 +235,7 @@ class Threats:
                 if foothold
                 else -inf,
                 first_use_s=first_use_s(world, entity, world.now_s),
-                usable=foothold or usable_elsewhere(world, entity),
+                usable=foothold or usable_elsewhere(world, entity if event is None else event),
             )
         )
 

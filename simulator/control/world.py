@@ -37,6 +37,8 @@ ADDRESS_REUSE, SHARED_DOCUMENT, CANARY_SCAN, BATCH_JOB, CHANCE = range(14, 19)
 """further kinds of harmless events"""
 
 _ORDINAL_BITS: Final = 40
+_MEMBERS: Final = 1 << 62
+"""beyond every other entity"""
 
 
 class World:
@@ -159,3 +161,8 @@ class World:
 def case_entity(kind: int, ordinal: int) -> int:
     """Return the entity of one theft's own draws: the same in every regime and engine."""
     return kind << _ORDINAL_BITS | ordinal
+
+
+def member_entity(kind: int, ordinal: int, number: int) -> int:
+    """Return the entity of the ``number``-th further secret that one theft takes, from 1 on."""
+    return _MEMBERS | kind << 56 | ordinal << 24 | number

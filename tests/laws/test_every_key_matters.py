@@ -158,7 +158,12 @@ BASE: dict[str, Any] = {
         },
     ],
     "threats": {
-        "leak": {"rate_per_secret_year": 9000.0, "log_share": 0.3, "file_share": 0.4},
+        "leak": {
+            "rate_per_secret_year": 9000.0,
+            "log_share": 0.3,
+            "file_share": 0.4,
+            "cluster_mean": 2.0,
+        },
         "foothold": {"rate_per_agent_year": 3000.0, "eviction_mean_s": 500.0},
         "abuse": {
             "first_use_median_s": 50.0,
@@ -311,6 +316,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "workloads.clock_skew.share": [0.02, 1.0],
         "workloads.clock_skew.offset_s": [-200.0, 40.0],
         "threats.issuer.forgery": ["copied-serial"],
+        "threats.leak.cluster_among": ["node"],
         "tenants.workloads": [["bot", "guest"]],
         "faults.kind": ["issuer-outage"],
         "detection.issue_log.sensitivity": [0.02, 1.0],

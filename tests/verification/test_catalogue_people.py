@@ -1,0 +1,82 @@
+"""The stated answers about clusters of leaks and about people; the rule is that of ``answers``."""
+
+from math import exp
+
+import numpy as np
+from scipy import stats
+
+from analysis.summary import Summary, summarise
+from scenarios.record.estimate import Estimate
+from scenarios.spec.rules import SECONDS_PER_DAY
+from tests.verification.answers import Found, apart, at_least, at_most, run, scenario, wider
+
+YEARLY, EVENT = 20.0, 10.0
+"""secrets that leak in a year, and in one event"""
+NOTICE_D = 135.6
+
+
+def compound_poisson(events: float, size: float, up_to: int) -> np.ndarray:
+    """Return P(N = n) of a Poisson number of geometric sizes (Panjer's recursion)."""
+    k = np.arange(1, up_to + 1)
+    law = (1.0 - 1.0 / size) ** (k - 1) / size
+    found = np.zeros(up_to + 1)
+    found[0] = exp(-events)
+    for n in range(1, up_to + 1):
+        found[n] = events / n * float(np.dot(k[:n] * law[:n], found[n - k[:n]]))
+    return found
+
+
+def of(summary: Summary, regime: str, name: str) -> Estimate:
+    return summary.regimes[regime].metrics[name]
+
+
+def ends(found: Estimate) -> Found:
+    """Return a quantile with its ends, which are order statistics and are not stretched."""
+    assert found.value is not None
+    assert found.low is not None, "underpowered"
+    assert found.high is not None, "underpowered"
+    return Found(found.value, found.low, found.high, found.n)
+
+
+def test_leak_clusters() -> None:
+    """Years are independent, each replication is one; 28 is a bad year of independent leaks."""
+    asked = scenario("leak-clusters")
+    keys = summarise(run(asked, 120, ["static-key-each"]))
+    law = compound_poisson(YEARLY / EVENT, EVENT, 400)
+    beyond = 1.0 - np.cumsum(law)
+    assert round(1 / law[0]) == 7, "one year in seven passes without a loss"
+    assert 0.075 < beyond[50] < 0.125, "one in ten loses more than fifty"
+    assert int(np.searchsorted(np.cumsum(law), 0.95)) == 58
+    assert int(stats.poisson.ppf(0.95, YEARLY)) == 28
+    bad = of(keys, "static-key-each", "stolen_secrets_in_bad_year")
+    at_least(ends(bad), float(stats.poisson.ppf(0.99, YEARLY)))
+    lost = of(keys, "static-key-each", "years_over_50_stolen_share")
+    at_least(wider(lost), 0.01)
+    assert float(stats.poisson.sf(50, YEARLY)) < 1e-8, "of independent leaks"
+    none = of(keys, "static-key-each", "years_over_0_stolen_share")
+    at_most(wider(none), 0.97)
+    size = of(keys, "static-key-each", "secrets_per_leak")
+    at_least(wider(size), 5.0)
+    at_most(wider(size), 15.0)
+    shorter = summarise(run(asked, 60, ["static-key-rotated-90d"]))
+    days = summarise(run(asked, 30, ["x509-svid-24h"]))
+    total, bad_year = "thief_days_per_year", "thief_days_in_bad_year"
+    never, rotated = (
+        of(keys, "static-key-each", total),
+        of(shorter, "static-key-rotated-90d", total),
+    )
+    apart(wider(rotated), wider(never))
+    worst = ends(of(keys, "static-key-each", bad_year))
+    at_most(wider(rotated), worst.low)
+    brief = of(days, "x509-svid-24h", total)
+    apart(wider(brief), wider(rotated))
+    at_most(wider(brief), 10.0)
+    stated = YEARLY * NOTICE_D
+    assert abs(stated - 2700) < 50, "as it says"
+    found = wider(of(keys, "static-key-each", "thief_days_per_year"))
+    at_least(found, 0.6 * stated)
+    at_most(found, 1.4 * stated)
+    life, last = 90 * SECONDS_PER_DAY, 89 * SECONDS_PER_DAY
+    left_d = (life - (np.arange(2000) + 0.5) / 2000 * last) / SECONDS_PER_DAY
+    ended = NOTICE_D * (1.0 - np.exp(-left_d / NOTICE_D))
+    assert abs(YEARLY * float(np.mean(0.8 * ended + 0.2 * left_d)) - 770) < 10, "as it says"
