@@ -312,7 +312,9 @@ def seldom(asked: Scenario, agents: int, **threats: int) -> Scenario:
     scaled = resolve.scale(asked, agents)
     abuse = scaled.threats.abuse.model_copy(update={"use_rate_hz": 1.0 / SECONDS_PER_DAY})
     changed = scaled.threats.model_copy(update={"abuse": abuse, **threats})
-    return scaled.model_copy(update={"threats": changed, "probes": 0})
+    return scaled.model_copy(
+        update={"threats": changed, "probes": 0, "series_interval_s": SECONDS_PER_DAY}
+    )
 
 
 def test_resident_attacker() -> None:
@@ -328,12 +330,12 @@ def test_resident_attacker() -> None:
 
     # 46 days, so that half of the stays can be followed
     long = asked.model_copy(update={"horizon_s": 2 * within_s})
-    inside = stays(unread(seldom(long, 60, injected_footholds=700)), "x509-svid-1h", 6)
+    inside = stays(unread(seldom(long, 20, injected_footholds=700)), "x509-svid-1h", 6)
     length_s = [min(within_s, (t.evicted_s or 1e9) - t.stolen_s) for t in inside]
     # "14 days": within a day
     equals(mean(length_s), stay_s, SECONDS_PER_DAY)
     # an alert only replaces what he holds: whether anybody reads decides on the last hour alone
-    few = seldom(asked, 120, injected_footholds=100)
+    few = seldom(asked, 20, injected_footholds=100)
     read, not_read = (stays(of, "x509-svid-1h", 3) for of in (few, unread(few)))
     for seen, unseen in zip(read, not_read, strict=True):
         assert (seen.evicted_s is None) == (unseen.evicted_s is None)
