@@ -9,7 +9,10 @@ from analysis.part import Part
 from analysis.watch import attribution, watch
 from scenarios.record.record import RunRecord
 from scenarios.record.tables import AlertRow, Count, Incident
+from scenarios.spec import resolve
+from scenarios.spec.schema import Benign
 from tests.records import HORIZON_S, counts, manifest, theft
+from tests.scenes import make_regime, make_scenario
 
 
 def part(*incidents: Incident, **changes: Any) -> Part:  # noqa: ANN401
@@ -88,9 +91,10 @@ def alert(detector: str, incident: int | None) -> AlertRow:
 
 
 def test_each_detector_has_its_precision_and_its_false_alarms() -> None:
-    scenario = manifest().scenario | {"benign": {"batch_jobs_per_agent_year": 1.0}}
+    svid = make_regime(name="svid")
+    asked = make_scenario(svid, benign=Benign(batch_jobs_per_agent_year=1.0))
     record = RunRecord(
-        manifest(scenario=scenario, replications=1),
+        manifest(scenario=resolve.dump(asked), replications=1),
         counts=[
             *counts("svid", 0, watched_identity_s=4 * 86_400.0),
             Count("0", "svid", 0, "triaged_canary", 4.0),

@@ -73,12 +73,18 @@ RUNS = {"static-key": 15, "x509-svid-1h": 9, "task-svid": 6}
 
 
 @cache
-def ordinary_days(regime: str) -> RunRecord:
-    """Return days on which harmless events and thefts are both eight times as frequent."""
+def ordinary_days(regime: str, thefts_too: bool = True) -> RunRecord:
+    """Return days on which harmless events are eight times as frequent, and thefts, too, or not.
+
+    Both for what compares their alerts; harmless ones alone where it counts whether a credential
+    is in a thief's hands: of eight times as many stolen keys a seventh of the fleet would be.
+    """
     asked = scenario("false-alarms", 2000)
-    leak = asked.threats.leak
-    leak = leak.model_copy(update={"rate_per_secret_year": TIMES * leak.rate_per_secret_year})
-    busy = altered(asked, benign=often(asked.benign, TIMES), threats__leak=leak)
+    busy = altered(asked, benign=often(asked.benign, TIMES))
+    if thefts_too:
+        leak = asked.threats.leak
+        leak = leak.model_copy(update={"rate_per_secret_year": TIMES * leak.rate_per_secret_year})
+        busy = altered(busy, threats__leak=leak)
     return run(busy, RUNS[regime], [regime])
 
 
@@ -130,7 +136,7 @@ def test_answering_false_alarms_breaks_healthy_agents() -> None:
     )
     found = {}
     for regime in RUNS:
-        rows = counts(ordinary_days(regime), regime)
+        rows = counts(ordinary_days(regime, thefts_too=False), regime)
         each = [c["healthy_replacements"] / c["agents"] / TIMES for c in rows]
         found[regime] = mean(each)
     for regime, per_year, words in (("static-key", static, 0.05), ("x509-svid-1h", hour, 0.03)):

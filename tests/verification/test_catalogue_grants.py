@@ -4,7 +4,7 @@ import pytest
 
 from scenarios.spec.schema import Scenario
 from tests.verification.answers import apart, counts, equals, mean, run, scenario, share, thefts
-from tests.verification.test_catalogue_thefts import unread
+from tests.verification.test_catalogue_thefts import many
 
 CLERKS = 400
 REGIMES = ["static-key", "x509-svid-1h", "task-svid"]
@@ -19,7 +19,7 @@ def least(asked: Scenario) -> Scenario:
 def test_over_privileged_key() -> None:
     """Thefts hit agents alike, so four in five are of clerks; permissions need no log."""
     asked = scenario("over-privileged-key")
-    record = run(unread(asked, 100), 12, REGIMES)
+    record = run(many(asked, 100), 12, REGIMES)
     for regime in REGIMES:
         of = [t for t in thefts(record, regime) if t.injected]
         clerks = {t.permissions for t in of if t.agent < CLERKS}
@@ -31,8 +31,8 @@ def test_over_privileged_key() -> None:
     keys = [t for t in thefts(record, "static-key") if t.agent < CLERKS and t.revoked_s is None]
     assert not any(t.uses_refused for t in keys), "whatever he asks for was granted"
     # the first request of a task's document, if it comes while that is valid: out of need, or not
-    many = thefts(run(unread(asked, 400), 12, ["task-svid"]), "task-svid")
-    used = [t for t in many if t.agent < CLERKS and t.first_use_s]
+    of = thefts(run(many(asked, 400), 12, ["task-svid"]), "task-svid")
+    used = [t for t in of if t.agent < CLERKS and t.first_use_s]
     in_time = [t for t in used if (t.first_use_s or 0.0) < (t.expires_s or 0.0)]
     alone = [t for t in in_time if t.uses_accepted + t.uses_refused == 2]  # and one after its end
     equals(share(sum(t.uses_refused == 2 for t in alone), len(alone)), 0.2, 0.06)
@@ -46,7 +46,7 @@ def test_what_over_privilege_leads_to() -> None:
     for the first step, 4.4 % for two, 6.6 % for three. Clerks, who are robbed in four cases of
     five: 0.6 · 0.978 + 0.2 · 0.956 + 0.056 · 0.934; others 0.2, 0.04, 0.008; together 0.71.
     """
-    asked = unread(scenario("over-privileged-key"), 100)
+    asked = many(scenario("over-privileged-key"), 100)
     wide, narrow = (
         [c["lateral_agents_of_copies"] / c["lateral_copies"] for c in counts(of, "static-key")]
         for of in (run(asked, 30, ["static-key"]), run(least(asked), 30, ["static-key"]))
