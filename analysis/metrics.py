@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from analysis import answering
-from scenarios.spec.rules import SECONDS_PER_DAY
+from scenarios.spec.rules import SECONDS_PER_DAY, SECONDS_PER_HOUR, SECONDS_PER_YEAR
 
 Counts = Mapping[str, float]
 
@@ -35,6 +35,10 @@ def _agent_days(c: Counts) -> float:
 
 def _per_second(name: str) -> Callable[[Counts], float]:
     return lambda c: c[name] / c["horizon_s"]
+
+
+def _agent_years(c: Counts) -> float:
+    return c["agents"] * c["horizon_s"] / SECONDS_PER_YEAR
 
 
 def _per_agent_day(name: str) -> Callable[[Counts], float]:
@@ -209,6 +213,34 @@ METRICS: tuple[Metric, ...] = (
         "1",
         _per_second("poisoned_s"),
         "Keys of attackers in a foreign bundle that was believed, on average",
+        -1,
+    ),
+    Metric(
+        "toil_h_per_agent_year",
+        "h/(agent yr)",
+        lambda c: c["toil_s"] / SECONDS_PER_HOUR / _agent_years(c),
+        "People's hours for rotations, mishaps and incidents, per agent and year",
+        -1,
+    ),
+    Metric(
+        "rotations_by_hand_per_agent_year",
+        "1/(agent yr)",
+        lambda c: c["rotations_by_hand"] / _agent_years(c),
+        "Rotations by hand, per agent and year",
+        -1,
+    ),
+    Metric(
+        "mishaps_per_agent_year",
+        "1/(agent yr)",
+        lambda c: c["mishaps"] / _agent_years(c),
+        "Rotations forgotten until expiry, or that broke something, per agent and year",
+        -1,
+    ),
+    Metric(
+        "broken_s_per_agent_day",
+        "s/(agent d)",
+        _per_agent_day("broken_agent_s"),
+        "Seconds for which a rotation had broken something, per agent and day",
         -1,
     ),
     Metric(

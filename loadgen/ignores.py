@@ -60,6 +60,7 @@ IGNORES: Final = {
     "regimes.shared_on_node": "agents of a measured run hold a document each",
     "regimes.leak_ratio": _SIMULATED,
     "regimes.revocation": "measured: alerts are answered with the target's own revocation",
+    "regimes.effort": "hours of people are not measured",
     "regimes.session_overhang_s": "the target's own; each use is a request of its own",
     "regimes.attribution": "measured: what the target's audit lines say",
     "workloads.agents_per_node": "agents of a measured run share one address",

@@ -36,6 +36,17 @@ def uniform_age(ttl_s: float, fraction: float, jitter: float) -> Moments:
     return Moments(mean, mean**2 * (1.0 + jitter**2 / 3.0))
 
 
+def age_by_hand(
+    ttl_s: float, before_expiry_s: float, forgotten_share: float, mended_within_s: float
+) -> Moments:
+    """Return the moments of ``rules.age_by_hand``: T − b, or with probability q T + U(0, M)."""
+    kept_s, q, m = ttl_s - before_expiry_s, forgotten_share, mended_within_s
+    return Moments(
+        (1.0 - q) * kept_s + q * (ttl_s + m / 2.0),
+        (1.0 - q) * kept_s**2 + q * (ttl_s**2 + ttl_s * m + m**2 / 3.0),
+    )
+
+
 def polled_age_law(
     ttl_s: float, fraction: float, jitter: float, poll_s: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

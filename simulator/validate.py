@@ -40,6 +40,7 @@ CHECKS: Final[tuple[Callable[[Engine], list[Finding]], ...]] = (
     renewal.last_of_node,
     renewal.renewal_age,
     renewal.availability_target,
+    renewal.by_hand,
     renewal.directed,
     renewal.per_request,
     renewal.switches,

@@ -62,6 +62,8 @@ def polled_life(
             target_s,
             target_jitter_s,
             grace_s,
+            0.0,
+            0.0,
             u_phase,
             u_draw,
         )
@@ -80,6 +82,8 @@ def initial_slot(
     target_s: float,
     target_jitter_s: float,
     grace_s: float,
+    forgotten_share: float,
+    mended_within_s: float,
     use_hz: float,
     age_key: np.uint64,
     life_key: np.uint64,
@@ -95,9 +99,11 @@ def initial_slot(
         jitter: half-width of its jitter.
         poll_s: time between polls.
         before_expiry_s: distance from expiry (BEFORE_EXPIRY).
-        target_s: as ``rules.renewal_age`` has it, and so the next two.
+        target_s: as ``rules.renewal_age`` has it, and so the next four.
         target_jitter_s: see there.
         grace_s: see there.
+        forgotten_share: see there.
+        mended_within_s: see there.
         use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
         age_key: ``entity_key`` of the agent's INITIAL_AGE.
         life_key: the same for INITIAL_LIFE.
@@ -124,7 +130,9 @@ def initial_slot(
             slot,
         )
     elif rule == rules.BEFORE_EXPIRY:
-        life = max(0.0, ttl_s - before_expiry_s)
+        life = rules.stationary_age_by_hand(
+            ttl_s, before_expiry_s, forgotten_share, mended_within_s, u_life
+        )
     else:
         life = rules.stationary_position(rule, ttl_s, fraction, jitter, u_life)
     age = u_age * life
@@ -141,6 +149,8 @@ def initial_slot(
                 target_s,
                 target_jitter_s,
                 grace_s,
+                forgotten_share,
+                mended_within_s,
                 0.0,
                 u_life,
             )
@@ -159,6 +169,8 @@ def walked_slot(
     target_s: float,
     target_jitter_s: float,
     grace_s: float,
+    forgotten_share: float,
+    mended_within_s: float,
     use_hz: float,
     late_s: float,
     ca_since_s: float,
@@ -181,9 +193,11 @@ def walked_slot(
         jitter: half-width of its jitter.
         poll_s: time between polls.
         before_expiry_s: distance from expiry (BEFORE_EXPIRY).
-        target_s: as ``rules.renewal_age`` has it, and so the next two.
+        target_s: as ``rules.renewal_age`` has it, and so the next four.
         target_jitter_s: see there.
         grace_s: see there.
+        forgotten_share: see there.
+        mended_within_s: see there.
         use_hz: rate of the slot's tasks that are active at the starting hour (AT_USE).
         late_s: how far the agent's clock is behind.
         ca_since_s: see ``rules.ca_truncation``.
@@ -215,6 +229,8 @@ def walked_slot(
             target_s,
             target_jitter_s,
             grace_s,
+            forgotten_share,
+            mended_within_s,
             u_phase,
             u_draw,
         )

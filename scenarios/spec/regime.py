@@ -195,6 +195,10 @@ class RenewalRule(Strict):
     """width of what is added to the target, redrawn at every poll"""
     grace_s: Seconds = 43_200.0
     """a life that is not longer than the target by more than this is renewed by FRACTION_POLLED"""
+    forgotten_share: Share = 0.0
+    """of the renewals by hand that nobody thinks of before the credential has expired"""
+    mended_within_s: Seconds = 0.0
+    """width of the uniform time after which what had expired is replaced"""
 
     @property
     def at_use(self) -> bool:
@@ -208,6 +212,19 @@ class RevocationRule(Strict):
     method: Revocation = Revocation.NONE
     delay_s: Seconds = 0.0
     probability: Share = 1.0
+
+
+class Effort(Strict):
+    """What people do for a regime, in seconds of one person, and how often their hand slips."""
+
+    rotation_s: Seconds = 0.0
+    """for each credential that is issued by hand"""
+    breaks_share: Share = 0.0
+    """of the rotations by hand after which something does not work until it is mended"""
+    mishap_s: Seconds = 0.0
+    """for each credential that expired because nobody thought of it, and each broken rotation"""
+    incident_s: Seconds = 0.0
+    """for each theft that was noticed"""
 
 
 class Regime(Strict):
@@ -236,6 +253,7 @@ class Regime(Strict):
     leak_ratio: Share = 1.0
     """hazard of a leak of one of its secrets, relative to a static key's"""
     revocation: RevocationRule = RevocationRule()
+    effort: Effort = Effort()
     session_overhang_s: Seconds = 0.0
     """how long an established session outlives its credential"""
     attribution: Literal["secret", "workload", "task", "delegation"] = "secret"
@@ -260,6 +278,8 @@ class RegimeRow(NamedTuple):
     target_s: float
     target_jitter_s: float
     grace_s: float
+    forgotten_share: float
+    mended_within_s: float
     per_request: int
     scope: int
     issuance: int
@@ -268,7 +288,7 @@ class RegimeRow(NamedTuple):
     @property
     def rule_numbers(
         self,
-    ) -> tuple[int, float, float, float, float, float, float, float, float]:
+    ) -> tuple[int, float, float, float, float, float, float, float, float, float, float]:
         """The arguments of ``rules.renewal_age`` before its draws."""
         return (
             self.rule,
@@ -280,6 +300,8 @@ class RegimeRow(NamedTuple):
             self.target_s,
             self.target_jitter_s,
             self.grace_s,
+            self.forgotten_share,
+            self.mended_within_s,
         )
 
     def at(self, life_s: float, factor: float = 1.0) -> "RegimeRow":
@@ -308,6 +330,8 @@ def regime_row(regime: Regime) -> RegimeRow:
         target_s=renewal.target_s,
         target_jitter_s=renewal.target_jitter_s,
         grace_s=renewal.grace_s,
+        forgotten_share=renewal.forgotten_share,
+        mended_within_s=renewal.mended_within_s,
         per_request=int(per_request),
         scope=int(regime.scope),
         issuance=int(regime.issuance),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scenarios.errors import Problem
-from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.regime import Issuance, Regime, Renewal
 
 
 def problems(regime: Regime, key: str) -> Iterator[Problem]:
@@ -15,6 +15,7 @@ def problems(regime: Regime, key: str) -> Iterator[Problem]:
             f"{renewal.before_expiry_s:g}",
             f"must be < ttl_s = {ttl_s:g}, or renewal is due before issue",
         )
+    yield from _forgotten(regime, key)
     if renewal.rule in {Renewal.FRACTION, Renewal.AT_USE, Renewal.SERVER_DIRECTED}:
         latest = renewal.fraction * (1 + renewal.jitter)
         if latest >= 1:
@@ -48,10 +49,27 @@ def problems(regime: Regime, key: str) -> Iterator[Problem]:
             )
 
 
+def _forgotten(regime: Regime, key: str) -> Iterator[Problem]:
+    renewal = regime.renewal
+    if renewal.forgotten_share > 0 and regime.issuance is not Issuance.MANUAL:
+        yield Problem(
+            f"{key}.renewal.forgotten_share",
+            f"{renewal.forgotten_share:g}",
+            'needs issuance = "manual": people forget, agents do not',
+        )
+    if renewal.forgotten_share > 0 and renewal.rule is not Renewal.BEFORE_EXPIRY:
+        yield Problem(
+            f"{key}.renewal.forgotten_share",
+            f"{renewal.forgotten_share:g}",
+            f'needs the rule "before-expiry", not {renewal.rule.keyword!r}',
+        )
+
+
 def warnings(regime: Regime) -> Iterator[str]:
     """Yield a line for each part of the rule that has no effect."""
     yield from _poll_wider_than_jitter(regime)
     yield from _target_without_grace(regime)
+    yield from _effort_of_nobody(regime)
 
 
 def age_s(regime: Regime, ttl_s: float) -> float:
@@ -70,6 +88,26 @@ def _target_without_grace(regime: Regime) -> Iterator[str]:
         yield (
             f"{regime.name}: a life of {regime.ttl_s:g} s leaves {left_s:g} s beyond the target, "
             f"not more than the grace of {renewal.grace_s:g} s, so the target is ignored"
+        )
+
+
+def _effort_of_nobody(regime: Regime) -> Iterator[str]:
+    by_hand = regime.issuance is Issuance.MANUAL and regime.renewal.rule is not Renewal.NEVER
+    effort = regime.effort
+    if not by_hand and max(effort.rotation_s, effort.breaks_share, effort.mishap_s) > 0.0:
+        yield (
+            f"{regime.name}: effort.rotation_s, breaks_share and mishap_s change nothing where "
+            "nothing is rotated by hand"
+        )
+    if (
+        regime.renewal.forgotten_share
+        == 0.0
+        == effort.breaks_share
+        < regime.renewal.mended_within_s
+    ):
+        yield (
+            f"{regime.name}: mended_within_s = {regime.renewal.mended_within_s:g} changes nothing "
+            "where nothing is forgotten or broken"
         )
 
 

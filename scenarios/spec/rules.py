@@ -161,6 +161,37 @@ def due_at_poll(remaining_s: float, ttl_s: float, fraction: float, jitter: float
     return remaining_s <= (1.0 - fraction) * ttl_s * (1.0 - jitter + 2.0 * jitter * u)
 
 
+def age_by_hand(
+    ttl_s: float, before_expiry_s: float, forgotten_share: float, mended_within_s: float, u: float
+) -> float:
+    """Return the age at which something is renewed before it expires, or mended after it has.
+
+    T − b, but with probability q nobody thinks of it until it has expired, and then it is replaced
+    after U(0, M): T + (1 − u/q)·M for u < q.
+    """
+    if u < forgotten_share:
+        return ttl_s + (1.0 - u / forgotten_share) * mended_within_s
+    return max(0.0, ttl_s - before_expiry_s)
+
+
+def stationary_age_by_hand(
+    ttl_s: float, before_expiry_s: float, forgotten_share: float, mended_within_s: float, u: float
+) -> float:
+    """Return the ``age_by_hand`` that a random instant falls into.
+
+    Length-biased: in time (1 − q)(T − b) an ordinary one, q(T + M/2) a forgotten one with density
+    ∝ r on [T, T + M].
+    """
+    kept_s = max(0.0, ttl_s - before_expiry_s)
+    ordinary = (1.0 - forgotten_share) * kept_s
+    forgotten = forgotten_share * (ttl_s + 0.5 * mended_within_s)
+    past = u * (ordinary + forgotten) - ordinary
+    if past < 0.0 or forgotten <= 0.0:
+        return kept_s
+    longest_s = ttl_s + mended_within_s
+    return sqrt(ttl_s * ttl_s + past / forgotten * (longest_s * longest_s - ttl_s * ttl_s))
+
+
 def renewal_age(
     rule: int,
     ttl_s: float,
@@ -171,6 +202,8 @@ def renewal_age(
     target_s: float,
     target_jitter_s: float,
     grace_s: float,
+    forgotten_share: float,
+    mended_within_s: float,
     u_phase: float,
     u_draw: float,
 ) -> float:
@@ -187,6 +220,8 @@ def renewal_age(
         target_s: remaining life at renewal (AVAILABILITY_TARGET).
         target_jitter_s: width of what is added to it (AVAILABILITY_TARGET).
         grace_s: see ``availability_age``.
+        forgotten_share: see ``age_by_hand`` (BEFORE_EXPIRY), and so the next one.
+        mended_within_s: see there.
         u_phase: uniform draw for the phase of the first poll.
         u_draw: uniform draw for the jitter.
     """
@@ -207,7 +242,7 @@ def renewal_age(
             u_draw,
         )
     if rule == BEFORE_EXPIRY:
-        return max(0.0, ttl_s - before_expiry_s)
+        return age_by_hand(ttl_s, before_expiry_s, forgotten_share, mended_within_s, u_draw)
     return ttl_s * fraction * (1.0 + jitter * (2.0 * u_draw - 1.0))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.demand.streams import seed_key
-from scenarios.spec.regime import Regime, Renewal
+from scenarios.spec.regime import Issuance, Regime, Renewal
 from scenarios.spec.schema import Task
 from simulator import theory
 from simulator.checks import scenes
@@ -143,6 +143,42 @@ def availability_target(engine: Engine) -> list[Finding]:
             law.sd,
             3.0,
             "below 15 % of the spread",
+        ),
+    ]
+
+
+def by_hand(engine: Engine) -> list[Finding]:
+    """Keys of 1,000 s, every other of which is forgotten: down until mended, from t = 0 on."""
+    ttl_s, before_s, forgotten, mended_s = 1_000.0, 250.0, 0.5, 400.0
+    checked = scenes.regime(
+        ttl_s,
+        Renewal.BEFORE_EXPIRY,
+        before_expiry_s=before_s,
+        forgotten_share=forgotten,
+        mended_within_s=mended_s,
+    ).model_copy(update={"issuance": Issuance.MANUAL})
+    agents, to_s = 20_000, 3_300.0
+    population = engine(scenes.scenario(checked, agents, to_s), checked, seed_key(SEED + 17))
+    population.advance(to_s)
+    left_s = np.array([population.read(agent)[0].expires_s - to_s for agent in range(agents)])
+    law = theory.age_by_hand(ttl_s, before_s, forgotten, mended_s)
+    down = forgotten * mended_s / 2.0 / law.mean
+    return [
+        Finding(
+            "share of keys rotated by hand that have expired and nobody mended, half forgotten",
+            "1",
+            (left_s <= 0.0).astype(np.float64),
+            down,
+            0.02,
+            "a fifth of the share",
+        ),
+        Finding(
+            "rotations of such a key in 3,300 s",
+            "1",
+            np.array([float(population.read(agent)[0].serial) for agent in range(agents)]),
+            to_s / law.mean,
+            0.05,
+            "1.5 % of the number",
         ),
     ]
 

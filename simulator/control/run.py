@@ -14,6 +14,7 @@ from simulator.control.clean import CleanSample
 from simulator.control.faults import Faults
 from simulator.control.lateral import reach
 from simulator.control.measures import Measures, Series
+from simulator.control.people import effort
 from simulator.control.recovery import Recovery
 from simulator.control.response import Response, waiting
 from simulator.control.start import open_thefts
@@ -78,6 +79,7 @@ def run(
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)
     counts |= recovery.counts()
+    counts |= effort(regime, counts["issued"], incidents)
     counts["watched_identity_s"] = watched_s
     alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
     series = measures.series(incidents)

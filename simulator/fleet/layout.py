@@ -220,6 +220,8 @@ class Fleet:
     target_s: F8
     target_jitter_s: F8
     grace_s: F8
+    forgotten_share: F8
+    mended_within_s: F8
     per_request: I8
     """no document serves a second task (AT_USE)"""
     one_task: I8

@@ -140,6 +140,8 @@ def age_at_renewal(
         fleet.target_s,
         fleet.target_jitter_s,
         fleet.grace_s,
+        fleet.forgotten_share,
+        fleet.mended_within_s,
         u_phase,
         u_draw,
     )

@@ -60,6 +60,26 @@ REGIMES = [
     },
     COMMON
     | {
+        "name": "by-hand",
+        "artifact": "static-key",
+        "ttl_s": 400.0,
+        "issuance": "manual",
+        "renewal": {
+            "rule": "before-expiry",
+            "before_expiry_s": 100.0,
+            "forgotten_share": 0.3,
+            "mended_within_s": 50.0,
+        },
+        "effort": {
+            "rotation_s": 1500.0,
+            "breaks_share": 0.05,
+            "mishap_s": 9000.0,
+            "incident_s": 7200.0,
+        },
+        "revocation": {**DENY, "method": "delete"},
+    },
+    COMMON
+    | {
         "name": "shared-key",
         "artifact": "static-key",
         "ttl_s": "never",

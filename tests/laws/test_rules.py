@@ -10,7 +10,7 @@ from scenarios.spec import rules
 from scenarios.spec.authority import CertificateAuthority
 from scenarios.spec.regime import Renewal
 
-NO_TARGET = 0.0, 0.0, 0.0
+NO_TARGET = 0.0, 0.0, 0.0, 0.0, 0.0
 unit = st.floats(1e-12, 1 - 1e-12)
 ttl = st.floats(1.0, 1e8)
 

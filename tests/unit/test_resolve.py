@@ -107,9 +107,7 @@ def test_a_regime_that_is_not_driven_may_be_chosen_alone() -> None:
 
 def test_a_regime_of_the_file_can_be_chosen_and_goes_before_one_of_midas(tmp_path: Path) -> None:
     table = (catalog()["customer-service"].parent.parent / "regimes/x509-svid-1h.toml").read_text()
-    table = table.replace("[renewal]", "[regimes.renewal]").replace(
-        "[revocation]", "[regimes.revocation]"
-    )
+    table = re.sub(r"(?m)^\[", "[regimes.", table)
     own = [
         re.sub(r"(?m)^ttl_s = .*", f"ttl_s = {ttl_s}", table).replace('"x509-svid-1h"', f'"{name}"')
         for name, ttl_s in (("x509-svid-15m", 900), ("x509-svid-5m", 299))

@@ -3,12 +3,13 @@
 from math import exp
 
 import numpy as np
+import pytest
 from scipy import stats
 
 from analysis.summary import Summary, summarise
 from scenarios.record.estimate import Estimate
-from scenarios.spec.rules import SECONDS_PER_DAY
-from tests.verification.answers import Found, apart, at_least, at_most, run, scenario, wider
+from scenarios.spec.rules import SECONDS_PER_DAY, SECONDS_PER_YEAR
+from tests.verification.answers import Found, apart, at_least, at_most, equals, run, scenario, wider
 
 YEARLY, EVENT = 20.0, 10.0
 """secrets that leak in a year, and in one event"""
@@ -80,3 +81,44 @@ def test_leak_clusters() -> None:
     left_d = (life - (np.arange(2000) + 0.5) / 2000 * last) / SECONDS_PER_DAY
     ended = NOTICE_D * (1.0 - np.exp(-left_d / NOTICE_D))
     assert abs(YEARLY * float(np.mean(0.8 * ended + 0.2 * left_d)) - 770) < 10, "as it says"
+
+
+def test_rotation_by_hand() -> None:
+    """Renewal theory for what is forgotten; each leak is noticed once at most, 16 hours for each.
+
+    E[R] = 0.99 · 89 d + 0.01 · (90 d + 3.79 h); half of a mishap's mean time is M/2 = 3.79 h.
+    """
+    hour_s, slip = 3600.0, 0.01
+    mended_s = 3.79 * hour_s
+    held_s = (1.0 - slip) * 89.0 * SECONDS_PER_DAY + slip * (90.0 * SECONDS_PER_DAY + mended_s)
+    rotations = SECONDS_PER_YEAR / held_s
+    mishaps = rotations * (slip + (1.0 - slip) * slip)
+    hours = rotations * 25.0 / 60.0 + mishaps * 42.0
+    assert rotations == pytest.approx(4.1, abs=0.05)
+    assert rotations * 25.0 / 60.0 == pytest.approx(1.7, abs=0.05)
+    assert 1.0 / mishaps == pytest.approx(12.0, abs=0.5)
+    leaks_h = 0.05 * 16.0
+    many = scenario("rotation-by-hand", 20_000)
+    (agent,) = many.workloads
+    # how much agents work and thieves use is no matter
+    idle = agent.model_copy(
+        update={"tasks": (agent.tasks[0].model_copy(update={"rate_hz": 1e-5}),)}
+    )
+    abuse = many.threats.abuse.model_copy(update={"use_rate_hz": 1e-4})
+    threats = many.threats.model_copy(update={"abuse": abuse})
+    many = many.model_copy(update={"workloads": (idle,), "threats": threats})
+    by_hand = summarise(run(many, 27, ["static-key-rotated-90d"]))
+    found = by_hand.regimes["static-key-rotated-90d"].metrics
+    equals(wider(found["rotations_by_hand_per_agent_year"]), rotations, 0.05)
+    equals(wider(found["mishaps_per_agent_year"]), mishaps, 0.005)
+    equals(wider(found["toil_h_per_agent_year"]), hours + leaks_h / 2.0, leaks_h / 2.0)
+    assert hours + leaks_h / 2.0 == pytest.approx(5.5, abs=0.1), "about five and a half"
+    day_s = slip * mended_s / held_s * SECONDS_PER_DAY
+    assert day_s == pytest.approx(1.5, abs=0.1), "half of three seconds"
+    equals(wider(found["expired_s_per_agent_day"]), day_s, 0.25)
+    equals(wider(found["broken_s_per_agent_day"]), day_s, 0.1)
+    others = summarise(run(scenario("rotation-by-hand"), 6, ["static-key", "x509-svid-1h"]))
+    for regime in ("static-key", "x509-svid-1h"):
+        metrics = others.regimes[regime].metrics
+        at_most(wider(metrics["toil_h_per_agent_year"]), 1.0)
+        at_most(wider(metrics["rotations_by_hand_per_agent_year"]), 1.0)
