@@ -129,7 +129,7 @@ METRICS: tuple[Metric, ...] = (
         "turn_wait_mean_s",
         "s",
         lambda c: c["limited_wait_s"] / (c["requests"] - c["refusals"]),
-        "Wait for the turn of one's address at the rate limit, mean",
+        "Wait for one's turn at a rate limit or quota, mean",
         -1,
     ),
     Metric(

@@ -69,7 +69,13 @@ def _armed(part: Part) -> set[str]:
     """Return the detectors that could have spoken under the regime, whether they did or not."""
     scenario = load_resolved(part.manifest.scenario)
     of = [regime for regime in scenario.regimes if regime.name in part.regimes]
-    return {detector.name for regime in of for detector in detectors(scenario, regime)}
+    asked = [scenario.detection, *(t.detection.over(scenario.detection) for t in scenario.tenants)]
+    return {
+        detector.name
+        for regime in of
+        for detection in asked
+        for detector in detectors(scenario, regime, asked=detection)
+    }
 
 
 def _waits(part: Part) -> dict[str, Estimate]:

@@ -16,6 +16,7 @@ from scenarios.spec import rules
 from scenarios.spec.schema import Scenario
 from simulator.clock import Clock
 from simulator.layout import Layout
+from simulator.limits import limits
 from simulator.population import Command, CommandKind, EventKind
 from simulator.slot import ACCEPTED, Slot
 from simulator.tally import Tally
@@ -99,6 +100,7 @@ class Issuer:
         self._batch, self._in_batch = (-inf, -1), 0
         """instant and node of the last accepted attempt, and how many were of the same"""
         self.unfinished = 0
+        self._limits, _ = limits(scenario, layout.nodes)
         self._next_turn_s: dict[int, float] = {}
 
     @property
@@ -164,10 +166,10 @@ class Issuer:
 
     def _wait_for_turn(self, agent: int) -> float:
         """Return how long the limiter holds an attempt; inf when its deadline comes before."""
-        limit, now_s = self._of.rate_limit, self._now_s
-        if limit is None:
+        limit, now_s = self._limits[self._layout.index(agent)], self._now_s
+        if limit.rate_hz == 0.0:
             return 0.0
-        source = self._layout.node_number(agent) // limit.nodes_per_address
+        source = limit.of(self._layout.node_number(agent))
         next_s = self._next_turn_s.get(source, -inf)
         wait_s, next_s = rules.limiter(now_s, next_s, limit.rate_hz, limit.burst)
         if self._of.deadline_s is not None and wait_s >= self._of.deadline_s:

@@ -96,8 +96,9 @@ before the requests, and whatever waits for it attempts then.
 *Issuer, with all that may be on.* An attempt at t that gets through goes these ways, in order:
 
 1. ``rate_limit``: it waits for its source's turn, ``rules.limiter`` over the attempts that were
-   accepted of that source; source = node // nodes_per_address. If its turn would not come before
-   its deadline it is refused at once, else it is accepted.
+   accepted of that source; source = node // nodes_per_address. All agents of a tenant with a quota
+   are one source, at the quota's rate instead (``simulator.limits``). If its turn would not come
+   before its deadline it is refused at once, else it is accepted.
 2. ``queue_limit``: arriving (at t, or at t + its wait, then with the ties of a REQUEST) it is
    refused if the issuer already holds c + c' + queue_limit arrived requests whose work is not done,
    c' the servers of the datastore if there is one.

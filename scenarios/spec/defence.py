@@ -63,6 +63,24 @@ class Detection(Strict):
     """mean of the exponential time from theft to a notice from outside; none when absent"""
 
 
+class OwnDetectors(Strict):
+    """Detectors of one tenant; of those that are absent it has the scenario's."""
+
+    superseded_serial: Switched | None = None
+    two_origins: Switched | None = None
+    new_permission: Switched | None = None
+    new_origin: Switched | None = None
+    rate_change: RateChange | None = None
+    canary: Switched | None = None
+    issue_log: Switched | None = None
+
+    def over(self, common: Detection) -> Detection:
+        """Return what a tenant has armed."""
+        given = {name: getattr(self, name) for name in type(self).model_fields}
+        own = {name: of for name, of in given.items() if of is not None}
+        return common.model_copy(update=own)
+
+
 Rank = Annotated[int, Field(ge=0, le=9)]
 
 

@@ -25,11 +25,16 @@ class Datastore(Strict):
     service_time_s: PositiveSeconds
 
 
-class RateLimit(Strict):
-    """A token bucket for each source: requests beyond it wait their turn (``rules.limiter``)."""
+class Quota(Strict):
+    """A token bucket: requests beyond it wait their turn (``rules.limiter``)."""
 
     rate_hz: Annotated[float, Field(gt=0, le=1e6)]
     burst: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+
+
+class RateLimit(Quota):
+    """A token bucket for each address."""
+
     nodes_per_address: Annotated[int, Field(ge=1, le=100_000_000)] = 1
     """nodes that the issuer sees behind one address, in the order of their numbers"""
 

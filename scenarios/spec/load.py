@@ -38,6 +38,7 @@ def warnings(regime: Regime, scenario: Scenario) -> Iterator[str]:
                 f"{regime.name}: {demand.words} offer the issuer {load:.3g} times what "
                 f"{servers} {what} at {service_s:g} s {each} can serve"
             )
+    yield from _quotas(regime, scenario)
     limit = issuer.rate_limit
     if limit is None:
         return
@@ -49,6 +50,17 @@ def warnings(regime: Regime, scenario: Scenario) -> Iterator[str]:
             f"{regime.name}: up to {agents} agents behind one address renewing every {each_s:g} s "
             f"ask {agents / each_s:.3g} times a second, the limit is {limit.rate_hz:g}"
         )
+
+
+def _quotas(regime: Regime, scenario: Scenario) -> Iterator[str]:
+    for tenant in scenario.tenants:
+        own = tuple(w for w in scenario.workloads if w.name in tenant.workloads)
+        of = requests(regime, scenario.model_copy(update={"workloads": own}))
+        if of is not None and tenant.quota is not None and of.rate_hz > tenant.quota.rate_hz:
+            yield (
+                f"{regime.name}: agents of tenant {tenant.name!r} ask {of.rate_hz:.3g} times a "
+                f"second, its quota is {tenant.quota.rate_hz:g}: it will lack documents"
+            )
 
 
 def requests(regime: Regime, scenario: Scenario) -> Demand | None:

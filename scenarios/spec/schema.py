@@ -14,12 +14,14 @@ from scenarios.spec.defence import Benign as Benign
 from scenarios.spec.defence import BundleRepair as BundleRepair
 from scenarios.spec.defence import Detection as Detection
 from scenarios.spec.defence import NewIssuer as NewIssuer
+from scenarios.spec.defence import OwnDetectors as OwnDetectors
 from scenarios.spec.defence import Policy as Policy
 from scenarios.spec.defence import Response as Response
 from scenarios.spec.fault_kinds import Fault
 from scenarios.spec.issuer import Backoff as Backoff
 from scenarios.spec.issuer import Datastore as Datastore
 from scenarios.spec.issuer import Issuer as Issuer
+from scenarios.spec.issuer import Quota as Quota
 from scenarios.spec.issuer import RateLimit as RateLimit
 from scenarios.spec.regime import Keyword, Name, PositiveSeconds, Regime, Seconds, Share, Strict
 from scenarios.spec.rules import SECONDS_PER_DAY
@@ -198,6 +200,10 @@ class Tenant(Strict):
     """analysts of its own; when absent its alerts queue with everybody's"""
     triage_mean_s: Seconds | None = None
     automatic: bool | None = None
+    detection: OwnDetectors = OwnDetectors()
+    quota: Quota | None = None
+    """of requests to the issuer, all agents of the tenant together, in place of a rate limit by
+    address"""
 
 
 class Engine(Strict):

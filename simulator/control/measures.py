@@ -15,17 +15,17 @@ from simulator.control.recovery import at_rest, servers
 from simulator.control.threats import Threats
 from simulator.control.world import World
 from simulator.layout import initial_ages
+from simulator.limits import limited
 from simulator.population import Counters
 from simulator.restarts import FIRST_WAIT_BIN_S, restarts
 
 OF_RESTARTS: Final = frozenset({"lost", "first_credentials", "first_credential_wait_s"})
+OF_LIMITS: Final = frozenset({"limited", "limited_wait_s"})
 Series = list[tuple[float, str, float]]
 
 _ONLY_WITH: Final = {
     "timeouts": "deadline_s",
     "wasted": "deadline_s",
-    "limited": "rate_limit",
-    "limited_wait_s": "rate_limit",
 }
 """counter → key of the issuer without which it says nothing"""
 
@@ -128,6 +128,7 @@ class Measures:
             for name, value in counters._asdict().items()
             if name not in left_out
             and (name not in _ONLY_WITH or getattr(scenario.issuer, _ONLY_WITH[name]) is not None)
+            and (name not in OF_LIMITS or limited(scenario))
         }
 
     def series(self, incidents: list[Incident]) -> Series:

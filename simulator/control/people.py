@@ -8,10 +8,13 @@ counted in the mean, as is the time for both.
 from collections.abc import Sequence
 
 from scenarios.record.tables import Incident
-from scenarios.spec.regime import Effort, Issuance, Regime
+from scenarios.spec.regime import Effort, Issuance, Regime, Renewal
+from scenarios.spec.schema import Scenario
 
 
-def effort(regime: Regime, issued: float, incidents: Sequence[Incident]) -> dict[str, float]:
+def effort(
+    scenario: Scenario, regime: Regime, issued: float, incidents: Sequence[Incident]
+) -> dict[str, float]:
     """Return counts by name: ``toil_s``, and where people rotate what comes of it.
 
     With n credentials issued by hand, of which a share q had been forgotten and a share b of the
@@ -20,6 +23,7 @@ def effort(regime: Regime, issued: float, incidents: Sequence[Incident]) -> dict
     thefts do not count: their number is a choice.
 
     Args:
+        scenario: whether people rotate under any of its regimes.
         regime: the regime of all agents.
         issued: credentials issued in the run, those after an incident too.
         incidents: the thefts of the run.
@@ -32,9 +36,16 @@ def effort(regime: Regime, issued: float, incidents: Sequence[Incident]) -> dict
     rotations = issued if by_hand else 0.0
     broken = rotations * (1.0 - renewal.forgotten_share) * regime.effort.breaks_share
     mishaps = rotations * renewal.forgotten_share + broken
+    toil_s += rotations * regime.effort.rotation_s + mishaps * regime.effort.mishap_s
+    if not any(_rotates_by_hand(of) for of in scenario.regimes):
+        return {"toil_s": toil_s}
     return {
         "rotations_by_hand": rotations,
         "mishaps": mishaps,
         "broken_agent_s": broken * renewal.mended_within_s / 2.0,
-        "toil_s": toil_s + rotations * regime.effort.rotation_s + mishaps * regime.effort.mishap_s,
+        "toil_s": toil_s,
     }
+
+
+def _rotates_by_hand(regime: Regime) -> bool:
+    return regime.issuance is Issuance.MANUAL and regime.renewal.rule is not Renewal.NEVER

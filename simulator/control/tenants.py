@@ -85,4 +85,5 @@ def _own(plain: Rules, tenant: Tenant) -> Rules:
     }
     changed = {name: value for name, value in own.items() if value is not None}
     whose = plain.analysts_of if tenant.analysts is None else tenant.name
-    return plain._replace(tenant=tenant.name, analysts_of=whose, **changed)
+    detection = tenant.detection.over(plain.detection)
+    return plain._replace(tenant=tenant.name, analysts_of=whose, detection=detection, **changed)

@@ -39,6 +39,7 @@ from simulator.fleet.layout import (
 from simulator.fleet.memory import Memory, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
 from simulator.layout import initial_ages
+from simulator.limits import limits
 from simulator.restarts import FIRST_WAIT_BINS
 
 MANUAL = 0
@@ -83,9 +84,9 @@ def build(
         provide_losses(memory)
     _wheel(memory, ages_s, records)
     _issuer(memory, scenario, row, ages_s, records)
-    if needs_desk(scenario.issuer) and row.issuance != MANUAL:
+    if needs_desk(scenario) and row.issuance != MANUAL:
         nodes = int(last["first_node"]) - (-workload.count // workload.agents_per_node)
-        build_desk(memory, scenario.issuer, nodes, records, row.rule != Renewal.AT_USE)
+        build_desk(memory, scenario, nodes, records, row.rule != Renewal.AT_USE)
     _lanes(memory, batch, trace)
     return memory
 
@@ -115,7 +116,13 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     restarting = regime.issuance != MANUAL and not regime.shared_on_node
     classes = np.zeros(len(scenario.workloads), AGENT_CLASS)
     agent = record = node = 0
-    for row, workload, grant in zip(classes, scenario.workloads, granted, strict=True):
+    of_classes, _ = limits(
+        scenario, sum(-(-w.count // w.agents_per_node) for w in scenario.workloads)
+    )
+    for row, workload, grant, limit in zip(
+        classes, scenario.workloads, granted, of_classes, strict=True
+    ):
+        row["limit_hz"], row["limit_burst"], row["limiter"], row["nodes_per_address"] = limit
         law = switch_law(workload, hour)
         tasks = len(workload.tasks)
         row["first_agent"], row["first_record"], row["first_node"] = agent, record, node

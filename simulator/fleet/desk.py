@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.spec.schema import Issuer
+from scenarios.spec.schema import Issuer, Scenario
 from simulator.fleet.layout import ENTRY
 from simulator.fleet.memory import F8, I8, U4, U8, Memory, kernel, reserve, struct, table
+from simulator.limits import limited, limits
 from simulator.population import Command, CommandKind
 
 DATASTORE, SIGNING = range(2)
@@ -78,13 +79,10 @@ class Desk:
     """attempts that have arrived and are not finished"""
     unfinished: I8
     deadline_s: F8
-    rate_hz: F8
-    """0 for no limit"""
-    burst: I8
-    nodes_per_address: I8
     next_turn_s: U8
     """float64 by source"""
     sources: I8
+    """limiters; 0 where nobody is limited"""
     timeouts: I8
     wasted: I8
     overhead_s: F8
@@ -149,23 +147,28 @@ class Node:
 NODE = struct(Node)
 
 
-def needs_desk(of: Issuer) -> bool:
+def needs_desk(scenario: Scenario) -> bool:
     """Return whether an issuer has more than servers and one queue without end."""
-    wanted = (of.datastore, of.queue_limit, of.deadline_s, of.rate_limit)
+    of = scenario.issuer
+    wanted = (of.datastore, of.queue_limit, of.deadline_s)
     batched = of.batch_overhead_s > 0.0 or of.batch_limit is not None
-    return any(feature is not None for feature in wanted) or batched or of.chained_syncs
+    more = batched or of.chained_syncs or limited(scenario)
+    return more or any(feature is not None for feature in wanted)
 
 
-def build_desk(memory: Memory, of: Issuer, nodes: int, records: int, by_timer: bool) -> None:
+def build_desk(
+    memory: Memory, scenario: Scenario, nodes: int, records: int, by_timer: bool
+) -> None:
     """Lay out the desk of a fleet and let its issuer know.
 
     Args:
         memory: of the fleet.
-        of: the issuer of the scenario.
+        scenario: its issuer and the quotas of its tenants.
         nodes: of the fleet.
         records: of the fleet.
         by_timer: whether requests are made by timers, hence by the agents of the nodes.
     """
+    of = scenario.issuer
     desk, stages = np.zeros(1, DESK), np.zeros(2, STAGE)
     stages["factor"], stages["first"] = 1.0, NOBODY
     for place, stage in ((DATASTORE, of.datastore), (SIGNING, of)):
@@ -179,10 +182,8 @@ def build_desk(memory: Memory, of: Issuer, nodes: int, records: int, by_timer: b
         desk["capacity"] = int(stages["servers"].sum()) + of.queue_limit
     desk["overhead_s"], desk["batch_node"] = of.batch_overhead_s, NOBODY
     desk["deadline_s"] = inf if of.deadline_s is None else of.deadline_s
-    if (limit := of.rate_limit) is not None:
-        desk["rate_hz"], desk["burst"] = limit.rate_hz, limit.burst
-        desk["nodes_per_address"] = limit.nodes_per_address
-        desk["sources"] = -(-nodes // limit.nodes_per_address)
+    if limited(scenario):
+        _, desk["sources"] = limits(scenario, nodes)
         memory.hold(desk, "next_turn_s", np.full(int(desk["sources"][0]), -inf))
     if by_timer:
         _build_nodes(memory, desk, of, nodes)

@@ -103,6 +103,12 @@ class AgentClass:
     """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
+    limit_hz: F8
+    """of requests from one source; 0 for no limit"""
+    limit_burst: I8
+    limiter: I8
+    """source that all agents are, or ``limits.BY_ADDRESS``"""
+    nodes_per_address: I8
 
 
 AGENT_CLASS = struct(AgentClass)

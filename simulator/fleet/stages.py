@@ -66,6 +66,7 @@ from simulator.fleet.replacing import must_ask
 from simulator.fleet.restarts import take_any_note
 from simulator.fleet.slots import issues
 from simulator.fleet.wheel import WHEEL, Wheel, file, peek, pop, precedes, put, sift_down, sift_up
+from simulator.limits import BY_ADDRESS
 
 DATASTORE_STREAM = np.uint64(Stream.DATASTORE)
 ARRIVAL = 1 << 30
@@ -83,11 +84,18 @@ def _log(fleet: Fleet, lane: Lane, t_s: float, kind: int, attempt: Attempt) -> N
 @kernel
 def _wait_for_turn(fleet: Fleet, desk: Desk, t_s: float, record: int) -> float:
     """Return how long the limiter holds an attempt; inf when its deadline comes before."""
-    if desk.rate_hz == 0.0:
+    if desk.sources == 0:
         return 0.0
-    source = node_of(fleet, record) // desk.nodes_per_address
+    agent_class = class_of(fleet, record)
+    if agent_class.limit_hz == 0.0:
+        return 0.0
+    source = agent_class.limiter
+    if source == BY_ADDRESS:
+        source = node_of(fleet, record) // agent_class.nodes_per_address
     next_turn_s = table(desk.next_turn_s, desk.sources, np.float64)
-    wait_s, next_s = limiter(t_s, next_turn_s[source], desk.rate_hz, desk.burst)
+    wait_s, next_s = limiter(
+        t_s, next_turn_s[source], agent_class.limit_hz, agent_class.limit_burst
+    )
     if wait_s >= desk.deadline_s:
         return inf
     next_turn_s[source] = next_s

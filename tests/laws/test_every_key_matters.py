@@ -272,8 +272,27 @@ BASE: dict[str, Any] = {
             "analysts": 1,
             "triage_mean_s": 100.0,
             "automatic": False,
+            "detection": {
+                "superseded_serial": {"armed": True, "sensitivity": 0.5, "delay_s": 3.0},
+                "two_origins": {"armed": True, "sensitivity": 0.7, "delay_s": 4.0},
+                "new_permission": {"armed": True, "sensitivity": 0.9, "delay_s": 1.0},
+                "new_origin": {"armed": True, "sensitivity": 0.8, "delay_s": 9.0},
+                "rate_change": {
+                    "armed": True,
+                    "sensitivity": 0.7,
+                    "delay_s": 8.0,
+                    "reference": 1.4,
+                    "threshold": 5.0,
+                },
+                "canary": {"armed": True, "sensitivity": 0.7, "delay_s": 2.0},
+                "issue_log": {"armed": True, "sensitivity": 0.6, "delay_s": 5.0},
+            },
         },
-        {"name": "works", "workloads": ["bot", "guest"]},
+        {
+            "name": "works",
+            "workloads": ["bot", "guest"],
+            "quota": {"rate_hz": 0.03, "burst": 2},
+        },
     ],
     "probes": 20,
 }
@@ -340,6 +359,7 @@ def others(key: str, value: object) -> Iterator[object]:
         "tenants.workloads": [["bot", "guest"]],
         "faults.kind": ["issuer-outage"],
         "detection.issue_log.sensitivity": [0.02, 1.0],
+        "tenants.detection.issue_log.sensitivity": [0.02, 1.0],
     }
     if key in choices:
         yield from (choice for choice in choices[key] if choice != value)
@@ -352,7 +372,7 @@ def others(key: str, value: object) -> Iterator[object]:
     elif isinstance(value, str):
         yield f"{value}-x"
     elif value is None:
-        yield 1.0
+        yield from (1.0, {"armed": False}, {"rate_hz": 0.03})
 
 
 def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:

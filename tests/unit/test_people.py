@@ -76,7 +76,8 @@ def test_both_populations_tell_the_same_story_of_forgetting() -> None:
 
 def test_time_of_people_is_counted_by_what_they_did() -> None:
     noticed, unseen = theft(injected=False, alert_s=500.0), theft(injected=False)
-    found = effort(by_hand(), 50.0, [noticed, unseen, theft(alert_s=500.0)])
+    scenario = make_scenario(by_hand())
+    found = effort(scenario, by_hand(), 50.0, [noticed, unseen, theft(alert_s=500.0)])
     broken = 50.0 * 0.8 * 0.1
     assert found == {
         "rotations_by_hand": 50.0,
@@ -85,7 +86,8 @@ def test_time_of_people_is_counted_by_what_they_did() -> None:
         "toil_s": pytest.approx(50.0 * 1500.0 + (10.0 + broken) * 9000.0 + 7200.0),
     }
     issuer = make_regime(effort=WORK)
-    by_itself = effort(issuer, 50.0, [noticed])
+    by_itself = effort(scenario, issuer, 50.0, [noticed])
     assert by_itself.pop("toil_s") == 7200.0
-    assert set(by_itself.values()) == {0.0}
-    assert effort(make_regime(), 50.0, [noticed]) == {}
+    assert set(by_itself.values()) == {0.0}, "beside keys that people rotate"
+    assert effort(make_scenario(issuer), issuer, 50.0, [noticed]) == {"toil_s": 7200.0}
+    assert effort(scenario, make_regime(), 50.0, [noticed]) == {}

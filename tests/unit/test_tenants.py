@@ -163,6 +163,51 @@ def test_a_neighbour_s_short_lifetime_delays_everybody_s_renewals() -> None:
         assert shop_s == pytest.approx(expected_s, rel=0.15)
 
 
+def test_a_quota_keeps_a_neighbour_s_load_away_from_the_others() -> None:
+    """The shop asks for 15 times what the issuer can sign; what gets through is its quota.
+
+    Bank: M/M/1 at λ + q as an upper bound, for the limiter's output is smoother than Poisson.
+    Shop: documents come at the rate of its quota, whatever it asks for.
+    """
+    regime = make_regime("fraction", ttl_s=HOUR_S, renewal={"rule": "fraction", "jitter": 0.3})
+    service_s, agents, quota_hz = 0.1, 600, 4.0
+
+    def run_with(shop: dict[str, Any]) -> dict[str, float]:
+        issuer = Issuer(servers=1, service_time_s=service_s)
+        asked = shared(regime, {}, shop, (agents, agents), 8.0, issuer=issuer, horizon_s=2 * HOUR_S)
+        record = simulate(asked, 9, "fleet", 2)
+        names = {count.name for count in record.counts}
+        return {name: float(np.mean(counts(record, name))) for name in names}
+
+    free, held = run_with({}), run_with({"quota": {"rate_hz": quota_hz}})
+
+    def bank_s(of: dict[str, float]) -> float:
+        return of["tenant:bank:renewal_delay_s"] / of["tenant:bank:renewals"]
+
+    bound_s = theory.mean_wait(1, agents / 1800 + quota_hz, service_s) + service_s
+    assert bank_s(held) <= bound_s
+    assert bank_s(free) > 100.0 * bound_s
+    shop_hz = held["tenant:shop:issued"] / 200 * agents / (2 * HOUR_S)
+    assert shop_hz == pytest.approx(quota_hz, rel=0.05)
+    assert "limited" not in free
+    assert held["limited"] > 0.9 * quota_hz * 2 * HOUR_S
+
+
+def test_a_tenant_arms_its_own_detectors() -> None:
+    """Each sees what its own detectors see, as early as they do."""
+    threats = Threats(injected_thefts=120, abuse=QUICK)
+    blind = {"detection": {"two_origins": False}}
+    late = {"detection": {"two_origins": {"armed": True, "delay_s": 40.0}}}
+    record = simulate(shared(make_regime(), blind, late, threats=threats), 4, "fleet", 2)
+    assert not [theft for theft in of(record, 0, 300) if theft.alert_s is not None]
+    assert {round(alert.t_s - alert.event_s, 6) for alert in record.alerts} == {45.0}
+    assert len(record.alerts) > 60
+    other = {"detection": {"superseded_serial": True, "two_origins": False}}
+    record = simulate(shared(make_regime(), blind, other, threats=threats), 4, "fleet", 2)
+    assert {alert.detector for alert in record.alerts} == {"superseded-serial"}
+    assert all("/clerk/" in alert.identity for alert in record.alerts)
+
+
 def test_expired_seconds_of_a_tenant_are_those_of_its_agents() -> None:
     regime = make_regime("fraction", ttl_s=600.0)
     outage = {"kind": "issuer-outage", "start_s": 1000.0, "duration_s": 900.0}

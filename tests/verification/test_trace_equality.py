@@ -19,9 +19,11 @@ from scenarios.spec.schema import (
     Foothold,
     Issuer,
     Leak,
+    Quota,
     RateLimit,
     Scenario,
     Start,
+    Tenant,
 )
 from simulator.control.run import run
 from simulator.fleet.population import FleetPopulation
@@ -139,6 +141,39 @@ RENEWED = {
     "before-expiry": make_regime("before-expiry", ttl_s=900.0),
     "one-task": make_regime("at-use", ttl_s=100.0, scope="one-task"),
 }
+
+
+QUOTAS = {
+    "with an address limit": {"rate_limit": RateLimit(rate_hz=0.02, burst=2, nodes_per_address=3)},
+    "alone": {"deadline_s": 40.0},
+}
+
+
+@pytest.mark.parametrize("rule", RENEWED)
+@pytest.mark.parametrize("name", QUOTAS)
+def test_equal_where_a_tenant_has_a_quota(name: str, rule: str) -> None:
+    fault = Partition(kind="partition", start_s=1.0, duration_s=1.0, share=0.5)
+    scenario = make_scenario(RENEWED[rule], agents=50, horizon_s=4_000.0, faults=(fault,))
+    (clerk,) = scenario.workloads
+    shop = clerk.model_copy(update={"name": "shop", "count": 30})
+    tenants = (
+        Tenant(name="bank", workloads=("clerk",)),
+        Tenant(name="shop", workloads=("shop",), quota=Quota(rate_hz=0.05, burst=2)),
+    )
+    changes = {
+        "workloads": (clerk, shop),
+        "tenants": tenants,
+        "issuer": BUSY.model_copy(update=QUOTAS[name]),
+    }
+    scenario = scenario.model_copy(update=changes)
+    reference = ReferencePopulation(scenario, RENEWED[rule], KEY, trace=True)
+    fleet = FleetPopulation(scenario, RENEWED[rule], KEY, trace=True)
+    expected = roam(reference, 80, 4_000.0, 60, seed=4)
+    assert roam(fleet, 80, 4_000.0, 60, seed=4) == expected
+    assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
+    assert same_counters(fleet.counters(), reference.counters())
+    assert reference.counters().limited > 0
+    seen.update(kinds(reference.trace()))
 
 
 @pytest.mark.parametrize("ages", ["stationary", "cold"])
