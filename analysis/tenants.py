@@ -26,6 +26,7 @@ TITLES = {
     "renewal_delay_mean_s": "Renewal due until issued, mean",
     "expired_s_per_agent_day": "Seconds with an expired credential, per agent and day",
     "thefts_in_vain_share": "Thefts that found nothing usable",
+    "tight_share": "Time for which alerts had tightened its policy",
 }
 """metrics in the order in which they are shown"""
 
@@ -86,6 +87,9 @@ def _summary(part: Part, name: str, agents: int, until_s: float) -> TenantSummar
         ),
         "thefts_in_vain_share": estimators.share(vain, vain + len(part.copies)),
     }
+    if any("tight_s" in c for c in counted):
+        tight = [c["tight_s"] / part.horizon_s for c in counted]
+        metrics["tight_share"] = estimators.mean(tight, "1")
     if until_s > 0:
         for within, followed in (
             ("exposure_within_s", part.copies),

@@ -39,6 +39,16 @@ def initial_ages(scenario: Scenario, regime: Regime) -> str:
     return "synchronised" if ages == "cold" and by_hand else ages
 
 
+EVERYBODY = -1
+"""in place of the number of a tenant"""
+
+
+def tenant_numbers(scenario: Scenario) -> tuple[int, ...]:
+    """Return the number of each class's tenant in ``scenario.tenants``; EVERYBODY without any."""
+    of = {name: n for n, tenant in enumerate(scenario.tenants) for name in tenant.workloads}
+    return tuple(of.get(workload.name, EVERYBODY) for workload in scenario.workloads)
+
+
 class Layout:
     """Numbers of agents ↔ classes, nodes and sharing groups of one scenario and regime."""
 

@@ -182,6 +182,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.layout import EVERYBODY
+
 
 class EventKind(IntEnum):
     """Kinds of population events, in the order in which simultaneous ones happen."""
@@ -210,10 +212,11 @@ class CommandKind(IntEnum):
     UNWATCH = 4
     """stop logging and drop the log"""
     SET_TTL = 5
-    """whatever is issued from now on lives ``value`` times ``ttl_s``; ``value`` > 0"""
+    """whatever is issued from now on, to agents of ``tenant``, lives ``value`` times ``ttl_s``;
+    ``value`` > 0"""
     RENEW_ALL = 6
-    """whatever is held becomes due within ``value`` seconds, uniformly, ``value`` > 0; no effect
-    where issuance is manual"""
+    """whatever agents of ``tenant`` hold becomes due within ``value`` seconds, uniformly; ``value``
+    > 0; no effect where issuance is manual"""
     CUT_OFF = 7
     """a share ``value`` of the nodes cannot reach the issuer; ``fault`` says which"""
     RECONNECT = 8
@@ -235,6 +238,8 @@ class Command(NamedTuple):
     fault: int = -1
     """number of a fault within ``scenario.faults``"""
     over_s: float = 0.0
+    tenant: int = EVERYBODY
+    """number of a tenant within ``scenario.tenants``"""
 
 
 class Loss(NamedTuple):

@@ -20,7 +20,7 @@ from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.issuer import Client, Issuer
-from simulator.layout import Layout, initial_ages
+from simulator.layout import EVERYBODY, Layout, initial_ages, tenant_numbers
 from simulator.nodes import Nodes
 from simulator.population import (
     Command,
@@ -56,7 +56,8 @@ class ReferencePopulation:
         self._layout = Layout(scenario, regime)
         self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
         self._clock = Clock()
-        self._life_factor = 1.0
+        self._tenants = tenant_numbers(scenario)
+        self._life_factors = [1.0] * len(self._tenants)
         self._tally = Tally(trace)
         client = Client(self._clock, self._call, self._log, self._issue, self._fail)
         self._issuer = Issuer(scenario, self._layout, seed_key, self._tally, client)
@@ -194,8 +195,9 @@ class ReferencePopulation:
         """Write into a slot when what it was just issued is due and expires."""
         u_phase = self._draw(slot, Stream.POLL_PHASE, slot.serial)
         u_draw = self._draw(slot, Stream.RENEWAL, slot.serial)
-        life_s = self._lifetimes.grant(slot.agent).life_s(slot.issued_s, self._life_factor)
-        age_s = self._row.at(life_s, self._life_factor).renewal_age(u_phase, u_draw)
+        factor = self._life_factors[self._layout.index(slot.agent)]
+        life_s = self._lifetimes.grant(slot.agent).life_s(slot.issued_s, factor)
+        age_s = self._row.at(life_s, factor).renewal_age(u_phase, u_draw)
         due_s = slot.issued_s + max(0.0, age_s + self._late_s[slot.agent])
         slot.due_s = self._at_sync(slot, due_s)
         slot.expires_s = rules.expiry(slot.issued_s, life_s)
@@ -240,11 +242,18 @@ class ReferencePopulation:
                 slot.expires_s, slot.again_s = min(slot.expires_s, self.now_s), -inf
                 self._ask(slot)
 
-    def _renew_all(self, window_s: float) -> None:
+    def _classes_of(self, tenant: int) -> list[int]:
+        """Return the numbers of a tenant's classes, or of all."""
+        return [n for n, of in enumerate(self._tenants) if tenant in (EVERYBODY, of)]
+
+    def _renew_all(self, window_s: float, tenant: int) -> None:
         """Make what is held due within a window, unless it is due before or being renewed."""
         if self._row.issuance == Issuance.MANUAL:
             return
+        concerned = set(self._classes_of(tenant))
         for slot in (slot for slots in self._slots for slot in slots):
+            if self._layout.index(slot.agent) not in concerned:
+                continue
             if slot.serial < 0 or slot.lost or slot.request != IDLE:
                 continue
             due_s = self.now_s + self._draw(slot, Stream.RENEW_ALL, slot.serial) * window_s
@@ -387,9 +396,10 @@ class ReferencePopulation:
             case CommandKind.UNWATCH:
                 self._watched.pop(command.agent, None)
             case CommandKind.SET_TTL:
-                self._life_factor = command.value
+                for index in self._classes_of(command.tenant):
+                    self._life_factors[index] = command.value
             case CommandKind.RENEW_ALL:
-                self._renew_all(command.value)
+                self._renew_all(command.value, command.tenant)
             case CommandKind.MASS_RESTART:
                 self._mass_restart(command)
             case _:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from simulator.layout import EVERYBODY
 from simulator.population import (
     TRACE_DTYPE,
     Command,
@@ -58,12 +59,20 @@ def same_counters(one: Counters, other: Counters) -> bool:
 
 
 def roam(
-    population: Population, agents: int, horizon_s: float, stops: int, seed: int
+    population: Population,
+    agents: int,
+    horizon_s: float,
+    stops: int,
+    seed: int,
+    tenants: int = 0,
 ) -> list[object]:
-    """Read and command a population at random instants; return everything that it answered."""
+    """Read and command a population at random instants; return everything that it answered.
+
+    Where there are tenants, half of the orders to fleets go to one of them.
+    """
     rng = np.random.default_rng(seed)
     answers: list[object] = []
-    roamer = _Roamer(population, answers)
+    roamer = _Roamer(population, answers, tenants)
     actions: list[Callable[[int], None]] = [
         roamer.flip,
         roamer.partition,
@@ -91,13 +100,18 @@ def roam(
 class _Roamer:
     """What may be done to a population at an instant, to an agent drawn for it."""
 
-    def __init__(self, population: Population, answers: list[object]) -> None:
-        self._population, self._answers = population, answers
+    def __init__(self, population: Population, answers: list[object], tenants: int) -> None:
+        self._population, self._answers, self._tenants = population, answers, tenants
         self._down = self._cut_off = False
         self._watched: set[int] = set()
 
     def _command(self, kind: CommandKind, agent: int = -1, value: float = 0.0) -> None:
         self._population.command(Command(kind, agent, value))
+
+    def _order(self, kind: CommandKind, agent: int, value: float) -> None:
+        of = agent // 12 % (2 * self._tenants) if self._tenants else EVERYBODY
+        tenant = of if of < self._tenants else EVERYBODY
+        self._population.command(Command(kind, value=value, tenant=tenant))
 
     def flip(self, _: int) -> None:
         self._down = not self._down
@@ -122,11 +136,11 @@ class _Roamer:
         self._answers.append(self._population.read(agent))
 
     def set_ttl(self, agent: int) -> None:
-        self._command(CommandKind.SET_TTL, value=(0.3, 1.0, 1.5)[agent % 3])
+        self._order(CommandKind.SET_TTL, agent, (0.3, 1.0, 1.5)[agent % 3])
 
     def renew_all(self, agent: int) -> None:
         if agent % 4 == 0:
-            self._command(CommandKind.RENEW_ALL, value=60.0)
+            self._order(CommandKind.RENEW_ALL, agent, 60.0)
 
     def restart(self, agent: int) -> None:
         if agent % 4 == 0:

@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from scenarios.errors import Problem
 from scenarios.spec import bundles, grants, lifetimes, load, renewals
@@ -12,7 +12,7 @@ from scenarios.spec.fault_kinds import MassRestart
 from scenarios.spec.grants import CANARIES
 from scenarios.spec.regime import Binding, Issuance, KeyStorage, Regime, Renewal, Scope
 from scenarios.spec.rules import SECONDS_PER_YEAR
-from scenarios.spec.schema import HOURS, Policy, Scenario
+from scenarios.spec.schema import HOURS, Policy, Scenario, Workload
 
 MANY_EVENTS = 100_000
 """harmless events in a run from which on they deserve a warning"""
@@ -34,7 +34,7 @@ def problems(scenario: Scenario) -> list[Problem]:
         found += _regime(regime, f"regimes[{index}]", scenario)
     found += lifetimes.problems(scenario)
     found += bundles.problems(scenario)
-    found += _policy(scenario)
+    found += _policies(scenario)
     found += _duplicates("regimes", (regime.name for regime in scenario.regimes))
     return found
 
@@ -180,20 +180,29 @@ def _drive(scenario: Scenario) -> Iterator[Problem]:
         )
 
 
-def _policy(scenario: Scenario) -> Iterator[Problem]:
-    policy = scenario.policy
+def _policies(scenario: Scenario) -> Iterator[Problem]:
+    yield from _policy("policy", scenario.policy, scenario.workloads, scenario)
+    for index, tenant in enumerate(scenario.tenants):
+        if tenant.policy is not None:
+            own = tuple(w for w in scenario.workloads if w.name in tenant.workloads)
+            yield from _policy(f"tenants[{index}].policy", tenant.policy, own, scenario)
+
+
+def _policy(
+    key: str, policy: Policy, workloads: Sequence[Workload], scenario: Scenario
+) -> Iterator[Problem]:
     if policy.alerts == 0 and policy != Policy():
-        yield Problem("policy.alerts", "0", "must be ≥ 1, or the rest of [policy] never applies")
+        yield Problem(f"{key}.alerts", "0", f"must be ≥ 1, or the rest of [{key}] never applies")
     if policy.alerts == 0 or policy.ttl_factor == 1.0:
         return
     for regime in (regime for regime in scenario.regimes if regime.ttl_s < float("inf")):
         least_s = lifetimes.shortest_renewable_s(regime)
-        for workload in scenario.workloads:
+        for workload in workloads:
             life_s = lifetimes.ttl_of(workload, regime) * policy.ttl_factor
             ahead_s = workload.clock_skew.offset_s
             if 0.0 < ahead_s >= lifetimes.earliest_renewal_s(regime, life_s) or life_s <= least_s:
                 yield Problem(
-                    "policy.ttl_factor",
+                    f"{key}.ttl_factor",
                     f"{policy.ttl_factor:g}",
                     f"leaves {workload.name}'s documents of {regime.name} {life_s:g} s, must leave "
                     f"> {max(least_s, ahead_s):g} s, or they are renewed late or without end",

@@ -201,6 +201,8 @@ class Tenant(Strict):
     triage_mean_s: Seconds | None = None
     automatic: bool | None = None
     detection: OwnDetectors = OwnDetectors()
+    policy: Policy | None = None
+    """its fleet's own, upon its own alerts; without it both are part of everybody's"""
     quota: Quota | None = None
     """of requests to the issuer, all agents of the tenant together, in place of a rate limit by
     address"""

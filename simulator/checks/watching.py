@@ -210,12 +210,12 @@ def guard(engine: Engine) -> list[Finding]:
     for edge_s in (np.arange(batches + 1) + 1.0) * batch_s:
         while t_s < edge_s:
             world.clock.advance(t_s)
-            world.guard.alert()
+            world.guard(0).alert()
             t_s += world.exponential(1.0 / alert_hz, 1, Stream.BENIGN_TIME, n)
             n += 1
         world.clock.advance(edge_s)
-        counts = world.guard.counts()
-        open_s = scene.horizon_s - edge_s if world.guard.on(edge_s) else 0.0
+        counts = world.guards.counts()
+        open_s = scene.horizon_s - edge_s if world.guard(0).on(edge_s) else 0.0
         seen.append((counts["tight_s"] - open_s, float(world.population.counters().issued)))
         if len(seen) > 2:  # the first batch is warm-up
             on_s.append(seen[-1][0] - seen[-2][0])

@@ -172,7 +172,7 @@ class Benign:
         document = self._any_held(entity, owner)
         if document is not None:
             access = Access(self._world.now_s, self._task_of(owner, document), document)
-            guard = self._world.guard
+            guard = self._world.guard(owner)
             guard.refused_edges += guard.narrows(self._world.now_s)
             feed = Feed(self._world, owner)
             line = feed.line(access, permission=_UNDECLARED)

@@ -276,12 +276,12 @@ def granted(world: World, case: Case, use: Use, wide: frozenset[str] | None = No
         use: by the thief.
         wide: what ``opened`` says without a policy, where that is known already.
     """
-    guard = world.guard
+    guard = world.guard(case.owner)
     if not guard.in_force:
         return use.permission in (opened(world, case) if wide is None else wide)
     if use.permission not in opened(world, case, narrowed=guard.narrows(use.t_s)):
         return False
-    stopped = world.scenario.policy.step_up_refuses
+    stopped = guard.law.step_up_refuses
     return not (
         guard.steps_up(use.t_s, use.permission)
         and world.uniform(case.entity, Stream.STEP_UP, use.n) < stopped

@@ -62,7 +62,10 @@ class Lateral:
         yield world.clock.at(at_s)
         if not case.has_access(world, at_s):
             return
-        doors = opened(world, case, narrowed=world.guard.narrows(at_s)) & self._number.keys()
+        doors = (
+            opened(world, case, narrowed=world.guard(case.owner).narrows(at_s))
+            & self._number.keys()
+        )
         for permission in sorted(doors):
             n = self._number[permission]
             if world.uniform(case.entity, Stream.LATERAL_ATTEMPT, n) < law.success:

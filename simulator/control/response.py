@@ -87,7 +87,7 @@ class Response:
         point = ("", world.regime.name, 0)
         identity = identity_of(world, case.owner)
         self.alerts.append((case, AlertRow(*point, alert_s, event_s, detector, identity, None)))
-        world.guard.alert()
+        world.guard(case.owner).alert()
         if case.alert_s is not None:
             return
         case.alert_s, case.detector = alert_s, detector
@@ -126,7 +126,7 @@ class Response:
         if key in self._reported:
             return
         self._reported.add(key)
-        world.guard.alert()
+        world.guard(owner).alert()
         event_s = alert.event.occurred_s
         self.false_alarms.append(
             AlertRow(

@@ -68,8 +68,7 @@ def run(
         counts |= tenants.counts()
     if scenario.response.priority != Priority():
         counts |= waiting(response.waits)
-    if world.guard.in_force:
-        counts |= world.guard.counts()
+    counts |= world.guards.counts()
     if authority.at_stake:
         counts |= authority.counts()
     if bundles.at_stake:

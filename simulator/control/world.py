@@ -16,7 +16,7 @@ from scenarios.spec.schema import Scenario
 from simulator.authority import Lifetimes
 from simulator.clock import Clock
 from simulator.control.documents import Documents
-from simulator.control.policy import Guard
+from simulator.control.policy import Guard, Guards
 from simulator.control.tenants import Rules, hazards, rules
 from simulator.control.watch import Watch
 from simulator.layout import Layout
@@ -75,7 +75,7 @@ class World:
         self.passed_over = 0.0
         """switches of owners that were computed only to get past them"""
         self._population = population
-        self.guard = Guard(self)
+        self.guards = Guards(self)
         self._documents: dict[int, Documents] = {}
         self._refused: dict[int, list[tuple[float, float]]] = {}
         """class → spans in which our verifiers lack the key of its documents"""
@@ -117,6 +117,10 @@ class World:
     def counts_lines(self) -> bool:
         """Whether anybody has armed the detector of changed rates."""
         return any(watch.rate_change is not None for watch in self._watches.values())
+
+    def guard(self, agent: int) -> Guard:
+        """Return who decides whether an agent's fleet is on its guard."""
+        return self.guards.of(self.layout.index(agent))
 
     def rules(self, agent: int) -> Rules:
         """Return what an agent's tenant has decided, or the scenario for everybody."""

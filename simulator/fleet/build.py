@@ -38,8 +38,9 @@ from simulator.fleet.layout import (
 )
 from simulator.fleet.memory import Memory, reserve
 from simulator.fleet.wheel import BINS, BUCKETS, CHUNK, WHEEL
-from simulator.layout import initial_ages
+from simulator.layout import EVERYBODY, initial_ages, tenant_numbers
 from simulator.limits import limits
+from simulator.population import Command
 from simulator.restarts import FIRST_WAIT_BINS
 
 MANUAL = 0
@@ -119,6 +120,7 @@ def agent_classes(scenario: Scenario, regime: Regime, granted: Sequence[Grant]) 
     of_classes, _ = limits(
         scenario, sum(-(-w.count // w.agents_per_node) for w in scenario.workloads)
     )
+    classes["tenant"] = tenant_numbers(scenario)
     for row, workload, grant, limit in zip(
         classes, scenario.workloads, granted, of_classes, strict=True
     ):
@@ -218,7 +220,7 @@ def _fleet(
     memory.hold(fleet, "spare", reserve(1, ENTRY))
     memory.hold(fleet, "picks", reserve(PARTS * batch, np.uint32))
     memory.hold(fleet, "wheel", memory.wheel)
-    memory.hold(fleet, "lives", np.array([(-inf, 1.0)], LIFE))
+    memory.hold(fleet, "lives", np.array([(-inf, 1.0, EVERYBODY)], LIFE))
     fleet["life_count"] = 1
     memory.hold(fleet, "issuer", memory.issuer)
 
@@ -269,13 +271,26 @@ def _widen(memory: Memory, capacity: int) -> None:
 
 
 def set_life(
-    memory: Memory, row: RegimeRow, granted: Sequence[Grant], from_s: float, factor: float
+    memory: Memory, row: RegimeRow, granted: Sequence[Grant], from_s: float, order: Command
 ) -> None:
-    """Let whatever is issued from an instant on live ``factor`` times its life."""
-    lives = memory.arrays["lives"]
-    memory.hold(memory.fleet, "lives", np.append(lives, np.array([(from_s, factor)], LIFE)))
-    memory.fleet["life_count"] = len(lives) + 1
-    memory.issuer["issue_lookahead_s"], _ = extreme_ages_s(row, granted, factor)
+    """Let whatever a tenant is issued from an instant on live ``order.value`` times its life."""
+    added = np.array([(from_s, order.value, order.tenant)], LIFE)
+    lives = np.append(memory.arrays["lives"], added)
+    memory.hold(memory.fleet, "lives", lives)
+    memory.fleet["life_count"] = len(lives)
+    memory.issuer["issue_lookahead_s"] = min(
+        extreme_ages_s(row, granted, factor)[0] for factor in _in_force(lives)
+    )
+
+
+def _in_force(lives: NDArray[np.void]) -> set[float]:
+    """Return the factors of everybody and of each tenant that has had one of its own."""
+    of: dict[int, float] = {}
+    for _, factor, tenant in lives.tolist():
+        if tenant == EVERYBODY:
+            of.clear()
+        of[tenant] = factor
+    return set(of.values())
 
 
 def provide_losses(memory: Memory) -> None:

@@ -20,13 +20,14 @@ from simulator.fleet.losses import lost
 from simulator.fleet.memory import entry, table
 from simulator.fleet.slots import in_flight, issues
 from simulator.fleet.wheel import WHEEL
+from simulator.layout import EVERYBODY
 
 RENEW_ALL, RENEWAL_CHECK = np.uint64(Stream.RENEW_ALL), np.uint64(Stream.RENEWAL_CHECK)
 
 
-@entry(types.void(types.uint64, types.float64, types.float64))
-def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
-    """Make whatever is held due within a window, unless it is due before or being renewed."""
+@entry(types.void(types.uint64, types.float64, types.float64, types.int64))
+def hurry(place: np.uint64, now_s: float, window_s: float, tenant: int) -> None:
+    """Make what a tenant holds due within a window, unless it is due before or being renewed."""
     fleet = table(place, 1, FLEET)[0]
     issuer = table(fleet.issuer, 1, ISSUER)[0]
     wheel = table(fleet.wheel, 1, WHEEL)[0]
@@ -39,6 +40,8 @@ def hurry(place: np.uint64, now_s: float, window_s: float) -> None:
         if issues(record) == NO_SERIAL or lost(fleet, i) or in_flight(record, now_s):
             continue
         agent_class = class_of(fleet, i)
+        if tenant not in (EVERYBODY, agent_class.tenant):
+            continue
         agent, slot = agent_and_slot(agent_class, i)
         k = np.uint64(SLOTS * (issues(record) - 1) + slot)
         u = keyed_uniform(entity_key(fleet.seed_key, np.uint64(agent), RENEW_ALL), k)

@@ -103,6 +103,8 @@ class AgentClass:
     """share of the rates by hour of day"""
     use_hz: Annotated[tuple[float, ...], "f8", SLOTS]
     """by slot: rate of its tasks active at the starting hour"""
+    tenant: I8
+    """its number, or ``simulator.layout.EVERYBODY`` where there are none"""
     limit_hz: F8
     """of requests from one source; 0 for no limit"""
     limit_burst: I8
@@ -204,10 +206,12 @@ PARTS = 8
 
 
 class Life:
-    """A factor on the life of what is issued from an instant on."""
+    """A factor on the life of what a tenant is issued from an instant on."""
 
     from_s: F8
     factor: F8
+    tenant: I8
+    """``simulator.layout.EVERYBODY`` for all"""
 
 
 LIFE = struct(Life)

@@ -43,7 +43,7 @@ from simulator.fleet.memory import address
 from simulator.fleet.numbering import Numbering
 from simulator.fleet.watching import Watch
 from simulator.forecast import switch_path
-from simulator.layout import Layout
+from simulator.layout import EVERYBODY, Layout, tenant_numbers
 from simulator.population import Command, CommandKind, Counters, CredentialView, Loss
 
 BATCH = 1 << 13
@@ -88,6 +88,7 @@ class FleetPopulation:
         batch: int = BATCH,
     ) -> None:
         self._regime, self._layout = regime, Layout(scenario, regime)
+        self._tenants = tenant_numbers(scenario)
         self._lifetimes = Lifetimes(scenario, regime, seed_key, self._layout)
         self._start = Crew(threads or available_threads()).start
         self._capacity = max(batch, SLOTS)
@@ -220,9 +221,10 @@ class FleetPopulation:
     def _expiry(self, agent: int, issued_s: float) -> float:
         """Return when what an agent was issued at an instant ends by itself."""
         lives, factor = self._memory.arrays["lives"], 1.0
-        if len(lives) > 1:  # the first is in force from before the start
-            place = np.searchsorted(lives["from_s"], issued_s, side="right") - 1
-            factor = float(lives["factor"][place])
+        if len(lives) > 1:  # the first is in force from before the start, for everybody
+            tenant = self._tenants[self._layout.index(agent)]
+            concerns = (lives["tenant"] == EVERYBODY) | (lives["tenant"] == tenant)
+            factor = float(lives["factor"][concerns & (lives["from_s"] <= issued_s)][-1])
         grant = self._lifetimes.grant(agent)
         return rules.expiry(issued_s, grant.life_s(issued_s, factor))
 
@@ -276,12 +278,12 @@ class FleetPopulation:
             case CommandKind.SET_TTL:
                 self._work_to(self.now_s)
                 row = regime_row(self._regime)
-                set_life(self._memory, row, self._lifetimes.grants, self.now_s, command.value)
+                set_life(self._memory, row, self._lifetimes.grants, self.now_s, command)
             case CommandKind.RENEW_ALL:
                 if self._regime.issuance != Issuance.MANUAL:
                     self._work_to(self.now_s)
                     provide_entries(self._memory, len(self._records))
-                    _kernels("hurry").hurry(self._place, self.now_s, command.value)
+                    _kernels("hurry").hurry(self._place, self.now_s, command.value, command.tenant)
             case CommandKind.MASS_RESTART:
                 self._restart_nodes(command)
             case CommandKind.WATCH:

@@ -23,6 +23,7 @@ from simulator.fleet.layout import (
     Record,
 )
 from simulator.fleet.memory import Table, int64, kernel, table
+from simulator.layout import EVERYBODY
 
 RENEWAL, POLL_PHASE = np.uint64(Stream.RENEWAL), np.uint64(Stream.POLL_PHASE)
 CLOCK_SKEW = np.uint64(Stream.CLOCK_SKEW)
@@ -47,13 +48,13 @@ def retag(record: Record, clear: int, add: int) -> None:
 
 
 @kernel
-def life_factor(fleet: Fleet, issued_s: float) -> float:
-    """Return the factor on the life of what was issued at an instant."""
+def life_factor(fleet: Fleet, tenant: int, issued_s: float) -> float:
+    """Return the factor on the life of what a tenant was issued at an instant."""
     n = fleet.life_count - 1
     if n == 0:  # nobody ordered any
         return 1.0
     lives: Table[Life] = table(fleet.lives, fleet.life_count, LIFE)
-    while lives[n].from_s > issued_s:
+    while lives[n].from_s > issued_s or lives[n].tenant not in (EVERYBODY, tenant):
         n -= 1
     return lives[n].factor
 
@@ -63,7 +64,7 @@ def granted_s(fleet: Fleet, agent_class: AgentClass, issued_s: float) -> float:
     """Return the life of what is issued to a class at an instant."""
     return ca_truncation(
         issued_s,
-        life_factor(fleet, issued_s) * agent_class.ttl_s,
+        life_factor(fleet, agent_class.tenant, issued_s) * agent_class.ttl_s,
         agent_class.ca_since_s,
         agent_class.ca_term_s,
         agent_class.ca_life_s,
@@ -124,7 +125,7 @@ def age_at_renewal(
     fleet: Fleet, agent_class: AgentClass, agent: int, slot: int, serial: int, issued_s: float
 ) -> float:
     """Draw the renewal age of one credential."""
-    factor = life_factor(fleet, issued_s)
+    factor = life_factor(fleet, agent_class.tenant, issued_s)
     k = np.uint64(SLOTS * serial + slot)
     u_phase = 0.0
     if fleet.rule in (FRACTION_POLLED, AVAILABILITY_TARGET):

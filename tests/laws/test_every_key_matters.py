@@ -292,6 +292,16 @@ BASE: dict[str, Any] = {
             "name": "works",
             "workloads": ["bot", "guest"],
             "quota": {"rate_hz": 0.03, "burst": 2},
+            "policy": {
+                "alerts": 2,
+                "window_s": 200.0,
+                "relax_after_s": 300.0,
+                "ttl_factor": 0.9,
+                "renew_within_s": 90.0,
+                "narrow_scope": True,
+                "step_up_refuses": 0.4,
+                "step_up_fails": 0.2,
+            },
         },
     ],
     "probes": 20,
@@ -372,7 +382,7 @@ def others(key: str, value: object) -> Iterator[object]:
     elif isinstance(value, str):
         yield f"{value}-x"
     elif value is None:
-        yield from (1.0, {"armed": False}, {"rate_hz": 0.03})
+        yield from (1.0, {"armed": False}, {"rate_hz": 0.03}, {"alerts": 1, "narrow_scope": True})
 
 
 def changed(path: tuple[str | int, ...], value: object) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from scenarios.spec.schema import (
     Response,
     Scenario,
     Task,
+    Tenant,
     Threats,
 )
 from simulator.control.run import run
@@ -50,27 +51,67 @@ def world(policy: Policy) -> World:
 def alerts_at(of: World, *times_s: float) -> None:
     for t_s in times_s:
         of.clock.advance(t_s)
-        of.guard.alert()
+        of.guard(0).alert()
 
 
 def test_enough_alerts_within_the_window_tighten_and_quiet_relaxes() -> None:
     of = world(Policy(alerts=2, window_s=10.0, relax_after_s=100.0))
     alerts_at(of, 0.0, 20.0, 25.0, 60.0, 65.0)
     of.clock.advance(400.0)
-    on = [t_s for t_s in range(0, 400, 5) if of.guard.on(float(t_s))]
+    on = [t_s for t_s in range(0, 400, 5) if of.guard(0).on(float(t_s))]
     assert on == list(range(25, 165, 5)), "from the second of a pair until 100 s after the last"
-    counts = of.guard.counts()
+    counts = of.guards.counts()
     assert (counts["tightenings"], counts["tight_s"]) == (1.0, 140.0)
     alerts_at(of, 500.0, 509.0)
-    assert of.guard.on(509.0)
-    assert of.guard.counts()["tight_s"] == 140.0 + of.horizon_s - 509.0
+    assert of.guard(0).on(509.0)
+    assert of.guards.counts()["tight_s"] == 140.0 + of.horizon_s - 509.0
+
+
+def test_a_tenant_with_a_policy_of_its_own_is_on_guard_by_its_own_alerts_alone() -> None:
+    """Its fleet's documents are shortened and renewed, nobody else's; and the other way round."""
+    common, own = (
+        Policy(alerts=1, relax_after_s=100.0, ttl_factor=factor, renew_within_s=10.0)
+        for factor in (0.5, 0.25)
+    )
+    scenario = scene(common)
+    (clerk,), (regime,) = scenario.workloads, scenario.regimes
+    classes = tuple(
+        clerk.model_copy(update={"name": name}) for name in ("teller", "cook", "porter")
+    )
+    tenants = (
+        Tenant(name="bank", workloads=("teller",), policy=own),
+        Tenant(name="inn", workloads=("cook", "porter")),
+    )
+    scenario = scenario.model_copy(update={"workloads": classes, "tenants": tenants})
+    of = World(scenario, regime, KEY, ReferencePopulation(scenario, regime, KEY))
+
+    def lives_s() -> list[set[float]]:
+        held = [of.population.read(agent)[0] for agent in range(120)]
+        lives = [round(view.expires_s - view.issued_s) for view in held]
+        return [set(lives[first : first + 40]) for first in (0, 40, 80)]
+
+    of.clock.advance(1.0)
+    of.guard(0).alert()
+    of.clock.advance(20.0)
+    assert lives_s() == [{300}, {1200}, {1200}]
+    assert of.guard(39).on(20.0)
+    assert not of.guard(40).on(20.0)
+    of.clock.advance(201.0)
+    of.guard(119).alert()
+    of.clock.advance(220.0)
+    assert lives_s()[1:] == [{600}, {600}]
+    of.clock.advance(of.horizon_s)
+    counts = of.guards.counts()
+    assert counts["tenant:bank:tight_s"] == 100.0
+    assert counts["tight_s"] == pytest.approx(100.0), "each for its part of the agents"
+    assert lives_s() == [{1200}, {1200}, {1200}]
 
 
 def test_without_a_policy_alerts_change_nothing() -> None:
     of = world(Policy())
     alerts_at(of, 0.0, 1.0)
-    assert not of.guard.in_force
-    assert not of.guard.on(1.0)
+    assert not of.guard(0).in_force
+    assert not of.guard(0).on(1.0)
 
 
 def test_what_is_issued_meanwhile_lives_shorter() -> None:

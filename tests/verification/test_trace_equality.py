@@ -151,7 +151,7 @@ QUOTAS = {
 
 @pytest.mark.parametrize("rule", RENEWED)
 @pytest.mark.parametrize("name", QUOTAS)
-def test_equal_where_a_tenant_has_a_quota(name: str, rule: str) -> None:
+def test_equal_where_a_tenant_has_a_quota_and_orders_of_its_own(name: str, rule: str) -> None:
     fault = Partition(kind="partition", start_s=1.0, duration_s=1.0, share=0.5)
     scenario = make_scenario(RENEWED[rule], agents=50, horizon_s=4_000.0, faults=(fault,))
     (clerk,) = scenario.workloads
@@ -168,8 +168,8 @@ def test_equal_where_a_tenant_has_a_quota(name: str, rule: str) -> None:
     scenario = scenario.model_copy(update=changes)
     reference = ReferencePopulation(scenario, RENEWED[rule], KEY, trace=True)
     fleet = FleetPopulation(scenario, RENEWED[rule], KEY, trace=True)
-    expected = roam(reference, 80, 4_000.0, 60, seed=4)
-    assert roam(fleet, 80, 4_000.0, 60, seed=4) == expected
+    expected = roam(reference, 80, 4_000.0, 150, seed=4, tenants=2)
+    assert roam(fleet, 80, 4_000.0, 150, seed=4, tenants=2) == expected
     assert not first_difference(("reference", "fleet"), (reference.trace(), fleet.trace()))
     assert same_counters(fleet.counters(), reference.counters())
     assert reference.counters().limited > 0
