@@ -22,6 +22,7 @@ REGIMES = [
         "ttl_s": 300.0,
         "renewal": {"rule": "fraction-polled", "fraction": 0.5, "jitter": 0.2, "poll_s": 7.0},
         "binding": "key",
+        "scope_enforced_by": "authoriser",
         "revocation": DENY,
     },
     SVID
@@ -94,6 +95,7 @@ TASKS = [
         "rate_hz": 0.004,
         "duration_s": 90.0,
         "permissions": ["files:read", "files:write"],
+        "sensitivity": "high",
         "active_hours": [[0, 1]],
     },
     {
@@ -132,7 +134,8 @@ BASE: dict[str, Any] = {
                     "rate_hz": 0.01,
                     "permissions": ["jobs:run", "mail:send"],
                     "sensitivity": "high",
-                }
+                },
+                {"name": "tidy", "rate_hz": 0.01, "permissions": ["jobs:stop", "keys:rotate"]},
             ],
         },
         {
@@ -287,11 +290,6 @@ BASE: dict[str, Any] = {
                 "canary": {"armed": True, "sensitivity": 0.7, "delay_s": 2.0},
                 "issue_log": {"armed": True, "sensitivity": 0.6, "delay_s": 5.0},
             },
-        },
-        {
-            "name": "works",
-            "workloads": ["bot", "guest"],
-            "quota": {"rate_hz": 0.03, "burst": 2},
             "policy": {
                 "alerts": 2,
                 "window_s": 200.0,
@@ -302,6 +300,11 @@ BASE: dict[str, Any] = {
                 "step_up_refuses": 0.4,
                 "step_up_fails": 0.2,
             },
+        },
+        {
+            "name": "works",
+            "workloads": ["bot", "guest"],
+            "quota": {"rate_hz": 0.03, "burst": 2},
         },
     ],
     "probes": 20,
