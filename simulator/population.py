@@ -353,12 +353,15 @@ class Population(Protocol):
         """Return the totals up to now."""
         ...
 
-    def issuances_per_second(self) -> NDArray[np.int64]:
-        """Return the credentials issued in each whole second since t = 0, ceil(now_s) numbers."""
+    def issuances_per_second(self) -> NDArray[np.int32]:
+        """Return the credentials issued in each whole second since t = 0, ceil(now_s) numbers.
+
+        Read it before time goes on: it may be the population's own array.
+        """
         ...
 
-    def refusals_per_second(self) -> NDArray[np.int64]:
-        """Return the attempts refused in each whole second since t = 0, ceil(now_s) numbers."""
+    def refusals_per_second(self) -> NDArray[np.int32]:
+        """Return the attempts refused in each whole second, as ``issuances_per_second`` does."""
         ...
 
     def expired_now(self) -> int:

@@ -428,11 +428,11 @@ class ReferencePopulation:
         open_s = sum(self._expired_for(slot) for slots in self._slots for slot in slots)
         return self._tally.counters(open_s)
 
-    def issuances_per_second(self) -> NDArray[np.int64]:
+    def issuances_per_second(self) -> NDArray[np.int32]:
         """Return the credentials issued in each whole second since t = 0."""
         return self._tally.per_second(EventKind.ISSUED, self.now_s)
 
-    def refusals_per_second(self) -> NDArray[np.int64]:
+    def refusals_per_second(self) -> NDArray[np.int32]:
         """Return the attempts refused in each whole second since t = 0."""
         return self._tally.per_second(EventKind.REFUSED, self.now_s)
 

@@ -25,7 +25,7 @@ class Tally:
         self._seconds: list[Counter[int]] = [Counter() for _ in EventKind]
         self.auth_failures = self.waits = self.queue_waits = self.limited = 0
         self.expired_s = self.queue_wait_s = self.limited_wait_s = self.first_wait_s = 0.0
-        self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int64)
+        self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int32)
 
     def record(self, t_s: float, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         """Take note of one event."""
@@ -62,10 +62,10 @@ class Tally:
             limited_wait_s=self.limited_wait_s,
         )
 
-    def per_second(self, kind: EventKind, now_s: float) -> NDArray[np.int64]:
+    def per_second(self, kind: EventKind, now_s: float) -> NDArray[np.int32]:
         """Return the events of a kind in each whole second, ceil(now_s) numbers."""
         counted = self._seconds[kind]
-        return np.array([counted[second] for second in range(ceil(now_s))], dtype=np.int64)
+        return np.array([counted[second] for second in range(ceil(now_s))], dtype=np.int32)
 
     def trace(self) -> NDArray[np.void]:
         """Return the rows in order; ValueError when none were asked for."""

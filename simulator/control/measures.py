@@ -154,12 +154,12 @@ class Measures:
 
 
 def _by_interval(
-    per_second: NDArray[np.int64], interval_s: float, intervals: int
+    per_second: NDArray[np.int32], interval_s: float, intervals: int
 ) -> NDArray[np.float64]:
     if interval_s == int(interval_s) and len(per_second):
         # no number for each second of a year
         starts = np.arange(0, len(per_second), int(interval_s))
-        return np.add.reduceat(per_second, starts)[:intervals].astype(np.float64)
+        return np.add.reduceat(per_second, starts, dtype=np.int64)[:intervals].astype(np.float64)
     place = (np.arange(len(per_second)) // interval_s).astype(np.int64)
     totals = np.bincount(place, weights=per_second, minlength=intervals)[:intervals]
     return totals.astype(np.float64)
