@@ -25,7 +25,7 @@ class Tally:
         self._seconds: list[Counter[int]] = [Counter() for _ in EventKind]
         self.auth_failures = self.waits = self.queue_waits = self.limited = 0
         self.expired_s = self.queue_wait_s = self.limited_wait_s = self.first_wait_s = 0.0
-        self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int32)
+        self.first_waits = np.zeros(FIRST_WAIT_BINS, dtype=np.int64)
 
     def record(self, t_s: float, kind: EventKind, agent: int, slot: int, serial: int) -> None:
         """Take note of one event."""
