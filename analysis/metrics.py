@@ -223,6 +223,27 @@ METRICS: tuple[Metric, ...] = (
         -1,
     ),
     Metric(
+        "handing_out_h_per_agent",
+        "h/agent",
+        lambda c: c["handing_out_s"] / SECONDS_PER_HOUR / c["agents"],
+        "People's hours to hand out an agent's first credential, once",
+        -1,
+    ),
+    Metric(
+        "never_rotated_share",
+        "1",
+        lambda c: c["never_rotated"] / c["secrets"],
+        "Credentials that are never rotated",
+        -1,
+    ),
+    Metric(
+        "orphans_per_agent",
+        "1/agent",
+        lambda c: c["orphans"] / c["agents"],
+        "Credentials of workloads gone within a year that still work, per agent",
+        -1,
+    ),
+    Metric(
         "rotations_by_hand_per_agent_year",
         "1/(agent yr)",
         lambda c: c["rotations_by_hand"] / _agent_years(c),

@@ -217,14 +217,27 @@ class RevocationRule(Strict):
 class Effort(Strict):
     """What people do for a regime, in seconds of one person, and how often their hand slips."""
 
+    issue_s: Seconds = 0.0
+    """to hand out a workload's first credential, once"""
     rotation_s: Seconds = 0.0
-    """for each credential that is issued by hand"""
+    """to replace a credential by hand in one place"""
+    places: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """in which a secret lies; each is seen to when it is rotated"""
     breaks_share: Share = 0.0
     """of the rotations by hand after which something does not work until it is mended"""
     mishap_s: Seconds = 0.0
     """for each credential that expired because nobody thought of it, and each broken rotation"""
     incident_s: Seconds = 0.0
     """for each theft that was noticed"""
+
+
+class Offboarding(Strict):
+    """When somebody deletes the credential of a workload that is gone."""
+
+    never_share: Share = 1.0
+    """of credentials that nobody deletes: they work until they expire"""
+    mean_s: Seconds = 0.0
+    """mean of the exponential time until the others are deleted"""
 
 
 class Regime(Strict):
@@ -254,6 +267,7 @@ class Regime(Strict):
     """hazard of a leak of one of its secrets, relative to a static key's"""
     revocation: RevocationRule = RevocationRule()
     effort: Effort = Effort()
+    offboarding: Offboarding = Offboarding()
     session_overhang_s: Seconds = 0.0
     """how long an established session outlives its credential"""
     attribution: Literal["secret", "workload", "task", "delegation"] = "secret"

@@ -67,6 +67,8 @@ class Workload(Strict):
     """what its role may do, needed or not: a credential for all tasks opens all of it; what the
     tasks need when absent"""
     tasks: Annotated[tuple[Task, ...], Field(min_length=1, max_length=16)]
+    leaves_per_agent_year: Annotated[float, Field(ge=0, le=1e6)] = 0.0
+    """rate at which an agent is decommissioned and another like it takes its place"""
     restarts_per_agent_day: Annotated[float, Field(ge=0, le=1e4)] = 0.0
     """restarts of single agents, a Poisson process; each loses what the agent holds"""
     diurnal: Annotated[tuple[Share, ...], Field(max_length=HOURS)] = ()

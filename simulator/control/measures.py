@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scenarios.demand.streams import Stream
 from scenarios.record.tables import Incident
 from simulator.control.faults import windows
+from simulator.control.people import leaves, orphans
 from simulator.control.recovery import at_rest, servers
 from simulator.control.threats import Threats
 from simulator.control.world import World
@@ -87,13 +88,15 @@ class Measures:
         newest document that a random agent holds (``probes``, their sum and sum of squares;
         ``empty_probes`` found nothing); ``accesses`` at the start and end of tasks,
         ``attributed_accesses`` of them under a line that names the acting workload;
-        ``thefts_in_vain`` of nothing usable; ``replacements`` by response.
+        ``thefts_in_vain`` of nothing usable; ``replacements`` by response; ``orphans`` by probes
+        where agents leave.
         """
         world = self._world
         counters = world.population.counters()
         per_second = world.population.issuances_per_second()
         residual_s = np.array(self._residual_s)
         accesses = 2.0 * (counters.switches - counters.auth_failures)
+        left = leaves(world.scenario) and len(residual_s) > 0
         named = world.regime.attribution != "secret"
         return {
             "agents": float(world.layout.agents),
@@ -110,6 +113,7 @@ class Measures:
             "attributed_accesses": accesses if named else 0.0,
             "thefts_in_vain": float(len(threats.robbed_in_vain)),
             "replacements": float(replacements),
+            **({"orphans": orphans(world.scenario, world.regime, residual_s)} if left else {}),
         }
 
     def _first_wait(self, counters: Counters) -> dict[str, float]:

@@ -78,7 +78,7 @@ def run(
         counts["benign_events"] = float(benign.events)
         counts["healthy_replacements"] = float(response.healthy_replacements)
     counts |= recovery.counts()
-    counts |= effort(scenario, regime, counts["issued"], incidents)
+    counts |= effort(scenario, regime, counts["secrets"], counts["issued"], incidents)
     counts["watched_identity_s"] = watched_s
     alerts = sorted([*alerts, *false_alarms], key=lambda alert: alert.t_s)
     series = measures.series(incidents)

@@ -72,11 +72,14 @@ REGIMES = [
             "mended_within_s": 50.0,
         },
         "effort": {
+            "issue_s": 3000.0,
             "rotation_s": 1500.0,
+            "places": 2,
             "breaks_share": 0.05,
             "mishap_s": 9000.0,
             "incident_s": 7200.0,
         },
+        "offboarding": {"never_share": 0.2, "mean_s": 90.0},
         "revocation": {**DENY, "method": "delete"},
     },
     COMMON
@@ -121,6 +124,7 @@ BASE: dict[str, Any] = {
             "granted": ["files:read", "files:write", "mail:send", "jobs:run", "keys:rotate"],
             "tasks": TASKS,
             "diurnal": [0.9] * 24,
+            "leaves_per_agent_year": 5.0,
             "restarts_per_agent_day": 30.0,
         },
         {

@@ -1,13 +1,16 @@
 """Rotation by hand: when it is done, what forgetting costs, whose time it takes."""
 
+from math import inf
+
+import numpy as np
 import pytest
 
 from scenarios.demand.streams import seed_key
-from scenarios.spec.regime import Effort, Issuance, Regime
-from scenarios.spec.rules import age_by_hand, stationary_age_by_hand
+from scenarios.spec.regime import Effort, Issuance, Offboarding, Regime
+from scenarios.spec.rules import SECONDS_PER_YEAR, age_by_hand, stationary_age_by_hand
 from scenarios.spec.schema import Threats
 from simulator import theory
-from simulator.control.people import effort
+from simulator.control.people import effort, orphans
 from simulator.simulate import ENGINES, engine_named, simulate
 from tests.records import theft
 from tests.scenes import make_regime, make_scenario
@@ -15,7 +18,9 @@ from tests.scenes import make_regime, make_scenario
 TTL_S, BEFORE_S, FORGOTTEN, MENDED_S = 1000.0, 250.0, 0.2, 400.0
 LAW = TTL_S, BEFORE_S, FORGOTTEN, MENDED_S
 GRID = [(i + 0.5) / 20_000 for i in range(20_000)]
-WORK = Effort(rotation_s=1500.0, breaks_share=0.1, mishap_s=9000.0, incident_s=7200.0)
+WORK = Effort(
+    issue_s=600.0, rotation_s=750.0, places=2, breaks_share=0.1, mishap_s=9000.0, incident_s=7200.0
+)
 
 
 def by_hand(**changes: object) -> Regime:
@@ -77,17 +82,44 @@ def test_both_populations_tell_the_same_story_of_forgetting() -> None:
 def test_time_of_people_is_counted_by_what_they_did() -> None:
     noticed, unseen = theft(injected=False, alert_s=500.0), theft(injected=False)
     scenario = make_scenario(by_hand())
-    found = effort(scenario, by_hand(), 50.0, [noticed, unseen, theft(alert_s=500.0)])
+    found = effort(scenario, by_hand(), 30.0, 50.0, [noticed, unseen, theft(alert_s=500.0)])
     broken = 50.0 * 0.8 * 0.1
     assert found == {
+        "handing_out_s": 18_000.0,
+        "never_rotated": 0.0,
         "rotations_by_hand": 50.0,
         "mishaps": pytest.approx(10.0 + broken),
         "broken_agent_s": pytest.approx(broken * 200.0),
         "toil_s": pytest.approx(50.0 * 1500.0 + (10.0 + broken) * 9000.0 + 7200.0),
     }
     issuer = make_regime(effort=WORK)
-    by_itself = effort(scenario, issuer, 50.0, [noticed])
+    by_itself = effort(scenario, issuer, 30.0, 50.0, [noticed])
     assert by_itself.pop("toil_s") == 7200.0
+    assert by_itself.pop("handing_out_s") == 18_000.0
     assert set(by_itself.values()) == {0.0}, "beside keys that people rotate"
-    assert effort(make_scenario(issuer), issuer, 50.0, [noticed]) == {"toil_s": 7200.0}
-    assert effort(scenario, make_regime(), 50.0, [noticed]) == {}
+    assert effort(make_scenario(issuer), issuer, 30.0, 50.0, [noticed]) == {"toil_s": 7200.0}
+    assert effort(scenario, make_regime(), 30.0, 50.0, [noticed]) == {}
+
+
+def test_orphans_are_those_of_a_year_that_neither_expired_nor_were_deleted() -> None:
+    """A queue with a server for everybody, looked at after a year."""
+    year_s, day_s = SECONDS_PER_YEAR, 86_400.0
+    rule = Offboarding(never_share=0.25, mean_s=30.0 * day_s)
+    key = make_regime("never", offboarding=rule)
+    scenario = make_scenario(key, agents=100, probes=10)
+    (clerk,) = scenario.workloads
+    two_a_year = clerk.model_copy(update={"leaves_per_agent_year": 2.0})
+    scenario = scenario.model_copy(update={"workloads": (two_a_year,)})
+    gone_s = np.random.default_rng(1).uniform(0.0, year_s, 400_000)
+    works = 0.25 + 0.75 * np.exp(-gone_s / rule.mean_s)
+    endless = orphans(scenario, key, np.full(3, inf))
+    assert endless == pytest.approx(200.0 * works.mean(), rel=0.01)
+    hour = make_regime(ttl_s=3600.0)
+    assert orphans(scenario, hour, np.array([1800.0, 3600.0])) == pytest.approx(
+        200.0 * 2700.0 / year_s
+    ), "nobody deletes what ends by itself"
+    shared = make_regime("never", offboarding=rule, shared_by=4)
+    assert orphans(scenario, shared, np.full(3, inf)) == 200.0, "others still use it"
+    record = simulate(scenario, 1, "fleet", 1)
+    (found,) = [count.value for count in record.counts if count.name == "orphans"]
+    assert found == pytest.approx(endless)

@@ -83,6 +83,17 @@ def test_leak_clusters() -> None:
     assert abs(YEARLY * float(np.mean(0.8 * ended + 0.2 * left_d)) - 770) < 10, "as it says"
 
 
+def orphaned(left_d: np.ndarray) -> float:
+    """Return the credentials that gone workloads left behind and that still work after a year.
+
+    One agent leaves a year; 10.4 % of keys are never deleted, the others after 13.9 days;
+    ``left_d`` are equally likely residual lives.
+    """
+    until_d = np.minimum(left_d, 365.25)
+    works_d = 0.104 * until_d + 0.896 * 13.9 * (1.0 - np.exp(-until_d / 13.9))
+    return float(works_d.mean()) / 365.25
+
+
 def test_rotation_by_hand() -> None:
     """Renewal theory for what is forgotten; each leak is noticed once at most, 16 hours for each.
 
@@ -117,8 +128,16 @@ def test_rotation_by_hand() -> None:
     assert day_s == pytest.approx(1.5, abs=0.1), "half of three seconds"
     equals(wider(found["expired_s_per_agent_day"]), day_s, 0.25)
     equals(wider(found["broken_s_per_agent_day"]), day_s, 0.1)
+    left = found["orphans_per_agent"]
+    equals(wider(left), orphaned(1.0 + 89.0 * (np.arange(1000) + 0.5) / 1000), 0.002)
+    assert left.value == pytest.approx(0.042, abs=0.001), "42 of a thousand"
+    assert found["handing_out_h_per_agent"].value == pytest.approx(2.7, abs=0.05)
+    assert found["never_rotated_share"].value == 0.0
     others = summarise(run(scenario("rotation-by-hand"), 6, ["static-key", "x509-svid-1h"]))
     for regime in ("static-key", "x509-svid-1h"):
         metrics = others.regimes[regime].metrics
         at_most(wider(metrics["toil_h_per_agent_year"]), 1.0)
+        orphans, gone = metrics["orphans_per_agent"], regime == "static-key"
+        assert orphans.value == pytest.approx(1.0 if gone else 0.0, abs=0.0005), regime
+        assert metrics["never_rotated_share"].value == float(gone)
         at_most(wider(metrics["rotations_by_hand_per_agent_year"]), 1.0)
