@@ -89,7 +89,7 @@ def federation(engine: Engine) -> list[Finding]:
 
 def skew(engine: Engine) -> list[Finding]:
     """Clocks 2,000 s behind: documents of an hour are from the future, then expired."""
-    ttl_s, fraction, behind_s, agents = HOUR_S, 0.5, 2_000.0, 4_000
+    ttl_s, fraction, behind_s, agents = HOUR_S, 0.5, 2_000.0, 6_000
     checked = scenes.regime(ttl_s, fraction=fraction)
     scene = scenes.scenario(checked, agents, 4.0 * ttl_s)
     (workload,) = scene.workloads

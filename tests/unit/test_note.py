@@ -1,5 +1,7 @@
 """Signed notes: Go's published vector byte for byte, and every mangling refused."""
 
+import string
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,7 @@ SIGNATURE = (
     "RZb6KE6RyyBwJnAM=\n"
 )
 ROOT = bytes(range(32))
+BASE64 = string.ascii_letters + string.digits + "+/"
 
 
 def file(folder: Path, text: str) -> Path:
@@ -63,6 +66,19 @@ def test_any_changed_character_of_a_note_is_refused(key: SigningKey) -> None:
         for bad in (text[:place] + other + text[place + 1 :], text[:place] + text[place + 1 :]):
             with pytest.raises((InputError, ForgedNote)):
                 [opened(note, key.verifier, "here") for note in notes(bad, "file")]
+
+
+def test_of_the_spellings_of_one_signature_only_one_is_read(key: SigningKey) -> None:
+    text = key.sign(Checkpoint(key.name, 12, ROOT).text())
+    head, last = text[: -len("?=\n")], text[-len("?=\n")]
+    assert text == f"{head}{last}=\n"
+    read = []
+    for character in BASE64:
+        with suppress(InputError, ForgedNote):
+            read += [
+                opened(note, key.verifier, "here") for note in notes(f"{head}{character}=\n", "file")
+            ]
+    assert len(read) == 1
 
 
 def test_any_part_of_a_file_of_notes_is_whole_or_refused(key: SigningKey) -> None:
