@@ -35,9 +35,10 @@ check: $(VENV)/.dev ## lint, types, import contracts
 test: $(VENV)/.dev ## every test that belongs before a merge, with the time of each group
 	$(BIN)/python -m tests.groups
 
-validate: $(VENV)/.dev ## the simulator against closed forms, in full length
+validate: $(VENV)/.dev ## the simulator against closed forms, in full length; laws on new examples
 	$(BIN)/midas validate
 	$(BIN)/python -m pytest -m long tests/verification
+	$(BIN)/python -m pytest --hypothesis-profile explore -m 'not long' tests/laws
 
 bench: $(VENV)/.dev ## engines, load and service against their peers
 	$(PIP) --editable '.[bench]'

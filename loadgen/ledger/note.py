@@ -194,7 +194,7 @@ def _signature(line: str, fault: str) -> tuple[str, bytes]:
         signature = base64.b64decode(encoded, validate=True)
     except binascii.Error:
         signature = b""
-    # Unused bits at the end of base64 are signed by nobody: one spelling, or a note could be altered.
+    # The unused bits at the end of base64 are signed by nobody: only one spelling is read.
     plain = base64.b64encode(signature).decode() == encoded
     if not line.startswith(_DASH) or not name or len(signature) <= _ID_BYTES or not plain:
         raise InputError(fault)

@@ -75,9 +75,8 @@ def test_of_the_spellings_of_one_signature_only_one_is_read(key: SigningKey) -> 
     read = []
     for character in BASE64:
         with suppress(InputError, ForgedNote):
-            read += [
-                opened(note, key.verifier, "here") for note in notes(f"{head}{character}=\n", "file")
-            ]
+            (note,) = notes(f"{head}{character}=\n", "file")
+            read.append(opened(note, key.verifier, "here"))
     assert len(read) == 1
 
 
