@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from loadgen.bench.nginx import Nginx, Stalls, nginx
 from loadgen.bench.ours import OurRun, constant_arrivals, run_ours
 from loadgen.bench.peers import Peer, locust_program, read_peer, run_peer, start_peer, without_proxy
-from loadgen.bench.process import HOW_TO_GET, cores, cpu_share, find
+from loadgen.bench.process import HOW_TO_GET, cores, cpu_share, find, keeping_to
 from loadgen.bench.table import BenchTable, Case, Ratio, case, ratio
 from loadgen.bench.wire_time import capture, request_times
 from scenarios.errors import ProcessError
@@ -31,7 +31,11 @@ SPEED_S, SPEED_WARMUP_S = 5.0, 1.0
 STALL_HZ, STALL_S, STALL_EVERY_S, STALL_LENGTH_S = 500, 20.0, 10.0, 1.0
 STALL_AFTER_S = 5.0
 """of a tool's start, so that every tool is up; of the run clock, ours"""
+STALL_CONNECTIONS = (256, 1000)
+"""ours; the last is held to the bound. Requests wait for a free one, as k6's wait for a VU"""
 WIRE_HZ, WIRE_S, WIRE_WARMUP_S = 2_000, 6.0, 1.0
+WIRE_TURNS = 3
+"""per round: whether something disturbs the machine just then decides a p99 of a tenth of a ms"""
 IDLE_HZ, IDLE_S = 250, 8.0
 FACTORS = (1.5, 2.0, 2.5, 3.0, 3.25, 3.5, 3.75, 4.0, 4.25, 4.5, 4.75, 5.0)
 """rates that are tried for ours, as multiples of what k6 has just done"""
@@ -56,8 +60,13 @@ IDLE_K6 = Peer("k6", "k6 arrival-rate, 20 VUs", {"rate_hz": IDLE_HZ, "vus": 20})
 def expected_s(rounds: int) -> float:
     """Return about how long the bench will take, to be said beforehand."""
     speed = 3 * (SPEED_S + 2) + 5 * (SPEED_S + 2.5)
-    stall = (1 + len(STALLED)) * (STALL_S + 3)
-    return rounds * (speed + WIRE_S + 3) + stall + len(WIRED) * (WIRE_S + 3) + 2 * (IDLE_S + 4)
+    stall = (len(STALL_CONNECTIONS) + len(STALLED)) * (STALL_S + 3)
+    return (
+        rounds * (speed + WIRE_TURNS * (WIRE_S + 3))
+        + stall
+        + len(WIRED) * (WIRE_S + 3)
+        + 2 * (IDLE_S + 4)
+    )
 
 
 @dataclass(slots=True)
@@ -105,7 +114,7 @@ def bench_load(
         bench.missing = [
             f"{tool}: {how}" for tool, how in HOW_TO_GET.items() if tool not in programs
         ]
-        with nginx(bench.folder, server_core) as server:
+        with keeping_to(server_core), nginx(bench.folder, server_core) as server:
             _speed(bench, server, rounds)
             _wire(bench, server, rounds)
             _idle(bench, server)
@@ -189,7 +198,21 @@ def true_latency_s(
 
 
 def _truth(bench: _Bench, server: Nginx) -> None:
-    bench.say(f"truth under stalls: {OURS}")
+    for connections in STALL_CONNECTIONS:
+        _truth_of_ours(bench, server, connections)
+    for peer in STALLED:
+        if bench.has(peer):
+            bench.say(f"truth under stalls: {peer.label}")
+            program = bench.programs[peer.tool]
+            process = start_peer(peer, program, server.url, STALL_S, bench.folder, bench.core)
+            with Stalls(server.pid, _stall_instants(), STALL_LENGTH_S):
+                seen = read_peer(peer, process, STALL_S, bench.folder)
+            _report_stall(bench, peer.label, seen.sent, seen.p95_s, seen.p99_s)
+
+
+def _truth_of_ours(bench: _Bench, server: Nginx, connections: int) -> None:
+    tool = f"{OURS}, {connections:,} connections"
+    bench.say(f"truth under stalls: {tool}")
     intended = constant_arrivals(STALL_HZ, STALL_S)
     stalls = Stalls(server.pid, [], STALL_LENGTH_S)
 
@@ -199,7 +222,15 @@ def _truth(bench: _Bench, server: Nginx) -> None:
         stalls.__enter__()
 
     try:
-        found = run_ours(bench.folder, server.port, bench.core, intended, STALL_S, on_ready=begin)
+        found = run_ours(
+            bench.folder,
+            server.port,
+            bench.core,
+            intended,
+            STALL_S,
+            connections=connections,
+            on_ready=begin,
+        )
     finally:
         stalls.__exit__()
     zero = found.result.zero_monotonic_s
@@ -208,19 +239,11 @@ def _truth(bench: _Bench, server: Nginx) -> None:
     true_p95_s, true_p99_s = (float(x) for x in np.percentile(truth, [95, 99]))
     our_p95_s, our_p99_s = found.percentile_s(95), found.percentile_s(99)
     answered = float(found.latency.get_total_count())
-    _report_stall(bench, OURS, answered, our_p95_s, our_p99_s)
-    _report_stall(bench, "truth", len(intended), true_p95_s, true_p99_s)
+    _report_stall(bench, tool, answered, our_p95_s, our_p99_s)
+    _report_stall(bench, f"truth of {tool}", len(intended), true_p95_s, true_p99_s)
     bench.ratios["stall_p95_over_truth"] = ratio([our_p95_s / true_p95_s])
     bench.ratios["stall_p99_over_truth"] = ratio([our_p99_s / true_p99_s])
     bench.ratios["stall_missing"] = ratio([len(intended) - answered])
-    for peer in STALLED:
-        if bench.has(peer):
-            bench.say(f"truth under stalls: {peer.label}")
-            program = bench.programs[peer.tool]
-            process = start_peer(peer, program, server.url, STALL_S, bench.folder, bench.core)
-            with Stalls(server.pid, _stall_instants(), STALL_LENGTH_S):
-                seen = read_peer(peer, process, STALL_S, bench.folder)
-            _report_stall(bench, peer.label, seen.sent, seen.p95_s, seen.p99_s)
 
 
 def _stall_instants() -> list[float]:
@@ -249,8 +272,8 @@ def _wire(bench: _Bench, server: Nginx, rounds: int) -> None:
     reported: list[float] = []
     wire: list[float] = []
     try:
-        for number in range(rounds):
-            bench.say(f"wire {number + 1}/{rounds}: {OURS}")
+        for number in range(WIRE_TURNS * rounds):
+            bench.say(f"wire {number + 1}/{WIRE_TURNS * rounds}: {OURS}")
             with capture(server.port, bench.folder) as file:
                 intended = constant_arrivals(WIRE_HZ, WIRE_S)
                 found = run_ours(

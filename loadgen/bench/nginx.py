@@ -98,5 +98,7 @@ class Stalls:
             try:
                 self._end.wait(self.length_s)
             finally:
+                # read before: on one core the process may answer before this line goes on
+                continued = time.monotonic()
                 os.kill(self.pid, signal.SIGCONT)
-                self.happened.append((stopped, time.monotonic()))
+                self.happened.append((stopped, continued))

@@ -69,6 +69,7 @@ def run_ours(
     seconds: float,
     *,
     warmup_s: float = 0.0,
+    connections: int | None = None,
     on_ready: Callable[[int], None] | None = None,
 ) -> OurRun:
     """Run the generator against ``GET /`` on loopback.
@@ -80,6 +81,7 @@ def run_ours(
         intended_s: intended starts.
         seconds: length of the run.
         warmup_s: not counted in the latency and the lag.
+        connections: so many, all opened before the start; None is what a plan has by default.
         on_ready: called with the process id when the generator is about to start.
 
     Raises:
@@ -95,6 +97,8 @@ def run_ours(
         lag_bound_s=LAG_BOUND_S,
         await_start=False,
     )
+    if connections is not None:
+        plan = msgspec.structs.replace(plan, connections=connections, max_connections=connections)
     log = folder / "ours.log"
     with _fresh(folder / "ours") as rundir:
         (rundir / "plan.json").write_bytes(msgspec.json.encode(plan))

@@ -29,9 +29,9 @@ def capture(port: int, folder: Path) -> Iterator[Path]:
     file, log = folder / "wire.pcap", folder / "tcpdump.log"
     file.unlink(missing_ok=True)
     log.unlink(missing_ok=True)
-    command = [program, "-i", "lo", "-s", "96", "-B", "65536", "-U", "-w", str(file)]
+    command = [program, "-i", "lo", "-s", "96", "-B", "65536", "-w", str(file)]
     command += ["--time-stamp-precision=nano", "tcp", "port", str(port)]
-    with running(start(command, cores()[0], log)) as process:
+    with running(start(command, cores()[0], log, yielding=True)) as process:
         for _ in range(100):
             if process.poll() is not None:
                 last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]

@@ -13,8 +13,9 @@ from loadgen.generator.loop import Loop
 from loadgen.generator.pool import Pool
 from loadgen.generator.timer import precise_timer
 
-LINGER_S = 0.00004
-"""the processor is kept awake for so long before an arrival is due"""
+LINGER_S = 0.0001
+"""the processor is kept awake for so long before an arrival is due: some machines need more than
+half of it to wake up"""
 LINGER_ANSWER_S = 0.0001
 """the same after a request, for its answer; a server that takes longer is waited for asleep. Where
 it is the only one in flight its connection is read at once, without a turn of the loop"""

@@ -3,8 +3,8 @@
 from loadgen.generator.schedule import Schedule
 from loadgen.targets.port import Op
 
-CHUNK = 4096
-"""arrivals that are taken out of the arrays at once"""
+CHUNK = 1024
+"""arrivals taken out of the arrays at once; nothing is sent meanwhile, 0.3 ms for 4,096"""
 TICK_S = 0.0002
 """the timer is never set sooner where arrivals come closer than that on average: they leave in one
 wake-up, for otherwise the wake-ups would take the time that the requests need"""
