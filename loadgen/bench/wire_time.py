@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from loadgen.bench.process import cores, find, running, start
+from loadgen.bench.process import find, running, start
 from scenarios.errors import ProcessError
 
 _PCAP_NS, _PCAP_US = 0xA1B23C4D, 0xA1B2C3D4
@@ -17,8 +17,13 @@ _ETHERNET, _IPV4, _TCP = 14, 0x0800, 6
 
 
 @contextlib.contextmanager
-def capture(port: int, folder: Path) -> Iterator[Path]:
+def capture(port: int, folder: Path, core: int) -> Iterator[Path]:
     """Capture the packets of a port on loopback while the block runs; yields the file.
+
+    Args:
+        port: of the server.
+        folder: where the file is made.
+        core: where the capture runs while nobody else wants to: the server's.
 
     Raises:
         ProcessError: tcpdump is missing or may not capture (it needs CAP_NET_RAW).
@@ -31,7 +36,7 @@ def capture(port: int, folder: Path) -> Iterator[Path]:
     log.unlink(missing_ok=True)
     command = [program, "-i", "lo", "-s", "96", "-B", "65536", "-w", str(file)]
     command += ["--time-stamp-precision=nano", "tcp", "port", str(port)]
-    with running(start(command, cores()[0], log, yielding=True)) as process:
+    with running(start(command, core, log, yielding=True)) as process:
         for _ in range(100):
             if process.poll() is not None:
                 last = log.read_text("utf-8", "replace").strip().splitlines()[-1:]

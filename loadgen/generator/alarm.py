@@ -1,6 +1,6 @@
 """When the loop wakes up for the next arrival, and how long it stays awake after one was sent.
 
-Waking a processor takes some 20 µs, which would be the generator's own contribution to every
+Waking a processor takes 20 to 70 µs, which would be the generator's own contribution to every
 latency. So the alarm rings a little before an arrival is due, and for a moment after a request the
 loop polls instead of sleeping.
 """
@@ -14,8 +14,7 @@ from loadgen.generator.pool import Pool
 from loadgen.generator.timer import precise_timer
 
 LINGER_S = 0.0001
-"""the processor is kept awake for so long before an arrival is due: some machines need more than
-half of it to wake up"""
+"""the processor is kept awake for so long before an arrival is due"""
 LINGER_ANSWER_S = 0.0001
 """the same after a request, for its answer; a server that takes longer is waited for asleep. Where
 it is the only one in flight its connection is read at once, without a turn of the loop"""
